@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alloc.h"
+
+void buf_reserve(struct buf *b, size_t more)
+{
+    size_t need = b->len + more + 1;
+
+    if (need <= b->cap)
+        return;
+    if (need < b->cap * 2)
+        need = b->cap * 2;
+    if (need < 64)
+        need = 64;
+    b->data = xreallocarray(b->data, need, 1);
+    b->cap = need;
+}
+
+void buf_add(struct buf *b, const void *data, size_t n)
+{
+    if (n == 0)
+        return;
+    buf_reserve(b, n);
+    memcpy(b->data + b->len, data, n);
+    b->len += n;
+    b->data[b->len] = '\0';
+}
+
+void buf_str(struct buf *b, const char *s)
+{
+    buf_add(b, s, strlen(s));
+}
+
+void buf_char(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+
+void buf_vprintf(struct buf *b, const char *format, va_list ap)
+{
+    va_list again;
+    int n;
+
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n <= 0)
+        return;
+    buf_reserve(b, (size_t)n);
+    vsnprintf(b->data + b->len, (size_t)n + 1, format, ap);
+    b->len += (size_t)n;
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    buf_vprintf(b, format, ap);
+    va_end(ap);
+}
+
+const char *buf_cstr(const struct buf *b)
+{
+    return b->len ? b->data : "";
+}
+
+char *buf_steal(struct buf *b)
+{
+    char *s = b->data;
+
+    if (!s)
+        return xstrdup("");
+    s[b->len] = '\0';
+    *b = (struct buf)BUF_INIT;
+    return s;
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    if (b->data)
+        b->data[0] = '\0';
+}
+
+void buf_free(struct buf *b)
+{
+    free(b->data);
+    *b = (struct buf)BUF_INIT;
+}

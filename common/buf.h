@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Buffer: bytes that grow.  Always NUL-terminated behind the last byte once anything was added, so
+ * that text can be read in place.  Owns its memory; zero-initialise with BUF_INIT.
+ */
+#ifndef P2PVPN_COMMON_BUF_H
+#define P2PVPN_COMMON_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct buf {
+    char *data;
+    size_t len, cap;
+};
+
+#define BUF_INIT   \
+    {              \
+        NULL, 0, 0 \
+    }
+
+void buf_reserve(struct buf *b, size_t more);
+void buf_add(struct buf *b, const void *data, size_t n);
+void buf_str(struct buf *b, const char *s);
+void buf_char(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *b, const char *format, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+/* The text so far; "" when empty.  Valid until the next change. */
+const char *buf_cstr(const struct buf *b);
+
+/* Hands the text over (never NULL) and leaves the buffer empty. */
+char *buf_steal(struct buf *b) __attribute__((returns_nonnull));
+
+/* Keeps the memory for reuse. */
+void buf_reset(struct buf *b);
+void buf_free(struct buf *b);
+
+#define _cleanup_buf_ __attribute__((cleanup(buf_free)))
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bundle: what one gateway receives (yang/p2pvpn-bundle.yang, bundle.json).
+ *
+ * The controller fills a struct bundle and formats it; the agent parses and verifies it.  Both ends
+ * must agree to the byte, so the format lives here.  A bundle holds no secret.
+ */
+#ifndef P2PVPN_COMMON_BUNDLE_H
+#define P2PVPN_COMMON_BUNDLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/alloc.h"
+#include "common/buf.h"
+#include "common/digest.h"
+#include "common/error.h"
+#include "common/prefix.h"
+
+#define BUNDLE_FILE "bundle.json"
+#define BUNDLE_FORMAT 1
+#define BUNDLE_MAX_BYTES (64u << 20)
+
+enum link_role { LINK_ROLE_SERVER, LINK_ROLE_CLIENT }; /* in the TLS handshake */
+
+struct bundle_file {
+    const char *path; /* relative_path_valid() */
+    char sha256[DIGEST_TEXT_LEN + 1];
+    uint64_t size;
+};
+
+struct bundle_link {
+    const char *interface; /* "pv7" */
+    const char *alias;     /* altname "pv-SHORTNAME" of the peer */
+    const char *peer;      /* gateway name */
+    uint32_t peer_number, peer_asn;
+    enum link_role role;
+    struct prefix *addresses;      /* ours, /31 and /127; at least one */
+    struct prefix *peer_addresses; /* same count and order, host length */
+    size_t n_addresses;
+    uint16_t local_port;
+    const char *remote_host; /* NULL: the peer calls us */
+    uint16_t remote_port;    /* 0 with remote_host NULL */
+    uint16_t mtu;            /* of the tun, bytes */
+    uint32_t queue_length;   /* of the tun, packets */
+    const char *config;      /* path of its OpenVPN configuration, one of files[] */
+};
+
+struct bundle {
+    const char *mesh, *gateway;
+    uint32_t number, asn;
+    uint32_t router_id;                 /* host order */
+    uint32_t generation;                /* of the gateway's certificate name, NAME.gN */
+    char revision[DIGEST_TEXT_LEN + 1]; /* SHA-256 over everything but itself */
+    const char *lan;
+    struct prefix *lan_prefixes;
+    size_t n_lan_prefixes;
+    struct prefix *mesh_prefixes; /* every other LAN's: what BGP should bring, sorted */
+    size_t n_mesh_prefixes;
+    struct bundle_link *links; /* by peer number */
+    size_t n_links;
+    struct bundle_file *files; /* by path; bundle.json itself is not among them */
+    size_t n_files;
+    struct arena arena; /* owns everything a parsed bundle points to */
+};
+
+/* Writes bundle.json, computing `revision` on the way. Deterministic. */
+void bundle_format(struct bundle *b, struct buf *ret);
+
+/* 0 and *ret set, or -EINVAL with *err filled and *ret untouched.  Everything is checked: names,
+ * addresses, ranges, duplicates, the revision itself.  Free with bundle_free(). */
+int bundle_parse(const char *data, size_t len, const char *file, struct bundle **ret,
+                 struct error_list *err);
+struct bundle *bundle_free(struct bundle *b); /* NULL ok; returns NULL */
+
+/* bundle_parse() of DIR/bundle.json, then every file in DIR against its size and SHA-256. */
+int bundle_load(const char *dir, struct bundle **ret, struct error_list *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SHA-256 (FIPS 180-4), by OpenSSL. */
+#ifndef P2PVPN_COMMON_DIGEST_H
+#define P2PVPN_COMMON_DIGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DIGEST_LEN 32
+#define DIGEST_TEXT_LEN 64
+
+void digest_sha256(const void *data, size_t len, uint8_t ret[static DIGEST_LEN]);
+
+/* Lower-case hexadecimal with a NUL; returns text. */
+char *digest_sha256_text(const void *data, size_t len, char text[static DIGEST_TEXT_LEN + 1]);
+
+#endif

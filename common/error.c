@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alloc.h"
+#include "common/buf.h"
+
+/* The longest message that is kept: hostile input is quoted in errors and may be very long. */
+#define MESSAGE_MAX 2000
+
+/* Copies text with every control byte (and DEL) spelled out, cut at MESSAGE_MAX. */
+static char *printable(const char *text)
+{
+    struct buf b = BUF_INIT;
+    size_t n = 0;
+
+    for (const char *p = text; *p; p++, n++) {
+        unsigned char c = (unsigned char)*p;
+
+        if (n == MESSAGE_MAX && strlen(p) > 3) {
+            buf_str(&b, "...");
+            break;
+        }
+        if (c < 0x20 || c == 0x7f)
+            buf_printf(&b, "\\x%02x", c);
+        else
+            buf_add(&b, p, 1);
+    }
+    return buf_steal(&b);
+}
+
+int error_vadd(struct error_list *list, const char *file, unsigned line, const char *path,
+               const char *format, va_list ap)
+{
+    struct buf b = BUF_INIT;
+
+    if (list->n == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 8;
+        list->items = xreallocarray(list->items, list->cap, sizeof(*list->items));
+    }
+    buf_vprintf(&b, format, ap);
+    list->items[list->n++] = (struct error_item){
+        .file = file ? printable(file) : NULL,
+        .line = line,
+        .path = path ? printable(path) : NULL,
+        .message = printable(buf_cstr(&b)),
+    };
+    buf_free(&b);
+    return -EINVAL;
+}
+
+int error_add(struct error_list *list, const char *file, unsigned line, const char *path,
+              const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    error_vadd(list, file, line, path, format, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
+int error_sys(struct error_list *list, int errnum, const char *file, const char *format, ...)
+{
+    struct buf b = BUF_INIT;
+    va_list ap;
+
+    va_start(ap, format);
+    buf_vprintf(&b, format, ap);
+    va_end(ap);
+    error_add(list, file, 0, NULL, "%s: %s", buf_cstr(&b), strerror(errnum));
+    buf_free(&b);
+    return -errnum;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+static int compare_items(const void *pa, const void *pb)
+{
+    const struct error_item *a = pa, *b = pb;
+    int r = compare_text(a->file, b->file);
+
+    if (!r)
+        r = a->line < b->line ? -1 : a->line > b->line;
+    if (!r)
+        r = compare_text(a->path, b->path);
+    return r ? r : compare_text(a->message, b->message);
+}
+
+static void item_free(struct error_item *item)
+{
+    free(item->file);
+    free(item->path);
+    free(item->message);
+}
+
+void error_sort(struct error_list *list)
+{
+    size_t kept = 0;
+
+    if (list->n < 2)
+        return;
+    qsort(list->items, list->n, sizeof(*list->items), compare_items);
+    for (size_t i = 1; i < list->n; i++) {
+        if (compare_items(&list->items[kept], &list->items[i]) == 0)
+            item_free(&list->items[i]);
+        else
+            list->items[++kept] = list->items[i];
+    }
+    list->n = kept + 1;
+}
+
+void error_print(const struct error_list *list, FILE *out)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct error_item *e = &list->items[i];
+
+        if (e->file && e->line)
+            fprintf(out, "%s:%u: ", e->file, e->line);
+        else if (e->file)
+            fprintf(out, "%s: ", e->file);
+        if (e->path)
+            fprintf(out, "%s: ", e->path);
+        fprintf(out, "%s\n", e->message);
+    }
+}
+
+void error_clear(struct error_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        item_free(&list->items[i]);
+    free(list->items);
+    *list = (struct error_list)ERROR_LIST_INIT;
+}
+
+int error_exit_code(int r)
+{
+    if (r >= 0)
+        return EXIT_DONE;
+    return r == -EINVAL ? EXIT_INPUT : EXIT_SYSTEM;
+}

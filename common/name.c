@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/name.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static bool alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool name_valid_n(const char *name, size_t n)
+{
+    if (n == 0 || n > NAME_MAX_LEN || !alnum(name[0]) || !alnum(name[n - 1]))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!alnum(name[i]) && name[i] != '.' && name[i] != '_' && name[i] != '-')
+            return false;
+        if (name[i] == '.' && name[i + 1] == '.')
+            return false;
+    }
+    return true;
+}
+
+bool name_valid(const char *name)
+{
+    return name_valid_n(name, strnlen(name, NAME_MAX_LEN + 1));
+}
+
+bool relative_path_valid(const char *path)
+{
+    if (strnlen(path, 256) == 256)
+        return false;
+    for (;;) {
+        const char *end = strchrnul(path, '/');
+
+        if (!name_valid_n(path, (size_t)(end - path)))
+            return false;
+        if (!*end)
+            return true;
+        path = end + 1;
+    }
+}
+
+/* Characters that change how a line reads rather than what it says: C1 controls, line and paragraph
+ * separators, bidirectional and other format characters (Unicode 15, Cc, Cf, Zl, Zp). */
+static bool invisible(uint32_t c)
+{
+    return (c >= 0x80 && c <= 0x9f) || c == 0xad || (c >= 0x600 && c <= 0x605) || c == 0x61c ||
+           c == 0x6dd || c == 0x70f || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+           (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+/* Decodes one UTF-8 sequence (RFC 3629) of at most n bytes; 0: malformed. */
+static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    uint32_t c = s[0];
+
+    if (len == 0 || len > n || s[0] > 0xf4)
+        return 0;
+    if (len > 1)
+        c = s[0] & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (s[i] & 0x3f);
+    }
+    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return 0;
+    *ret = c;
+    return len;
+}
+
+bool value_valid(const char *value, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t c;
+        size_t n = utf8_decode((const unsigned char *)value + i, len - i, &c);
+
+        if (n == 0 || c < 0x20 || c == 0x7f || c == '"' || c == '\'' || c == '`' || c == '\\' ||
+            invisible(c))
+            return false;
+        i += n;
+    }
+    return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names and values that come from outside, checked where they are emitted.
+ *
+ * yang/p2pvpn-mesh.yang says the same with patterns; this is the second line of defence: whatever
+ * the model let through, these bytes never reach a configuration file.  Pure.
+ */
+#ifndef P2PVPN_COMMON_NAME_H
+#define P2PVPN_COMMON_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define NAME_MAX_LEN 48   /* so that "NAME.gN" fits a certificate's common name (64, RFC 5280) */
+#define SHORT_NAME_MAX 12 /* so that "pv-NAME" fits an interface name (IFNAMSIZ - 1 = 15) */
+
+/* Mesh, LAN, gateway, group and segment names: [A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?, 1 to 48
+ * bytes; never "." or "..", never with two dots in a row, so that it is safe as a file name. */
+bool name_valid(const char *name);
+
+/* A value that may stand in a configuration line: no byte below 0x20, no 0x7f, no quote (' or "),
+ * no backslash, no backquote, valid UTF-8, no Unicode control, format or bidirectional character.
+ */
+bool value_valid(const char *value, size_t len);
+
+/* A relative path of the form a/b.conf: name_valid() parts joined by single slashes. */
+bool relative_path_valid(const char *path);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Model: from a file (JSON or XML instance data of p2pvpn-mesh) to a struct mesh.
+ *
+ * The only module that sees libyang.  What YANG can say, YANG checks; what it says slowly or not at
+ * all (facts: cross-entry `must` is quadratic) is checked by check.h in hash tables.  Every
+ * independent error of a file is reported in one run, sorted, with file, line, data path and what
+ * to do.
+ */
+#ifndef P2PVPN_CONTROLLER_MODEL_H
+#define P2PVPN_CONTROLLER_MODEL_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+
+struct mesh; /* controller/mesh.h */
+
+/* Where the YANG modules are: the environment variable P2PVPN_YANG_DIR, else the installed place.
+ */
+const char *model_yang_dir(void);
+
+/* Reads and checks a file.  0 and *ret set; -EINVAL: the file is wrong; other negative errno: it
+ * cannot be read.  *ret is untouched on failure.  Warnings (never fatal) go to *warnings. */
+int model_load(const char *file, struct mesh **ret, struct error_list *warnings,
+               struct error_list *err);
+
+/* The same for text in memory; `file` is used in messages, and its ending (.xml or not) tells the
+ * format.  What the fuzzer calls. */
+int model_parse(const char *text, size_t len, const char *file, struct mesh **ret,
+                struct error_list *warnings, struct error_list *err);
+
+struct mesh *mesh_free(struct mesh *mesh); /* NULL ok; returns NULL */
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Network: the compiled mesh, one step before text.  What allocate.h and topology.h produce and
+ * render.h reads.  Indexes are those of the mesh's gateways.
+ */
+#ifndef P2PVPN_CONTROLLER_NETWORK_H
+#define P2PVPN_CONTROLLER_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/alloc.h"
+#include "common/bundle.h" /* enum link_role */
+#include "common/prefix.h"
+#include "controller/mesh.h"
+
+/* A link that an imported deployment brought along: its own addresses and ports instead of ours. */
+struct link_override {
+    struct prefix address_a, address_b; /* IPv4 host addresses; family 0: from the pool */
+    uint16_t port_a, port_b;            /* local UDP ports; 0: derived */
+};
+
+struct network_link {
+    uint32_t a, b;                        /* gateway indexes, a < b */
+    uint32_t index;                       /* in the link pool */
+    uint32_t settings;                    /* 1 + index into mesh->links, 0: none of its own */
+    const struct link_override *override; /* NULL for almost every link */
+};
+
+struct network_gateway {
+    uint32_t number, asn;
+    uint32_t router_id;           /* host order */
+    uint32_t generation;          /* of the certificate name, from 1 */
+    bool transit;                 /* may carry other LANs' traffic */
+    uint32_t first_peer, n_peers; /* into peers[], ordered by the peer's number */
+};
+
+struct network_peer {
+    uint32_t gateway; /* the other end */
+    uint32_t link;    /* into links[] */
+};
+
+struct network {
+    const struct mesh *mesh;
+    struct network_gateway *gateways; /* mesh->n_gateways of them */
+    struct network_link *links;       /* by a, b */
+    size_t n_links;
+    struct network_peer *peers; /* 2 * n_links */
+    struct prefix pool[2][8];   /* link prefixes in use: [0] IPv4, [1] IPv6 */
+    size_t n_pool[2];
+    unsigned path_bound; /* the longest AS path that the topology needs */
+    struct arena arena;
+};
+
+/* One end of one link with everything derived and every default resolved (topology.c). */
+struct link_end {
+    uint32_t self, peer; /* gateway indexes */
+    const struct network_link *link;
+    struct prefix address[2], peer_address[2]; /* IPv4, IPv6; family 0: not used.  /31 and /127, the
+                                                  peer's as host addresses (/32, /128) */
+    uint16_t local_port, remote_port;
+    const char *remote_host; /* the peer's endpoint, NULL when it has none */
+    enum link_role role; /* server: it has an endpoint and the peer has none, or the lower number */
+    struct mesh_settings settings; /* resolved */
+    uint16_t tun_mtu;
+};
+
+void network_link_end(const struct network *net, uint32_t self, const struct network_peer *peer,
+                      struct link_end *ret);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+
+#include "common/prefix.h"
+
+static struct prefix parse(const char *text)
+{
+    struct prefix p = {0};
+
+    ck_assert_msg(prefix_parse(text, &p), "refused: %s", text);
+    return p;
+}
+
+START_TEST(parse_and_format)
+{
+    static const struct {
+        const char *text, *canonical;
+    } good[] = {
+        {"10.1.0.0/16", "10.1.0.0/16"},   {"10.1.2.3", "10.1.2.3/32"}, {"0.0.0.0/0", "0.0.0.0/0"},
+        {"FD00:0:0::1/64", "fd00::1/64"}, {"::1", "::1/128"},
+    };
+    static const char *const bad[] = {
+        "",  "10.1.0.0/33", "10.1.0.0/",   "10.1.0/16", "fd00::/129", "10.1.0.0/016", "10.1.0.0/-1",
+        "x", "10.1.0.0/1 ", "010.1.0.0/16"};
+    char text[PREFIX_TEXT_MAX];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct prefix p = parse(good[i].text);
+
+        ck_assert_str_eq(prefix_format(&p, text), good[i].canonical);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct prefix p;
+
+        ck_assert_msg(!prefix_parse(bad[i], &p), "accepted: %s", bad[i]);
+    }
+}
+END_TEST
+
+START_TEST(containment)
+{
+    struct prefix a = parse("10.1.0.0/16"), b = parse("10.1.4.0/24"), c = parse("10.2.0.0/16"),
+                  d = parse("fd00::/8"), host = parse("10.1.4.1/24");
+
+    ck_assert(prefix_contains(&a, &b) && !prefix_contains(&b, &a));
+    ck_assert(prefix_overlaps(&a, &b) && prefix_overlaps(&b, &a) && !prefix_overlaps(&a, &c));
+    ck_assert(!prefix_overlaps(&a, &d));
+    ck_assert(prefix_has_host_bits(&host) && !prefix_has_host_bits(&b));
+    ck_assert_int_eq(prefix_compare(&a, &c) < 0, 1);
+    ck_assert_int_eq(prefix_compare(&a, &a), 0);
+}
+END_TEST
+
+START_TEST(blocks)
+{
+    struct prefix pool = parse("172.19.0.0/16"), v6 = parse("fd00:1::/64"), ret;
+    char text[PREFIX_TEXT_MAX];
+
+    ck_assert_uint_eq(prefix_count(&pool, 31), 32768);
+    ck_assert(prefix_nth(&pool, 2 * 300 + 1, 31, &ret));
+    ck_assert_str_eq(prefix_format(&ret, text), "172.19.2.89/31");
+    ck_assert(!prefix_nth(&pool, 65536, 31, &ret));
+    ck_assert(prefix_nth(&v6, 65537, 127, &ret));
+    ck_assert_str_eq(prefix_format(&ret, text), "fd00:1::1:1/127");
+    ck_assert_uint_eq(prefix_count(&v6, 128), UINT64_MAX);
+}
+END_TEST
+
+START_TEST(kinds)
+{
+    struct prefix p;
+
+    p = parse("172.31.0.0/16");
+    ck_assert(prefix_is_private(&p) && !prefix_is_special(&p));
+    p = parse("172.0.0.0/8");
+    ck_assert(!prefix_is_private(&p));
+    p = parse("fd12::/48");
+    ck_assert(prefix_is_private(&p));
+    p = parse("224.0.0.5");
+    ck_assert(prefix_is_special(&p));
+    p = parse("0.0.0.0/0");
+    ck_assert(prefix_is_special(&p));
+    p = parse("fe80::1");
+    ck_assert(prefix_is_special(&p));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("prefix");
+    TCase *t = tcase_create("prefix");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(t, parse_and_format);
+    tcase_add_test(t, containment);
+    tcase_add_test(t, blocks);
+    tcase_add_test(t, kinds);
+    suite_add_tcase(s, t);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
