@@ -20,9 +20,9 @@ EXPECTED = [
     "usr/share/man/man1/p2pvpn-ctl.1",
     "usr/share/man/man5/p2pvpn-mesh.5",
     "usr/share/man/man8/p2pvpn-agent.8",
-    "(usr/)?lib/systemd/system/p2pvpn-agent.service",
-    "(usr/)?lib/sysusers.d/p2pvpn.conf",
-    "(usr/)?lib/tmpfiles.d/p2pvpn.conf",
+    "usr/lib/systemd/system/p2pvpn-agent.service",
+    "usr/lib/sysusers.d/p2pvpn.conf",
+    "usr/lib/tmpfiles.d/p2pvpn.conf",
 ]
 for folder, place in [
     ("yang", "usr/share/p2pvpn/yang"),
