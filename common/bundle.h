@@ -19,14 +19,16 @@
 
 #define BUNDLE_FILE "bundle.json"
 #define BUNDLE_FORMAT 1
-#define BUNDLE_MAX_BYTES (64u << 20)
+#define BUNDLE_MAX_BYTES (16u << 20)      /* of bundle.json: 5,000 links are 3 MB */
+#define BUNDLE_FILE_MAX_BYTES (64u << 20) /* of a file */
+#define BUNDLE_MAX_FILES 70000u           /* one a link, and a few */
 
 enum link_role { LINK_ROLE_SERVER, LINK_ROLE_CLIENT }; /* in the TLS handshake */
 
 struct bundle_file {
     const char *path; /* relative_path_valid() */
     char sha256[DIGEST_TEXT_LEN + 1];
-    uint64_t size;
+    uint32_t size; /* bytes */
 };
 
 struct bundle_link {
@@ -51,7 +53,7 @@ struct bundle {
     uint32_t number, asn;
     uint32_t router_id;                 /* host order */
     uint32_t generation;                /* of the gateway's certificate name, NAME.gN */
-    char revision[DIGEST_TEXT_LEN + 1]; /* SHA-256 over everything but itself */
+    char revision[DIGEST_TEXT_LEN + 1]; /* of the text with an empty revision (bundle_format()) */
     const char *lan;
     struct prefix *lan_prefixes;
     size_t n_lan_prefixes;
@@ -64,16 +66,26 @@ struct bundle {
     struct arena arena; /* owns everything a parsed bundle points to */
 };
 
-/* Writes bundle.json, computing `revision` on the way. Deterministic. */
+/* Writes bundle.json, computing `revision` on the way: the SHA-256 of the very text that is
+ * written, with an empty revision member.  Deterministic; the lists are written in the order they
+ * have. */
 void bundle_format(struct bundle *b, struct buf *ret);
 
 /* 0 and *ret set, or -EINVAL with *err filled and *ret untouched.  Everything is checked: names,
- * addresses, ranges, duplicates, the revision itself.  Free with bundle_free(). */
+ * addresses, ranges, order, duplicates, the revision itself.  A member that the format does not
+ * have is an error too: the revision could not cover it, and a newer format says so by its number.
+ * Layout and order of members do not matter.  Free with bundle_free(). */
 int bundle_parse(const char *data, size_t len, const char *file, struct bundle **ret,
                  struct error_list *err);
 struct bundle *bundle_free(struct bundle *b); /* NULL ok; returns NULL */
 
-/* bundle_parse() of DIR/bundle.json, then every file in DIR against its size and SHA-256. */
+/* bundle_parse() of DIR/bundle.json, then every file in DIR against its size and SHA-256.  Follows
+ * no symbolic link inside DIR.  -EINVAL: DIR holds no intact bundle. */
 int bundle_load(const char *dir, struct bundle **ret, struct error_list *err);
+
+/* One file of the bundle, verified as it is read: what is appended to *ret is what the bundle
+ * means, even if somebody changes the folder at the same time.  -EINVAL: it is not that file. */
+int bundle_read_file(const char *dir, const struct bundle_file *file, struct buf *ret,
+                     struct error_list *err);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/prefix.h"
+
 static bool alnum(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -25,6 +27,36 @@ static bool name_valid_n(const char *name, size_t n)
 bool name_valid(const char *name)
 {
     return name_valid_n(name, strnlen(name, NAME_MAX_LEN + 1));
+}
+
+static bool label_valid(const char *label, size_t n)
+{
+    if (n == 0 || n > 63 || !alnum(label[0]) || !alnum(label[n - 1]))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!alnum(label[i]) && label[i] != '-')
+            return false;
+    return true;
+}
+
+bool host_valid(const char *host)
+{
+    size_t len = strnlen(host, 254);
+    struct prefix address;
+
+    if (len > 253)
+        return false;
+    if (!strchr(host, '/') && prefix_parse(host, &address))
+        return true;
+    for (;;) {
+        size_t n = strcspn(host, ".");
+
+        if (!label_valid(host, n))
+            return false;
+        if (!host[n] || !host[n + 1])
+            return strspn(host, "0123456789-") < n; /* the last label, perhaps with a dot */
+        host += n + 1;
+    }
 }
 
 bool relative_path_valid(const char *path)

@@ -23,6 +23,11 @@ bool name_valid(const char *name);
  */
 bool value_valid(const char *value, size_t len);
 
+/* A DNS name of letters, digits and hyphens (RFC 1123, 2.1) whose last label has a letter, so that
+ * a mistyped IPv4 address is not taken for one; or an IPv4 or IPv6 address without zone and length.
+ */
+bool host_valid(const char *host);
+
 /* A relative path of the form a/b.conf: name_valid() parts joined by single slashes. */
 bool relative_path_valid(const char *path);
 

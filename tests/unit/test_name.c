@@ -53,6 +53,30 @@ START_TEST(paths)
 }
 END_TEST
 
+START_TEST(hosts)
+{
+    static const char *const good[] = {
+        "203.0.113.7",   "2001:db8::7", "vpn.example.net",       "localhost",
+        "gw-1.example.", "1.2.3.4a",    "xn--bcher-kva.example", "3com.example"};
+    static const char *const bad[] = {
+        "",         ".",          "a..b",         "-a.b",  "a-.b", "203.0.113",
+        "1.2.3.4.", "10.0.0.0/8", "fe80::1%eth0", "a_b.c", "a b",  "a.b\nremote x",
+        "::g"};
+    char lengthy[256];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        ck_assert_msg(host_valid(good[i]), "refused: %s", good[i]);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        ck_assert_msg(!host_valid(bad[i]), "accepted: %s", bad[i]);
+    for (size_t i = 0; i < 253; i++)
+        lengthy[i] = i % 2 ? '.' : 'a';
+    lengthy[253] = '\0';
+    ck_assert(host_valid(lengthy));
+    strcat(lengthy, ".");
+    ck_assert(!host_valid(lengthy));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("name");
@@ -63,6 +87,7 @@ int main(void)
     tcase_add_test(t, names);
     tcase_add_test(t, values);
     tcase_add_test(t, paths);
+    tcase_add_test(t, hosts);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The printer is our own, so that the text is one and the same on every machine and with every
+ * version of every library: two spaces a level, members in a fixed order, one list entry a line or
+ * a block.
+ *
+ * The revision is the SHA-256 of this very text with an empty revision member.  The reader prints
+ * what it understood and compares (bundle_parse.c), so nothing can be in force that the revision
+ * does not cover.
+ */
+#include "common/bundle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add_string(struct buf *b, const char *s)
+{
+    buf_char(b, '"');
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (c == '"' || c == '\\')
+            buf_char(b, '\\');
+        if (c < 0x20)
+            buf_printf(b, "\\u%04x", c);
+        else
+            buf_char(b, *s);
+    }
+    buf_char(b, '"');
+}
+
+static void add_member(struct buf *b, const char *indent, const char *name, const char *value)
+{
+    buf_printf(b, "%s\"%s\": ", indent, name);
+    add_string(b, value);
+    buf_str(b, ",\n");
+}
+
+static void add_number(struct buf *b, const char *indent, const char *name, uint32_t value)
+{
+    buf_printf(b, "%s\"%s\": %" PRIu32 ",\n", indent, name, value);
+}
+
+/* The last member of a list entry or of the bundle is followed by nothing (RFC 8259). */
+static void drop_comma(struct buf *b)
+{
+    b->len -= strlen(",\n");
+    b->data[b->len] = '\0';
+    buf_char(b, '\n');
+}
+
+static void add_prefixes(struct buf *b, const char *indent, const char *name,
+                         const struct prefix *prefixes, size_t n, bool addresses)
+{
+    char text[PREFIX_TEXT_MAX];
+
+    buf_printf(b, "%s\"%s\": [", indent, name);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(b, "%s\"%s\"", i ? ", " : "",
+                   addresses ? prefix_format_address(&prefixes[i], text)
+                             : prefix_format(&prefixes[i], text));
+    buf_str(b, "],\n");
+}
+
+/* Long lists read, and compare, better with one entry a line. */
+static void add_prefix_lines(struct buf *b, const char *name, const struct prefix *prefixes,
+                             size_t n)
+{
+    char text[PREFIX_TEXT_MAX];
+
+    buf_printf(b, "    \"%s\": [", name);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(b, "%s\n      \"%s\"", i ? "," : "", prefix_format(&prefixes[i], text));
+    buf_str(b, n ? "\n    ],\n" : "],\n");
+}
+
+static void add_link(struct buf *b, const struct bundle_link *link)
+{
+    static const char indent[] = "        ";
+
+    buf_str(b, "      {\n");
+    add_member(b, indent, "interface", link->interface);
+    add_member(b, indent, "alias", link->alias);
+    add_member(b, indent, "peer", link->peer);
+    add_number(b, indent, "peer-number", link->peer_number);
+    add_number(b, indent, "peer-asn", link->peer_asn);
+    add_member(b, indent, "role", link->role == LINK_ROLE_SERVER ? "server" : "client");
+    add_prefixes(b, indent, "address", link->addresses, link->n_addresses, false);
+    add_prefixes(b, indent, "peer-address", link->peer_addresses, link->n_addresses, true);
+    add_number(b, indent, "local-port", link->local_port);
+    if (link->remote_host) {
+        add_member(b, indent, "remote-host", link->remote_host);
+        add_number(b, indent, "remote-port", link->remote_port);
+    }
+    add_number(b, indent, "mtu", link->mtu);
+    add_number(b, indent, "queue-length", link->queue_length);
+    add_member(b, indent, "config", link->config);
+    drop_comma(b);
+    buf_str(b, "      },\n");
+}
+
+static void add_file(struct buf *b, const struct bundle_file *file)
+{
+    buf_str(b, "      {\"path\": ");
+    add_string(b, file->path);
+    buf_str(b, ", \"sha256\": ");
+    add_string(b, file->sha256);
+    buf_printf(b, ", \"size\": %" PRIu32 "},\n", file->size);
+}
+
+static void end_list(struct buf *b, size_t n)
+{
+    if (n)
+        drop_comma(b);
+    buf_str(b, n ? "    ],\n" : "],\n");
+}
+
+void bundle_format(struct bundle *b, struct buf *ret)
+{
+    static const char indent[] = "    ";
+    struct buf head = BUF_INIT, tail = BUF_INIT;
+    const struct prefix router_id = {
+        .family = FAMILY_IPV4,
+        .len = 32,
+        .addr = {(uint8_t)(b->router_id >> 24), (uint8_t)(b->router_id >> 16),
+                 (uint8_t)(b->router_id >> 8), (uint8_t)b->router_id},
+    };
+    char text[PREFIX_TEXT_MAX];
+
+    buf_str(&head, "{\n  \"p2pvpn-bundle:bundle\": {\n");
+    add_number(&head, indent, "format", BUNDLE_FORMAT);
+    add_member(&head, indent, "mesh", b->mesh);
+    add_member(&head, indent, "gateway", b->gateway);
+    buf_str(&head, "    \"revision\": \"");
+
+    buf_str(&tail, "\",\n");
+    add_number(&tail, indent, "number", b->number);
+    add_number(&tail, indent, "asn", b->asn);
+    add_member(&tail, indent, "router-id", prefix_format_address(&router_id, text));
+    add_number(&tail, indent, "generation", b->generation);
+    buf_str(&tail, "    \"lan\": {\n");
+    add_member(&tail, "      ", "name", b->lan);
+    add_prefixes(&tail, "      ", "prefix", b->lan_prefixes, b->n_lan_prefixes, false);
+    drop_comma(&tail);
+    buf_str(&tail, "    },\n");
+    add_prefix_lines(&tail, "mesh-prefix", b->mesh_prefixes, b->n_mesh_prefixes);
+    buf_printf(&tail, "    \"link\": [%s", b->n_links ? "\n" : "");
+    for (size_t i = 0; i < b->n_links; i++)
+        add_link(&tail, &b->links[i]);
+    end_list(&tail, b->n_links);
+    buf_printf(&tail, "    \"file\": [%s", b->n_files ? "\n" : "");
+    for (size_t i = 0; i < b->n_files; i++)
+        add_file(&tail, &b->files[i]);
+    end_list(&tail, b->n_files);
+    drop_comma(&tail);
+    buf_str(&tail, "  }\n}\n");
+
+    {
+        _cleanup_buf_ struct buf whole = BUF_INIT;
+
+        buf_add(&whole, head.data, head.len);
+        buf_add(&whole, tail.data, tail.len);
+        digest_sha256_text(whole.data, whole.len, b->revision);
+    }
+    buf_reserve(ret, head.len + DIGEST_TEXT_LEN + tail.len);
+    buf_add(ret, head.data, head.len);
+    buf_str(ret, b->revision);
+    buf_add(ret, tail.data, tail.len);
+    buf_free(&head);
+    buf_free(&tail);
+}
+
+struct bundle *bundle_free(struct bundle *b)
+{
+    if (b) {
+        arena_free(&b->arena);
+        free(b);
+    }
+    return NULL;
+}

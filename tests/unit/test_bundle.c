@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/bundle.h"
+#include "common/fs.h"
+
+#define GOLDEN "tests/fuzz/corpus/bundle/two-links.json"
+
+static struct error_list err;
+
+static struct prefix prefix(const char *text)
+{
+    struct prefix p;
+
+    ck_assert(prefix_parse(text, &p));
+    return p;
+}
+
+/* A bundle with one link of each kind: dual stack and calling, IPv4 pair and being called. */
+struct sample {
+    struct bundle b;
+    struct prefix lan[2], others[2], own[2], peer[2], own_v4, peer_v4;
+    struct bundle_link links[2];
+    struct bundle_file files[3];
+};
+
+static void sample_init(struct sample *s)
+{
+    static const char *const paths[] = {"frr/frr.conf", "openvpn/pv2.conf", "openvpn/pv7.conf"};
+
+    *s = (struct sample){
+        .b = {.mesh = "five-sites",
+              .gateway = "head",
+              .number = 1,
+              .asn = 4200000001,
+              .router_id = 0x64400001,
+              .generation = 1,
+              .lan = "head-office",
+              .n_lan_prefixes = 2,
+              .n_mesh_prefixes = 2,
+              .n_links = 2,
+              .n_files = 3},
+        .lan = {prefix("10.1.0.0/16"), prefix("fd10:1::/48")},
+        .others = {prefix("10.2.0.0/16"), prefix("fd10:2::/48")},
+        .own = {prefix("172.19.0.0/31"), prefix("fd00::/127")},
+        .peer = {prefix("172.19.0.1"), prefix("fd00::1")},
+        .own_v4 = prefix("172.17.4.1"),
+        .peer_v4 = prefix("172.17.4.2"),
+        .links = {{.interface = "pv2",
+                   .alias = "pv-branch",
+                   .peer = "branch",
+                   .peer_number = 2,
+                   .peer_asn = 4200000002,
+                   .role = LINK_ROLE_SERVER,
+                   .n_addresses = 2,
+                   .local_port = 11002,
+                   .remote_host = "203.0.113.5",
+                   .remote_port = 11001,
+                   .mtu = 1420,
+                   .queue_length = 1000,
+                   .config = "openvpn/pv2.conf"},
+                  {.interface = "pv7",
+                   .alias = "pv-sales",
+                   .peer = "sales",
+                   .peer_number = 7,
+                   .peer_asn = 4200000007,
+                   .role = LINK_ROLE_CLIENT,
+                   .n_addresses = 1,
+                   .local_port = 11007,
+                   .mtu = 1420,
+                   .queue_length = 1000,
+                   .config = "openvpn/pv7.conf"}},
+    };
+    s->b.lan_prefixes = s->lan;
+    s->b.mesh_prefixes = s->others;
+    s->b.links = s->links;
+    s->b.files = s->files;
+    s->links[0].addresses = s->own;
+    s->links[0].peer_addresses = s->peer;
+    s->links[1].addresses = &s->own_v4;
+    s->links[1].peer_addresses = &s->peer_v4;
+    for (size_t i = 0; i < 3; i++) {
+        s->files[i].path = paths[i];
+        s->files[i].size = (uint32_t)strlen(paths[i]);
+        digest_sha256_text(paths[i], strlen(paths[i]), s->files[i].sha256);
+    }
+}
+
+static int parse(const struct buf *text, struct bundle **ret)
+{
+    return bundle_parse(buf_cstr(text), text->len, "bundle.json", ret, &err);
+}
+
+static void teardown(void)
+{
+    error_clear(&err);
+}
+
+/* P2PVPN_UPDATE=1 writes the expected text anew, to be looked at and committed. */
+START_TEST(text_is_the_golden_one)
+{
+    const char *root = getenv("P2PVPN_SOURCE_ROOT");
+    _cleanup_free_ char *path = xasprintf("%s/%s", root ? root : ".", GOLDEN);
+    _cleanup_buf_ struct buf text = BUF_INIT, expected = BUF_INIT;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    if (getenv("P2PVPN_UPDATE"))
+        ck_assert_int_eq(fs_write(path, text.data, text.len, 0644, &err), 0);
+    ck_assert_int_eq(fs_read(path, BUNDLE_MAX_BYTES, &expected, &err), 0);
+    ck_assert_str_eq(buf_cstr(&text), buf_cstr(&expected));
+}
+END_TEST
+
+START_TEST(round_trip)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT, again = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    ck_assert_int_eq(parse(&text, &b), 0);
+    ck_assert_str_eq(b->gateway, "head");
+    ck_assert_uint_eq(b->router_id, 0x64400001);
+    ck_assert_uint_eq(b->n_links, 2);
+    ck_assert_str_eq(b->links[0].remote_host, "203.0.113.5");
+    ck_assert_ptr_null(b->links[1].remote_host);
+    ck_assert_int_eq(prefix_compare(&b->links[0].peer_addresses[1], &s.peer[1]), 0);
+    ck_assert_str_eq(b->revision, s.b.revision);
+    bundle_format(b, &again);
+    ck_assert_str_eq(buf_cstr(&text), buf_cstr(&again));
+    bundle_free(b);
+}
+END_TEST
+
+START_TEST(an_empty_mesh_is_a_bundle)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+
+    sample_init(&s);
+    s.b.n_links = s.b.n_files = s.b.n_mesh_prefixes = 0;
+    bundle_format(&s.b, &text);
+    ck_assert_int_eq(parse(&text, &b), 0);
+    bundle_free(b);
+}
+END_TEST
+
+/* Each change alone must be refused with this message: the values are checked before the revision,
+ * so it is the check of the value itself that refuses. */
+static const struct {
+    const char *from, *to, *message;
+} wrong[] = {
+    {"\"format\": 1", "\"format\": 2", "format 2 and this program knows format 1"},
+    {"\"format\": 1,", "\"format\": 1, \"plugin\": 1,", "no such member"},
+    {"\"format\": 1,", "", "missing"},
+    {"\"five-sites\"", "\"five\\nsites\"", "no valid name"},
+    {"\"head\"", "\"$(id)\"", "no valid name"},
+    {"\"head\"", "7", "a string is needed"},
+    {"\"number\": 1,", "\"number\": 0,", "between 1 and 65535"},
+    {"\"number\": 1,", "\"number\": 1.5,", "a whole number"},
+    {"\"number\": 1,", "\"number\": \"1\",", "a whole number"},
+    {"\"number\": 1,", "\"number\": 1, \"number\": 1,", "not JSON"},
+    {"\"asn\": 4200000001", "\"asn\": 4294967295", "between"},
+    {"\"asn\": 4200000001", "\"asn\": 100000", "private use"},
+    {"\"100.64.0.1\"", "\"100.64.0.01\"", "IPv4 address"},
+    {"\"100.64.0.1\"", "\"fd00::1\"", "IPv4 address"},
+    {"\"10.1.0.0/16\"", "\"10.1.0.1/16\"", "cannot be the prefix"},
+    {"\"10.1.0.0/16\"", "\"0.0.0.0/0\"", "cannot be the prefix"},
+    {"\"10.1.0.0/16\"", "\"127.0.0.0/8\"", "cannot be the prefix"},
+    {"\"fd10:1::/48\"", "\"fd10:1:0::/48\"", "canonical"},
+    {"\"fd10:1::/48\"", "\"10.1.0.0/16\"", "out of order or there twice"},
+    {"[\"10.1.0.0/16\", \"fd10:1::/48\"]", "[]", "1 to"},
+    {"[\"10.1.0.0/16\", \"fd10:1::/48\"]", "[1]", "canonical"},
+    {"\"interface\": \"pv2\"", "\"interface\": \"eth0\"", "must be 'pv2'"},
+    {"\"pv-branch\"", "\"branch\"", "'pv-' and a name"},
+    {"\"pv-branch\"", "\"pv-branch-office1\"", "'pv-' and a name"},
+    {"\"pv-branch\"", "\"pv-sales\"", "there twice"},
+    {"\"peer\": \"branch\"", "\"peer\": \"head\"", "gateway itself"},
+    {"\"peer\": \"branch\"", "\"peer\": \"sales\"", "there twice"},
+    {"\"peer-asn\": 4200000002", "\"peer-asn\": 4200000001", "gateway itself"},
+    {"\"role\": \"server\"", "\"role\": \"both\"", "'server' or 'client'"},
+    {"\"172.19.0.0/31\"", "\"172.19.0.0/30\"", "other end"},
+    {"\"172.19.0.0/31\"", "\"172.19.0.2/31\"", "other end"},
+    {"\"172.19.0.0/31\"", "\"172.19.0.1/31\"", "other end"},
+    {"\"172.19.0.0/31\"", "\"fd00::/127\"", "other end"},
+    {"\"172.19.0.1\"", "\"172.19.0.1/32\"", "no address"},
+    {"[\"172.19.0.1\", \"fd00::1\"]", "[\"172.19.0.1\"]", "as many"},
+    {"[\"172.17.4.2\"]", "[\"172.19.0.1\"]", "there twice"},
+    {"\"local-port\": 11002", "\"local-port\": 11007", "there twice"},
+    {"\"local-port\": 11002", "\"local-port\": 65536", "between"},
+    {"\"local-port\": 11002", "\"local-port\": -1", "between"},
+    {"\"203.0.113.5\"", "\"203.0.113.5\\nup /bin/sh\"", "neither an address nor"},
+    {"\"203.0.113.5\"", "\"203.0.113\"", "neither an address nor"},
+    {"\"remote-host\": \"203.0.113.5\",", "", "no 'remote-host'"},
+    {"\"remote-port\": 11001,", "", "missing"},
+    {"\"mtu\": 1420", "\"mtu\": 67", "between"},
+    {"\"queue-length\": 1000", "\"queue-length\": 0", "between"},
+    {"\"config\": \"openvpn/pv2.conf\"", "\"config\": \"openvpn/pv3.conf\"", "none of the"},
+    {"\"config\": \"openvpn/pv2.conf\"", "\"config\": \"openvpn/pv7.conf\"", "there twice"},
+    {"{\"path\": \"frr/frr.conf\"", "{\"path\": \"../etc/passwd\"", "no valid path"},
+    {"{\"path\": \"frr/frr.conf\"", "{\"path\": \"/etc/passwd\"", "no valid path"},
+    {"{\"path\": \"frr/frr.conf\"", "{\"path\": \"bundle.json\"", "no valid path"},
+    {"{\"path\": \"frr/frr.conf\"", "{\"path\": \"openvpn/pv2.conf\"", "ascending order"},
+    {"{\"path\": \"frr/frr.conf\"", "{\"path\": \"openvpn\"", "a part of it is a file"},
+    {"\"size\": 12", "\"size\": 67108865", "between"},
+    {"p2pvpn-bundle:bundle", "p2pvpn-mesh:mesh", "no such member"},
+    {"    \"number\": 1,", "    \"number\": 3,", "revision does not fit"},
+};
+
+static bool has_error(const char *part)
+{
+    for (size_t i = 0; i < err.n; i++)
+        if (strstr(err.items[i].message, part))
+            return true;
+    return false;
+}
+
+START_TEST(wrong_values)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT, changed = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+    const char *at;
+
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    at = strstr(buf_cstr(&text), wrong[_i].from);
+    ck_assert_msg(at != NULL, "not in the text: %s", wrong[_i].from);
+    buf_add(&changed, text.data, (size_t)(at - text.data));
+    buf_str(&changed, wrong[_i].to);
+    buf_str(&changed, at + strlen(wrong[_i].from));
+    ck_assert_int_eq(parse(&changed, &b), -EINVAL);
+    ck_assert_ptr_null(b);
+    if (!has_error(wrong[_i].message)) {
+        error_print(&err, stderr);
+        ck_abort_msg("%s -> %s: not the message '%s'", wrong[_i].from, wrong[_i].to,
+                     wrong[_i].message);
+    }
+}
+END_TEST
+
+/* No byte of the text is without effect, except the spaces around. */
+START_TEST(every_changed_byte_is_refused)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    for (size_t i = 0; i < text.len; i++) {
+        char old = text.data[i];
+
+        if (old == ' ' || old == '\n')
+            continue;
+        text.data[i] = (char)(old ^ 1);
+        ck_assert_msg(parse(&text, &b) == -EINVAL, "accepted with byte %zu changed", i);
+        text.data[i] = old;
+        error_clear(&err);
+    }
+}
+END_TEST
+
+START_TEST(layout_does_not_matter)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+    size_t n = 0;
+
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] != ' ' && text.data[i] != '\n')
+            text.data[n++] = text.data[i];
+    text.len = n;
+    ck_assert_int_eq(parse(&text, &b), 0);
+    bundle_free(b);
+}
+END_TEST
+
+START_TEST(hostile_sizes)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct bundle *b = NULL;
+
+    buf_reserve(&text, BUNDLE_MAX_BYTES + 1);
+    memset(text.data, ' ', BUNDLE_MAX_BYTES + 1);
+    text.len = BUNDLE_MAX_BYTES + 1;
+    ck_assert_int_eq(parse(&text, &b), -EINVAL);
+    ck_assert(has_error("more than"));
+    error_clear(&err);
+    memset(text.data, '[', 1 << 20);
+    text.len = 1 << 20;
+    ck_assert_int_eq(parse(&text, &b), -EINVAL);
+    ck_assert_uint_lt(err.n, 25);
+}
+END_TEST
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+static char dir[] = "/tmp/test_bundle.XXXXXX";
+
+static void write_file(const char *path, const char *text, size_t len)
+{
+    _cleanup_free_ char *whole = xasprintf("%s/%s", dir, path);
+
+    ck_assert_int_eq(fs_write(whole, text, len, 0644, &err), 0);
+}
+
+static void folder_setup(void)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct sample s;
+
+    strcpy(dir + strlen(dir) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    sample_init(&s);
+    for (size_t i = 0; i < 3; i++) {
+        _cleanup_free_ char *folder = xasprintf("%s/%s", dir, i ? "openvpn" : "frr");
+
+        ck_assert_int_eq(fs_mkdirs(folder, 0755, &err), 0);
+        write_file(s.files[i].path, s.files[i].path, s.files[i].size);
+    }
+    bundle_format(&s.b, &text);
+    write_file(BUNDLE_FILE, text.data, text.len);
+}
+
+static void folder_teardown(void)
+{
+    fs_remove_tree(dir, &err);
+    teardown();
+}
+
+static int load(void)
+{
+    struct bundle *b = NULL;
+    int r = bundle_load(dir, &b, &err);
+
+    ck_assert_int_eq(r == 0, b != NULL);
+    bundle_free(b);
+    return r;
+}
+
+START_TEST(folder_is_loaded)
+{
+    ck_assert_int_eq(load(), 0);
+    ck_assert_uint_eq(err.n, 0);
+}
+END_TEST
+
+START_TEST(folder_with_changed_files)
+{
+    write_file("frr/frr.conf", "frr/frr.conF", 12);
+    write_file("openvpn/pv2.conf", "short", 5);
+    write_file("openvpn/pv7.conf", "much longer than it should be", 29);
+    ck_assert_int_eq(load(), -EINVAL);
+    ck_assert_uint_eq(err.n, 3); /* all of them in one run */
+    ck_assert(has_error("SHA-256 does not fit"));
+    ck_assert(has_error("has 5 bytes and should have 16"));
+    ck_assert(has_error("larger than the 16 bytes"));
+}
+END_TEST
+
+START_TEST(folder_with_missing_file)
+{
+    _cleanup_free_ char *path = xasprintf("%s/frr/frr.conf", dir);
+
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(load(), -EINVAL);
+    ck_assert(has_error("missing"));
+}
+END_TEST
+
+START_TEST(folder_with_symbolic_links)
+{
+    _cleanup_free_ char *conf = xasprintf("%s/frr/frr.conf", dir);
+    _cleanup_free_ char *moved = xasprintf("%s/frr/moved", dir);
+    _cleanup_free_ char *folder = xasprintf("%s/openvpn", dir);
+    _cleanup_free_ char *moved_folder = xasprintf("%s/elsewhere", dir);
+
+    /* Both lead to the right bytes, and both are refused. */
+    ck_assert_int_eq(rename(conf, moved), 0);
+    ck_assert_int_eq(symlink("moved", conf), 0);
+    ck_assert_int_eq(rename(folder, moved_folder), 0);
+    ck_assert_int_eq(symlink("elsewhere", folder), 0);
+    ck_assert_int_eq(load(), -EINVAL);
+    ck_assert_uint_eq(err.n, 3);
+}
+END_TEST
+
+START_TEST(folder_with_fifo)
+{
+    _cleanup_free_ char *path = xasprintf("%s/frr/frr.conf", dir);
+
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0644), 0);
+    ck_assert_int_eq(load(), -EINVAL);
+    ck_assert(has_error("regular files only"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("bundle");
+    TCase *t = tcase_create("text"), *f = tcase_create("folder");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_test(t, text_is_the_golden_one);
+    tcase_add_test(t, round_trip);
+    tcase_add_test(t, an_empty_mesh_is_a_bundle);
+    tcase_add_loop_test(t, wrong_values, 0, sizeof(wrong) / sizeof(wrong[0]));
+    tcase_add_test(t, every_changed_byte_is_refused);
+    tcase_add_test(t, layout_does_not_matter);
+    tcase_add_test(t, hostile_sizes);
+    suite_add_tcase(s, t);
+    tcase_add_checked_fixture(f, folder_setup, folder_teardown);
+    tcase_add_test(f, folder_is_loaded);
+    tcase_add_test(f, folder_with_changed_files);
+    tcase_add_test(f, folder_with_missing_file);
+    tcase_add_test(f, folder_with_symbolic_links);
+    tcase_add_test(f, folder_with_fifo);
+    suite_add_tcase(s, f);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
