@@ -37,7 +37,8 @@ struct bundle_link {
     const char *peer;      /* gateway name */
     uint32_t peer_number, peer_asn;
     enum link_role role;
-    struct prefix *addresses;      /* ours, /31 and /127; at least one */
+    struct prefix *addresses;      /* ours, /31 and /127; at least one.  A /32 (an imported link): a
+                                      point-to-point address, configured with its peer address */
     struct prefix *peer_addresses; /* same count and order, host length */
     size_t n_addresses;
     uint16_t local_port;

@@ -4,6 +4,11 @@
  *
  * NAME.json has NAME.lock.json.  Written by compile, read by the next: what stays keeps its number,
  * addresses and ports, whatever is added, removed or reordered around it.
+ *
+ * A record of links is a run: {index i, a, b, count n} stands for (a,b) -> i, (a+1,b) -> i+1 ...
+ * (a+n-1,b) -> i+n-1.  Runs go over the lower number because indexes are handed out in the order
+ * (b, a): a mesh that grows gateway by gateway then has the same records as one compiled at once,
+ * one a gateway, and adding a gateway adds two lines to the file.
  */
 #ifndef P2PVPN_CONTROLLER_LOCK_H
 #define P2PVPN_CONTROLLER_LOCK_H
@@ -17,9 +22,12 @@
 #include "common/prefix.h"
 #include "controller/network.h" /* struct link_override */
 
+#define LOCK_MAX_BYTES (64u << 20)
+#define LOCK_MAX_LINKS (1u << 23) /* a full mesh of 4,096; what a hostile count stops at */
+
 struct lock_gateway {
     const char *name;
-    uint32_t number, asn, router_id, generation;
+    uint32_t number, asn, router_id, generation; /* router_id in host order */
 };
 
 struct lock_link {
@@ -29,13 +37,13 @@ struct lock_link {
 };
 
 struct lock {
-    const char *file;
-    const char *mesh;
-    struct prefix *link_prefixes; /* the pool the indexes count in */
+    const char *file;             /* for messages; NULL when made by allocate_network() */
+    const char *mesh;             /* NULL: an empty lock */
+    struct prefix *link_prefixes; /* the pool the indexes count in: IPv4 first, each in its order */
     size_t n_link_prefixes;
     struct lock_gateway *gateways; /* by number */
     size_t n_gateways;
-    struct lock_link *links; /* by index */
+    struct lock_link *links; /* by index; both ends are among gateways */
     size_t n_links;
     struct arena arena;
 };
@@ -43,14 +51,14 @@ struct lock {
 /* "mesh.json" -> "mesh.lock.json"; caller frees. */
 char *lock_file_name(const char *mesh_file);
 
-/* 0 with *ret set; a missing file is an empty lock.  -EINVAL: not a lock, or contradicting itself.
- */
+/* 0 with *ret set; a missing file is an empty lock.  -EINVAL: not a lock, or contradicting itself:
+ * every error with its data path, and with the line where the text is not even JSON. */
 int lock_load(const char *file, struct lock **ret, struct error_list *err);
 int lock_parse(const char *text, size_t len, const char *file, struct lock **ret,
                struct error_list *err);
 
-/* Deterministic text, one record a line; runs of links with consecutive peers and indexes are one
- * record, so that a full mesh of 1,000 gateways is about a thousand lines. */
+/* Deterministic text, one record a line, so that a full mesh of 1,000 gateways is about two
+ * thousand lines.  lock_parse() gives the same lock back. */
 void lock_format(const struct lock *lock, struct buf *ret);
 
 struct lock *lock_free(struct lock *lock); /* NULL ok; returns NULL */

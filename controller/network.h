@@ -15,7 +15,11 @@
 #include "common/prefix.h"
 #include "controller/mesh.h"
 
-/* A link that an imported deployment brought along: its own addresses and ports instead of ours. */
+#define NETWORK_MAX_POOL 8        /* link prefixes of one family */
+#define GATEWAY_MAX_NUMBER 65535u /* base-port + number must be a port as well */
+
+/* A link that an imported deployment brought along: its own addresses and ports instead of ours.
+ * `a` is the end with the lower gateway number, as in the lock. */
 struct link_override {
     struct prefix address_a, address_b; /* IPv4 host addresses; family 0: from the pool */
     uint16_t port_a, port_b;            /* local UDP ports; 0: derived */
@@ -46,8 +50,8 @@ struct network {
     struct network_gateway *gateways; /* mesh->n_gateways of them */
     struct network_link *links;       /* by a, b */
     size_t n_links;
-    struct network_peer *peers; /* 2 * n_links */
-    struct prefix pool[2][8];   /* link prefixes in use: [0] IPv4, [1] IPv6 */
+    struct network_peer *peers;              /* 2 * n_links */
+    struct prefix pool[2][NETWORK_MAX_POOL]; /* link prefixes in use: [0] IPv4, [1] IPv6 */
     size_t n_pool[2];
     unsigned path_bound; /* the longest AS path that the topology needs */
     struct arena arena;
@@ -57,14 +61,25 @@ struct network {
 struct link_end {
     uint32_t self, peer; /* gateway indexes */
     const struct network_link *link;
-    struct prefix address[2], peer_address[2]; /* IPv4, IPv6; family 0: not used.  /31 and /127, the
-                                                  peer's as host addresses (/32, /128) */
-    uint16_t local_port, remote_port;
+    /* IPv4, IPv6; family 0: not used.  Ours is a /31 or /127 with its host bits, the peer's always
+     * a host address (/32, /128).  Where ours is a host address too (an imported link), the two
+     * have no prefix in common: the interface gets a point-to-point address, `ip address add OURS
+     * peer PEER/32`, and the kernel's route to PEER/32 is the connected prefix in which zebra finds
+     * the neighbor. */
+    struct prefix address[2], peer_address[2];
+    uint16_t local_port;
+    uint16_t remote_port;    /* 0 with remote_host NULL */
     const char *remote_host; /* the peer's endpoint, NULL when it has none */
     enum link_role role; /* server: it has an endpoint and the peer has none, or the lower number */
     struct mesh_settings settings; /* resolved */
     uint16_t tun_mtu;
 };
+
+/* RFC 6996: 64512..65534 and 4200000000..4294967294. */
+static inline bool asn_is_private(uint32_t asn)
+{
+    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
+}
 
 void network_link_end(const struct network *net, uint32_t self, const struct network_peer *peer,
                       struct link_end *ret);
