@@ -106,14 +106,28 @@ static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
     return len;
 }
 
+/* ASCII that may stand in a line; one look-up a byte, because every value that is rendered comes
+ * through here. */
+static bool plain(unsigned char c)
+{
+    static const bool refused[128] = {
+        ['"'] = true, ['\''] = true, ['`'] = true, ['\\'] = true, [0x7f] = true};
+
+    return c >= 0x20 && c < 0x80 && !refused[c];
+}
+
 bool value_valid(const char *value, size_t len)
 {
     for (size_t i = 0; i < len;) {
         uint32_t c;
-        size_t n = utf8_decode((const unsigned char *)value + i, len - i, &c);
+        size_t n;
 
-        if (n == 0 || c < 0x20 || c == 0x7f || c == '"' || c == '\'' || c == '`' || c == '\\' ||
-            invisible(c))
+        if (plain((unsigned char)value[i])) {
+            i++;
+            continue;
+        }
+        n = utf8_decode((const unsigned char *)value + i, len - i, &c);
+        if (n < 2 || invisible(c))
             return false;
         i += n;
     }
