@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One gateway's FRR: zebra, bgpd and bfdd of their own, under a pathspace of their own (-N)."""
+
+import json
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+from .command import LabError
+from .process import look_at
+from .wait import wait_for
+
+DAEMONS = ("zebra", "bgpd", "bfdd")
+
+# Configuration of the operator's own in every gateway: whatever happens, it must stay as it is.
+OPERATORS_LINE = "ip prefix-list OPERATOR seq 5 permit 192.0.2.0/24"
+
+
+def state_dirs(pathspace):
+    return [Path("/var/run/frr") / pathspace, Path("/etc/frr") / pathspace]
+
+
+class Frr:
+    def __init__(self, namespace, pathspace, hostname, log_dir):
+        self.pathspace = pathspace
+        self._namespace = namespace
+        self._hostname = hostname
+        self._log_dir = log_dir
+        self._daemons = {}
+
+    def start(self):
+        owner = pwd.getpwnam("frr")
+        for folder in state_dirs(self.pathspace):
+            folder.mkdir(mode=0o755, parents=True)
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        for name, text in {
+                "frr.conf": OPERATORS_LINE + "\n",
+                "vtysh.conf": f"service integrated-vtysh-config\nhostname {self._hostname}\n"}.items():
+            file = Path("/etc/frr") / self.pathspace / name
+            file.write_text(text, encoding="ascii")
+            os.chown(file, owner.pw_uid, owner.pw_gid)
+        for daemon in DAEMONS:
+            self.start_daemon(daemon)
+        self._namespace.run(["vtysh", "-N", self.pathspace, "-b"])
+
+    def start_daemon(self, daemon):
+        argv = [f"/usr/lib/frr/{daemon}", "-N", self.pathspace, "-A", "127.0.0.1"]
+        if daemon == "zebra":
+            argv += ["-s", "90000000"]  # the netlink buffer: zebra exits when it overflows
+        if daemon == "bgpd":
+            argv += ["-p", "179"]
+        log = self._log_dir / f"{daemon}.log"
+        socket = state_dirs(self.pathspace)[0] / f"{daemon}.vty"
+        socket.unlink(missing_ok=True)
+        child = self._namespace.start(argv, log)
+        wait_for(lambda: socket.exists() or child.poll() is not None, 20, f"{daemon} to start",
+                 explain=lambda: log.read_text(errors="replace"), interval=0.02)
+        if child.poll() is not None:
+            raise LabError(f"{daemon} ended at once:\n{log.read_text(errors='replace')}")
+        self._daemons[daemon] = look_at(child.pid)
+
+    def kill_daemon(self, daemon):
+        self._daemons[daemon].kill()
+        wait_for(lambda: not self._daemons[daemon].alive(), 5, f"{daemon} to die", interval=0.02)
+
+    def vtysh(self, *commands, check=True):
+        argv = ["vtysh", "-N", self.pathspace]
+        for command in commands:
+            argv += ["-c", command]
+        return self._namespace.run(argv, check=check).stdout
+
+    def json(self, command):
+        """A show command's JSON as Python values; {} where FRR has nothing to say."""
+        text = self.vtysh(f"{command} json")
+        try:
+            return json.loads(text) if text.strip() else {}
+        except ValueError:
+            raise LabError(f"'{command} json' gave no JSON: {text.strip()[:200]}") from None
+
+    def routes(self, family):
+        """What BGP brought into the routing table: {prefix: [interface, ...]}, installed ones."""
+        command = {4: "show ip route bgp", 6: "show ipv6 route bgp"}[family]
+        routes = {}
+        for prefix, entries in self.json(command).items():
+            for entry in entries:
+                if entry.get("selected") and entry.get("installed"):
+                    routes[prefix] = sorted(hop.get("interfaceName", "?")
+                                            for hop in entry["nexthops"] if hop.get("fib"))
+        return routes
+
+    def neighbors(self):
+        """show bgp neighbors, by address."""
+        return {k: v for k, v in self.json("show bgp neighbors").items() if isinstance(v, dict)}
+
+    def sessions(self):
+        """{neighbor address: (state, times established, times dropped)}"""
+        return {address: (n["bgpState"], n["connectionsEstablished"], n["connectionsDropped"])
+                for address, n in self.neighbors().items()}
+
+    def running_config(self):
+        return self.vtysh("show running-config")
+
+
+def remove(pathspace):
+    for folder in state_dirs(pathspace):
+        shutil.rmtree(folder, ignore_errors=True)

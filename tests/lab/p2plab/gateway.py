@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway: its namespace, its FRR, its agent, its LAN with a host."""
+
+import ipaddress
+import json
+import os
+import signal
+
+from . import mesh
+from .command import LabError
+from .frr import Frr
+from .namespace import Namespace, connect
+from .ping import Ping
+from .wait import wait_for
+
+LINK_USER = "nobody"  # OpenVPN's: a fresh machine has it
+
+
+class Gateway:
+    """`number` is only the lab's, for addresses on the WAN."""
+
+    def __init__(self, lab, site, number, behind=None):
+        self.lab = lab
+        self.site = site
+        self.name = site.name
+        self.behind = behind
+        self.namespace = Namespace(f"{lab.name}-{site.name}", lab)
+        self.firewall = Namespace(f"{lab.name}-{site.name}.fw", lab)
+        self.host = Namespace(f"{lab.name}-{site.name}.host", lab)
+        self.dir = lab.dir / site.name
+        self.bundle_dir = lab.bundles / site.name
+        # FRR allows neither dots nor slashes in a pathspace.
+        self.frr = Frr(self.namespace, self.namespace.name.replace(".", "_"), site.name, self.dir)
+        self.wan4, self.wan6 = f"198.51.100.{number}", f"2001:db8:ffff::{number:x}"
+        try:
+            endpoint = ipaddress.ip_address(site.endpoint)
+        except ValueError:
+            endpoint = None  # a DNS name (the lab's /etc/hosts knows it) or none
+        if endpoint and endpoint.version == 4:
+            self.wan4 = site.endpoint
+        elif endpoint:
+            self.wan6 = site.endpoint
+        self._agent = None  # subprocess.Popen
+
+    @property
+    def wan(self):
+        """Its addresses as the WAN sees them: (IPv4, IPv6)."""
+        return self.wan4, self.wan6
+
+    def _log(self, name):
+        return self.dir / f"{name}.log"
+
+    # --- building -----------------------------------------------------------------------------
+
+    def create(self, wan):
+        """Namespace, WAN, LAN with its host, FRR; not yet the agent."""
+        self.dir.mkdir(mode=0o755)
+        self.namespace.create()
+        wan.attach(self, self.behind)
+        self.host.create()
+        connect(self.namespace, "lan", self.host, "eth0")
+        self.namespace.ip("link set lan up", *self._addresses("lan", 1))
+        self.host.ip("link set eth0 up", *self._addresses("eth0", 10), *self._defaults())
+        self.frr.start()
+
+    def _addresses(self, interface, number):
+        return [f"addr add {mesh.host_address(p, number)}/{p.prefixlen} dev {interface}"
+                for p in self.site.prefixes]
+
+    def _defaults(self):
+        first = {p.version: p for p in reversed(self.site.prefixes)}
+        return [f"route add default via {mesh.host_address(p, 1)}"
+                for version, p in sorted(first.items())]
+
+    def host_address(self, family):
+        """The first address of its host in a family, or None."""
+        for prefix in self.site.prefixes:
+            if prefix.version == family:
+                return mesh.host_address(prefix, 10)
+        return None
+
+    # --- agent --------------------------------------------------------------------------------
+
+    def _agent_options(self):
+        return ["--state", self.dir / "state", "--run-dir", self.dir / "run",
+                "--frr-namespace", self.frr.pathspace, "--link-user", LINK_USER]
+
+    def agent(self, verb, *arguments, check=True):
+        """One verb of p2pvpn-agent, to its end."""
+        return self.namespace.run(
+            [self.lab.agent, verb, *arguments, *self._agent_options()], check=check)
+
+    def enroll(self):
+        """Key and request here, answer from the lab's CA, certificate installed here."""
+        request, answer = self.dir / "request.pem", self.dir / "answer.pem"
+        self.agent("enroll", "--gateway", self.name, "-o", request)
+        self.lab.ctl("enroll", request, "--ca", self.lab.ca, "-o", answer)
+        self.agent("enroll", "--install", answer)
+
+    def start_agent(self):
+        self._agent = self.namespace.start(
+            [self.lab.agent, "run", self.bundle_dir, *self._agent_options()], self._log("agent"))
+
+    def agent_running(self):
+        return self._agent is not None and self._agent.poll() is None
+
+    def stop_agent(self, sig=signal.SIGTERM, timeout=10):
+        """Sends the agent a signal (SIGTERM: it leaves politely) and waits for its end."""
+        self._agent.send_signal(sig)
+        wait_for(lambda: not self.agent_running(), timeout, f"the agent of {self.name} to end")
+        return self._agent.returncode
+
+    def status(self):
+        return json.loads(self.agent("status", "--json").stdout)
+
+    def agent_log(self):
+        try:
+            return self._log("agent").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def bundle(self):
+        """The bundle.json that the compiler wrote for it."""
+        return json.loads((self.bundle_dir / "bundle.json").read_text(encoding="utf-8"))
+
+    def openvpns(self):
+        """Its OpenVPN processes: {interface: Process}."""
+        found = {}
+        for process in self.namespace.processes():
+            if process.name == "openvpn":
+                config = [a for a in process.argv if a.endswith(".conf")]
+                interface = os.path.basename(config[0])[:-len(".conf")] if config else "?"
+                if interface in found:
+                    raise LabError(f"{self.name} runs two OpenVPNs for {interface}")
+                found[interface] = process
+        return found
+
+    def tuns(self):
+        """Its tun interfaces: {name: alias}."""
+        links = json.loads(self.namespace.run(
+            ["ip", "-j", "-d", "link", "show", "type", "tun"]).stdout or "[]")
+        return {link["ifname"]: link.get("ifalias", "") for link in links if link}
+
+    def routes_exact(self, family, sites):
+        """True, or raises with the difference between BGP's routes and the expected ones."""
+        have = set(self.frr.routes(family))
+        want = mesh.expected_routes(self.site, sites, family)
+        if have != want:
+            raise LabError(f"{self.name}: IPv{family} routes missing: {sorted(want - have)}, "
+                           f"not expected: {sorted(have - want)}")
+        return True
+
+    def routes_direct(self, sites):
+        """True, or raises: what a linked peer's LAN needs goes over the link to it."""
+        links = {link["peer"]: link["interface"] for link in self.bundle()["link"]}
+        for family in (4, 6):
+            routes = self.frr.routes(family)
+            for site in sites:
+                if site.name not in links:
+                    continue
+                for prefix in site.prefixes:
+                    over = routes.get(str(prefix))
+                    if prefix.version == family and over != [links[site.name]]:
+                        raise LabError(f"{self.name}: {prefix} goes over {over}, not over the "
+                                       f"direct link {links[site.name]}")
+        return True
+
+    def ping(self, other, family=4):
+        """A Ping from this gateway's host to another's."""
+        number = self.lab.next_number()
+        return Ping(self.host, other.host_address(family), self.dir / f"ping-{number}.log")
+
+    def reaches(self, other, family):
+        """Does one ping from host to host come back?"""
+        target = other.host_address(family)
+        return self.host.run(["ping", "-n", "-q", "-c", "1", "-W", "1", target],
+                             check=False).returncode == 0
+
+    def explain(self):
+        """For a failed wait: what FRR, the kernel and the logs say."""
+        parts = [f"--- {self.name} ---"]
+        for command in ("show bgp summary", "show bfd peers brief", "show ip route bgp",
+                        "show ipv6 route bgp"):
+            parts.append(f"{self.name}# {command}\n{self.frr.vtysh(command, check=False).strip()}")
+        parts.append(self.namespace.run(["ip", "-br", "addr"], check=False).stdout.strip())
+        for log in sorted([*self.dir.glob("*.log"), *self.dir.glob("run/**/*.log")]):
+            if log.name.startswith("ping-"):
+                continue
+            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+            if tail:
+                parts.append(f"{log.name}:\n  " + "\n  ".join(tail))
+        return "\n".join(parts)
