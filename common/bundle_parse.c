@@ -334,7 +334,7 @@ static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
     link->mtu = (uint16_t)get_number(r, object, "mtu", 68, UINT16_MAX);
     link->queue_length = get_number(r, object, "queue-length", 1, 100000);
     s = get_string(r, object, "config");
-    if (!bsearch(s, b->files, b->n_files, sizeof(*b->files), compare_file))
+    if (b->n_files == 0 || !bsearch(s, b->files, b->n_files, sizeof(*b->files), compare_file))
         complain(r, "config", "this is none of the bundle's files");
     link->config = arena_strdup(&b->arena, s);
 

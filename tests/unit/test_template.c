@@ -197,8 +197,7 @@ static const struct {
     {"\n  {{>p}}\n", "{}", "p.tmpl:3: 'a' is not a name that this template has; it has: none",
      "{'p': '\\n\\n{{a}}'}"},
     {"{{#y}}{{>p}}", "{'y': true}",
-     "p.tmpl:1: {{/y}} ends a section that does not begin in this file",
-     "{'p': '{{/y}}'}"},
+     "p.tmpl:1: {{/y}} ends a section that does not begin in this file", "{'p': '{{/y}}'}"},
     /* A value is checked where it is emitted, and the error says whose it is. */
     {"a\n\nb {{a}}\n", "{'a': 'x\\ny'}",
      "main.tmpl:3: {{a}} of gateway 'perth' may not stand in a configuration file: 'x\\x0ay' holds "

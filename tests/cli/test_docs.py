@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents match the programs: each verb and option of --help is in the man page and the other
+way round, the models in the documents and examples compile, and links lead somewhere."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(os.environ.get("P2PVPN_SOURCE_ROOT", Path(__file__).parents[2]))
+BUILD = Path(os.environ.get("P2PVPN_BUILD_ROOT", SOURCE / "build"))
+PROGRAMS = {
+    "p2pvpn-ctl": (BUILD / "controller/p2pvpn-ctl", SOURCE / "docs/man/p2pvpn-ctl.1"),
+    "p2pvpn-agent": (BUILD / "agent/p2pvpn-agent", SOURCE / "docs/man/p2pvpn-agent.8"),
+}
+DOCUMENTS = sorted([SOURCE / "README.md", *SOURCE.glob("docs/*.md"), *SOURCE.glob("examples/*.md")])
+
+
+def help_text(program):
+    run = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=20)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def man_text(page):
+    run = subprocess.run(["mandoc", "-T", "ascii", page], capture_output=True, text=True, timeout=20)
+    text = re.sub(r".\x08", "", run.stdout)
+    # A hyphen at the end of a line would hide an option from us.
+    return re.sub(r"-\n\s*", "-", text)
+
+
+def long_options(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_man_page_has_the_options_of_help(name):
+    program, page = PROGRAMS[name]
+    in_help, in_man = long_options(help_text(program)), long_options(man_text(page))
+    assert in_help, "--help names no option at all"
+    assert in_help - in_man == set(), "options of --help that the man page does not have"
+    assert in_man - in_help == set(), "options of the man page that --help does not have"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_man_page_has_the_verbs_of_help(name):
+    program, page = PROGRAMS[name]
+    verbs = set(re.findall(rf"\b{name} ([a-z][a-z0-9-]*(?: [a-z][a-z0-9-]+)?)", help_text(program)))
+    manual = " ".join(man_text(page).split())
+    assert verbs, "--help names no verb at all"
+    for verb in verbs:
+        assert f"{name} {verb}" in manual, f"'{name} {verb}' is not in the man page"
+
+
+def models():
+    for file in DOCUMENTS:
+        text = file.read_text(encoding="utf-8")
+        for match in re.finditer(r"^```json model\n(.*?)^```", text, re.M | re.S):
+            line = text.count("\n", 0, match.start()) + 1
+            yield pytest.param(match[1], id=f"{file.name}:{line}")
+    for file in sorted(SOURCE.glob("examples/*/mesh.json")):
+        yield pytest.param(file.read_text(encoding="utf-8"), id=f"examples/{file.parent.name}")
+
+
+@pytest.mark.parametrize("model", models())
+def test_model_compiles(model, tmp_path):
+    file = tmp_path / "mesh.json"
+    file.write_text(model, encoding="utf-8")
+    command = [PROGRAMS["p2pvpn-ctl"][0], "compile", "-o", tmp_path / "out", file]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
+    assert run.returncode == 0, run.stderr
+    assert "warning" not in run.stderr, "an example should be exemplary"
+    names = set(re.findall(r'"name": "([^"]+)",\s+"lan":', model))
+    assert names, "no gateway found in the model"
+    for name in names:
+        assert (tmp_path / "out" / name / "bundle.json").is_file(), f"no bundle for {name}"
+
+
+def environment():
+    env = dict(os.environ)
+    env.setdefault("P2PVPN_YANG_DIR", str(SOURCE / "yang"))
+    return env
+
+
+def heading_anchor(heading):
+    """As GitHub and others derive it."""
+    text = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return text.replace(" ", "-")
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda f: f.name)
+def test_links_lead_somewhere(file):
+    prose = re.sub(r"```.*?```", "", file.read_text(encoding="utf-8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (file.parent / path).resolve() if path else file
+        assert there.exists(), f"{target}: no such file"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.M)
+            assert anchor in {heading_anchor(h) for h in headings}, f"{target}: no such heading"
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda f: f.name)
+def test_nothing_is_left_to_fill_in(file):
+    left = re.findall(r"@@\w+@@|\bTODO\b|\bTBD\b|\bFIXME\b", file.read_text(encoding="utf-8"))
+    assert not left
