@@ -4,6 +4,9 @@
  *
  * model.c fills it, everything after it reads it.  All lists are sorted by name (links by a, b), so
  * nothing downstream depends on the order in the file.  One arena owns everything.
+ *
+ * `line` is where the entry begins in the file, for messages; the data path of a gateway is
+ * "/p2pvpn-mesh:mesh/gateway[name='NAME']", of a LAN, segment and link accordingly.
  */
 #ifndef P2PVPN_CONTROLLER_MESH_H
 #define P2PVPN_CONTROLLER_MESH_H
@@ -34,11 +37,13 @@ struct mesh_lan {
     const char *name, *description; /* description may be NULL */
     struct prefix *prefixes;        /* sorted with prefix_compare() */
     size_t n_prefixes;
+    uint32_t line;
 };
 
 struct mesh_gateway {
     const char *name;
-    const char *short_name;  /* at most SHORT_NAME_MAX; defaults to the name's beginning */
+    const char *short_name;  /* at most SHORT_NAME_MAX; defaults to the name's beginning, without a
+                                dot, underscore or hyphen at its end */
     const char *description; /* may be NULL */
     uint32_t lan;            /* index into lans */
     const char *endpoint;    /* address or DNS name; NULL: it can only call out */
@@ -48,6 +53,7 @@ struct mesh_gateway {
     enum tristate transit;
     uint32_t asn, router_id, number; /* 0: to be allocated */
     struct mesh_settings settings;
+    uint32_t line;
 };
 
 enum segment_kind { SEGMENT_FULL_MESH, SEGMENT_HUB_AND_SPOKE, SEGMENT_RING };
@@ -59,16 +65,20 @@ struct mesh_segment {
     size_t n_groups, n_hub_groups;
     uint32_t hubs_per_spoke;  /* 0: all */
     uint32_t transit_members; /* 0: the default, all up to 16 members, else 4 */
+    uint32_t line;
 };
 
 struct mesh_link {
     uint32_t a, b; /* gateway indexes, a < b */
     struct mesh_settings settings;
+    uint32_t line;
 };
 
 struct mesh {
     const char *file; /* for messages */
     const char *name;
+    const char *description; /* may be NULL */
+    uint32_t line;
     struct prefix *link_prefixes; /* as written, in order; none: the defaults (allocate.h) */
     size_t n_link_prefixes;
     uint16_t base_port;

@@ -2,10 +2,11 @@
 /*
  * Model: from a file (JSON or XML instance data of p2pvpn-mesh) to a struct mesh.
  *
- * The only module that sees libyang.  What YANG can say, YANG checks; what it says slowly or not at
- * all (facts: cross-entry `must` is quadratic) is checked by check.h in hash tables.  Every
+ * The flow: document.h reads the text, instance.h checks its shape and values against the YANG
+ * module (schema.h, which alone sees libyang), mesh_build.h turns it into a struct mesh, check.h
+ * compares entries with each other, and libyang has the last word on the whole file.  Every
  * independent error of a file is reported in one run, sorted, with file, line, data path and what
- * to do.
+ * to do: what an error leaves usable goes through the later steps too.
  */
 #ifndef P2PVPN_CONTROLLER_MODEL_H
 #define P2PVPN_CONTROLLER_MODEL_H
@@ -29,6 +30,11 @@ int model_load(const char *file, struct mesh **ret, struct error_list *warnings,
  * format.  What the fuzzer calls. */
 int model_parse(const char *text, size_t len, const char *file, struct mesh **ret,
                 struct error_list *warnings, struct error_list *err);
+
+/* The same with a schema (schema.h) that is already loaded. */
+struct schema;
+int model_parse_with(const struct schema *schema, const char *text, size_t len, const char *file,
+                     struct mesh **ret, struct error_list *warnings, struct error_list *err);
 
 struct mesh *mesh_free(struct mesh *mesh); /* NULL ok; returns NULL */
 
