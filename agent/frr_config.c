@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/frr_config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/name.h"
+
+#define MAX_WORDS 16
+#define MAX_DEPTH 8
+
+/* A line cut into words.  Words beyond MAX_WORDS are in the last one. */
+struct words {
+    char *w[MAX_WORDS];
+    size_t n;
+};
+
+static void split(struct arena *a, const char *text, struct words *ret)
+{
+    char *p = arena_strdup(a, text);
+
+    ret->n = 0;
+    while (*p && ret->n < MAX_WORDS) {
+        char *end = ret->n + 1 < MAX_WORDS ? strchr(p, ' ') : NULL;
+
+        ret->w[ret->n++] = p;
+        if (!end)
+            break;
+        *end = '\0';
+        p = end + 1;
+    }
+}
+
+static bool is(const struct words *w, size_t i, const char *word)
+{
+    return i < w->n && strcmp(w->w[i], word) == 0;
+}
+
+bool frr_own_name(const char *name)
+{
+    return name && strncmp(name, FRR_OWN_NAME, strlen(FRR_OWN_NAME)) == 0;
+}
+
+bool frr_is_context(enum frr_kind kind)
+{
+    return kind == FRR_PROFILE || kind == FRR_ROUTE_MAP || kind == FRR_BFD || kind == FRR_ROUTER ||
+           kind == FRR_FAMILY;
+}
+
+/*
+ * What a line sets.  `@` is a word that belongs to the name of the thing, `*` a word of its value,
+ * `...` the rest of the line as its value.  A line that matches a pattern is replaced by sending
+ * another one that differs only in the value; this was tried on FRR 8.4.4 for each.  A line that
+ * matches none is a switch: it is there or not.
+ */
+static const char *const patterns[] = {
+    /* top */
+    "ip prefix-list @ seq @ ...",
+    "ip prefix-list @ description ...",
+    "ipv6 prefix-list @ seq @ ...",
+    "ipv6 prefix-list @ description ...",
+    "bgp as-path access-list @ seq @ ...",
+    "bgp community-list @ @ seq @ ...",
+    "bgp large-community-list @ @ seq @ ...",
+    "route-map @ * @",
+    /* bfd profile */
+    "detect-multiplier *",
+    "transmit-interval *",
+    "receive-interval *",
+    "minimum-ttl *",
+    /* route-map */
+    "match as-path *",
+    "match ip address prefix-list *",
+    "match ipv6 address prefix-list *",
+    "match rpki *",
+    "set local-preference *",
+    "set metric *",
+    "set weight *",
+    "set origin *",
+    "set ip next-hop *",
+    "set community ...",
+    "set large-community ...",
+    "set as-path prepend ...",
+    "call *",
+    "description ...",
+    /* router bgp */
+    "bgp router-id *",
+    "bgp cluster-id *",
+    "bgp graceful-restart stalepath-time *",
+    "bgp graceful-restart restart-time *",
+    "bgp graceful-restart select-defer-time *",
+    "bgp default local-preference *",
+    "bgp route-map delay-timer *",
+    "timers bgp * *",
+    "maximum-paths ibgp *",
+    "maximum-paths *",
+    "network @ ...",
+    "neighbor @ remote-as *",
+    "neighbor @ peer-group *",
+    "neighbor @ description ...",
+    "neighbor @ update-source *",
+    "neighbor @ ttl-security hops *",
+    "neighbor @ timers connect *",
+    "neighbor @ timers delayopen *",
+    "neighbor @ timers * *",
+    "neighbor @ advertisement-interval *",
+    "neighbor @ bfd profile *",
+    "neighbor @ local-role *",
+    "neighbor @ weight *",
+    "neighbor @ route-map * @",
+    "neighbor @ prefix-list * @",
+    "neighbor @ filter-list * @",
+    "neighbor @ maximum-prefix ...",
+};
+
+/* The key of the words under one pattern, appended to *ret; false: does not match. */
+static bool key_of(const char *pattern, const struct words *w, size_t first, struct buf *ret)
+{
+    size_t i = first, start = ret->len;
+    const char *p = pattern;
+
+    while (*p) {
+        size_t len = strcspn(p, " ");
+
+        if (len == 3 && strncmp(p, "...", 3) == 0) {
+            i = w->n;
+            break;
+        }
+        if (i >= w->n || (len == 1 && *p == '@' && !*w->w[i]))
+            goto no_match;
+        if (len == 1 && (*p == '@' || *p == '*')) {
+            buf_str(ret, *p == '@' ? w->w[i] : "*");
+        } else {
+            if (strlen(w->w[i]) != len || strncmp(p, w->w[i], len) != 0)
+                goto no_match;
+            buf_str(ret, w->w[i]);
+        }
+        buf_char(ret, ' ');
+        i++;
+        p += len + (p[len] == ' ');
+    }
+    if (i == w->n)
+        return true;
+no_match:
+    ret->len = start;
+    return false;
+}
+
+static const char *make_key(struct arena *a, const struct frr_line *line, const struct words *w)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT;
+    size_t first = is(w, 0, "no") ? 1 : 0;
+    bool found = false;
+
+    if (line->parent)
+        buf_printf(&b, "%s\n", line->parent->path);
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !found; i++)
+        found = key_of(patterns[i], w, first, &b);
+    if (!found)
+        buf_str(&b, first ? line->text + 3 : line->text);
+    return arena_strndup(a, buf_cstr(&b), b.len);
+}
+
+/* The name in a list entry, by its words; NULL: it is no list entry. */
+static const char *list_name(const struct words *w)
+{
+    if ((is(w, 0, "ip") || is(w, 0, "ipv6")) && is(w, 1, "prefix-list") && w->n > 3)
+        return w->w[2];
+    if (!is(w, 0, "bgp"))
+        return NULL;
+    if (is(w, 1, "as-path") && is(w, 2, "access-list") && w->n > 4)
+        return w->w[3];
+    if ((is(w, 1, "community-list") || is(w, 1, "large-community-list")) &&
+        (is(w, 2, "standard") || is(w, 2, "expanded")) && w->n > 4)
+        return w->w[3];
+    return NULL;
+}
+
+static void classify_top(struct frr_line *l, const struct words *w)
+{
+    l->object = list_name(w);
+    if (l->object) {
+        l->kind = FRR_LIST;
+    } else if (is(w, 0, "route-map") && w->n == 4) {
+        l->kind = FRR_ROUTE_MAP;
+        l->object = w->w[1];
+    } else if (is(w, 0, "bfd") && w->n == 1) {
+        l->kind = FRR_BFD;
+    } else if (is(w, 0, "router") && is(w, 1, "bgp") && w->n == 3) {
+        l->kind = FRR_ROUTER;
+    }
+}
+
+static void classify(struct frr_line *l, const struct words *w)
+{
+    size_t first = is(w, 0, "no") ? 1 : 0;
+    enum frr_kind in = l->parent ? l->parent->kind : FRR_FOREIGN;
+
+    if (!l->parent) {
+        classify_top(l, w);
+    } else if (in == FRR_ROUTE_MAP) {
+        l->kind = FRR_ROUTE_MAP_LINE;
+        l->object = l->parent->object;
+    } else if (in == FRR_BFD && is(w, 0, "profile") && w->n == 2) {
+        l->kind = FRR_PROFILE;
+        l->object = w->w[1];
+    } else if (in == FRR_PROFILE) {
+        l->kind = FRR_PROFILE_LINE;
+        l->object = l->parent->object;
+    } else if (in == FRR_ROUTER && is(w, 0, "address-family")) {
+        l->kind = FRR_FAMILY;
+    } else if ((in == FRR_ROUTER || in == FRR_FAMILY) && is(w, first, "neighbor") &&
+               w->n > first + 2) {
+        l->kind = FRR_NEIGHBOR;
+        l->object = w->w[first + 1];
+        if (first == 0 && is(w, 2, "peer-group") && w->n == 4)
+            l->group = w->w[3];
+    } else if (in == FRR_ROUTER || in == FRR_FAMILY) {
+        l->kind = FRR_ROUTER_LINE;
+    }
+}
+
+size_t frr_head_len(const struct frr_line *line)
+{
+    const char *at = line->object ? strstr(line->text, line->object) : NULL;
+
+    return at ? (size_t)(at - line->text) + strlen(line->object) : strlen(line->text);
+}
+
+static const char *content_of(struct arena *a, const struct frr_line *l)
+{
+    const char *seq = strstr(l->text, " seq "), *rest = seq ? strchr(seq + 5, ' ') : NULL;
+
+    return rest ? arena_printf(a, "%.*s%s", (int)frr_head_len(l), l->text, rest) : l->text;
+}
+
+static bool means_nothing(const char *text)
+{
+    return *text == '\0' || *text == '!' || *text == '#' || strcmp(text, "end") == 0 ||
+           strcmp(text, "exit") == 0 || strncmp(text, "exit-", 5) == 0;
+}
+
+/* The words of [start, start + len) joined by single spaces; *indent is what stood before them. */
+static char *normalize(struct arena *a, const char *start, size_t len, size_t *indent)
+{
+    char *out = arena_alloc(a, len + 1, 1);
+    size_t n = 0, i = 0;
+
+    while (i < len && isspace((unsigned char)start[i]))
+        i++;
+    *indent = i;
+    for (; i < len && start[i] != '\0'; i++) {
+        if (!isspace((unsigned char)start[i]))
+            out[n++] = start[i];
+        else if (n > 0 && out[n - 1] != ' ')
+            out[n++] = ' ';
+    }
+    if (n > 0 && out[n - 1] == ' ')
+        n--;
+    out[n] = '\0';
+    return out;
+}
+
+struct frr_line *frr_config_find(const struct frr_config *c, const char *path)
+{
+    struct frr_line *l;
+
+    HASH_FIND(by_path, c->by_path, path, strlen(path), l);
+    return l;
+}
+
+static struct frr_line *add_line(struct frr_config *c, const char *text, struct frr_line *parent,
+                                 unsigned number)
+{
+    const char *path = parent ? arena_printf(&c->arena, "%s\n%s", parent->path, text) : text;
+    struct frr_line *l = frr_config_find(c, path);
+    struct words w;
+
+    if (l)
+        return l;
+    l = arena_alloc(&c->arena, 1, sizeof(*l));
+    l->text = text;
+    l->path = path;
+    l->parent = parent;
+    l->number = number;
+    split(&c->arena, text, &w);
+    classify(l, &w);
+    l->key = make_key(&c->arena, l, &w);
+    if (l->kind == FRR_LIST)
+        l->content = content_of(&c->arena, l);
+    HASH_ADD_KEYPTR(by_path, c->by_path, l->path, strlen(l->path), l);
+    if (c->n == c->cap) {
+        c->cap = c->cap ? c->cap * 2 : 256;
+        c->lines = xreallocarray(c->lines, c->cap, sizeof(struct frr_line *));
+    }
+    c->lines[c->n++] = l;
+    return l;
+}
+
+void frr_config_parse(struct frr_config *c, const char *text, size_t len)
+{
+    struct {
+        size_t indent;
+        struct frr_line *line;
+    } open[MAX_DEPTH];
+    size_t depth = 0, at = 0;
+    unsigned number = 0;
+
+    while (at < len) {
+        const char *eol = memchr(text + at, '\n', len - at);
+        size_t n = eol ? (size_t)(eol - (text + at)) : len - at, indent;
+        char *line = normalize(&c->arena, text + at, n, &indent);
+
+        at += n + 1;
+        number++;
+        if (means_nothing(line))
+            continue;
+        while (depth > 0 && open[depth - 1].indent >= indent)
+            depth--;
+        if (depth == MAX_DEPTH)
+            depth--;
+        open[depth].line = add_line(c, line, depth ? open[depth - 1].line : NULL, number);
+        open[depth++].indent = indent;
+    }
+}
+
+void frr_config_free(struct frr_config *c)
+{
+    HASH_CLEAR(by_path, c->by_path);
+    free(c->lines);
+    arena_free(&c->arena);
+    *c = (struct frr_config)FRR_CONFIG_INIT;
+}
+
+/* What an absent line of a BFD profile means (bfdd; 8.4.4 has no "no" for them). */
+static const char *const profile_defaults[] = {"detect-multiplier 3", "transmit-interval 300",
+                                               "receive-interval 300", "minimum-ttl 254"};
+
+void frr_inverse(const struct frr_line *line, struct buf *ret)
+{
+    size_t verb = strcspn(line->text, " ");
+
+    for (size_t i = 0; i < sizeof(profile_defaults) / sizeof(profile_defaults[0]); i++)
+        if (line->kind == FRR_PROFILE_LINE &&
+            strncmp(profile_defaults[i], line->text, verb + 1) == 0) {
+            buf_str(ret, profile_defaults[i]);
+            return;
+        }
+    if (strncmp(line->text, "no ", 3) == 0)
+        buf_str(ret, line->text + 3);
+    else if (line->kind == FRR_ROUTE_MAP_LINE && strncmp(line->text, "description ", 12) == 0)
+        buf_str(ret, "no description"); /* it takes no text there */
+    else
+        buf_printf(ret, "no %s", line->text);
+}
+
+static void indented(struct frr_writer *w, size_t depth, const char *text)
+{
+    for (size_t i = 0; i < depth; i++)
+        buf_char(w->out, ' ');
+    buf_str(w->out, text);
+    buf_char(w->out, '\n');
+}
+
+static void close_one(struct frr_writer *w)
+{
+    const struct frr_line *l = w->open[--w->depth];
+
+    indented(w, w->depth, l->kind == FRR_FAMILY ? "exit-address-family" : "exit");
+}
+
+void frr_writer_enter(struct frr_writer *w, const struct frr_line *context)
+{
+    const struct frr_line *chain[sizeof(w->open) / sizeof(w->open[0])];
+    size_t n = 0, same = 0;
+
+    for (const struct frr_line *l = context; l && n < sizeof(chain) / sizeof(chain[0]);
+         l = l->parent)
+        chain[n++] = l;
+    while (same < n && same < w->depth &&
+           strcmp(w->open[same]->path, chain[n - 1 - same]->path) == 0)
+        same++;
+    if (w->depth == 1 && n == 1 && same == 0 && w->open[0]->kind == FRR_ROUTE_MAP &&
+        context->kind == FRR_ROUTE_MAP)
+        w->depth = 0;
+    while (w->depth > same)
+        close_one(w);
+    for (; w->depth < n; w->depth++) {
+        w->open[w->depth] = chain[n - 1 - w->depth];
+        indented(w, w->depth, w->open[w->depth]->text);
+    }
+}
+
+void frr_writer_line(struct frr_writer *w, const struct frr_line *context, const char *text)
+{
+    frr_writer_enter(w, context);
+    indented(w, w->depth, text);
+}
+
+void frr_writer_finish(struct frr_writer *w)
+{
+    frr_writer_enter(w, NULL);
+}
+
+void frr_config_print(const struct frr_config *c, bool (*keep)(const struct frr_line *),
+                      struct buf *ret)
+{
+    struct frr_writer w = {.out = ret};
+
+    for (size_t i = 0; i < c->n; i++)
+        if (keep(c->lines[i])) {
+            if (frr_is_context(c->lines[i]->kind))
+                frr_writer_enter(&w, c->lines[i]);
+            else
+                frr_writer_line(&w, c->lines[i]->parent, c->lines[i]->text);
+        }
+    frr_writer_finish(&w);
+}
+
+static bool begins(const char *text, const char *const *with)
+{
+    for (; *with; with++)
+        if (strncmp(text, *with, strlen(*with)) == 0)
+            return true;
+    return false;
+}
+
+/* Whether this kind of line may stand in a gateway's configuration at all. */
+static bool in_dialect(const struct frr_line *l)
+{
+    static const char *const route_map[] = {"match ",    "set ",         "call ",
+                                            "on-match ", "description ", NULL};
+    static const char *const router[] = {"bgp ",
+                                         "no bgp default ipv4-unicast",
+                                         "no bgp network import-check",
+                                         "no bgp ebgp-requires-policy",
+                                         "network ",
+                                         "maximum-paths ",
+                                         "timers bgp ",
+                                         NULL};
+    /* FRR does not show what is its default, so the comparison would never end. */
+    static const char *const defaults[] = {"bgp default ipv4-unicast", "bgp network import-check",
+                                           "bgp ebgp-requires-policy", NULL};
+    static const char *const profile[] = {"detect-multiplier ",
+                                          "transmit-interval ",
+                                          "receive-interval ",
+                                          "minimum-ttl ",
+                                          "passive-mode",
+                                          "echo-mode",
+                                          NULL};
+
+    switch (l->kind) {
+    case FRR_FOREIGN:
+        return false;
+    case FRR_ROUTE_MAP_LINE:
+        return begins(l->text, route_map);
+    case FRR_PROFILE_LINE:
+        return begins(l->text, profile);
+    case FRR_ROUTER_LINE:
+        return begins(l->text, router) && !begins(l->text, defaults);
+    case FRR_NEIGHBOR:
+        return strncmp(l->text, "no ", 3) != 0;
+    default:
+        return true;
+    }
+}
+
+/* A string set that remembers a line per string. */
+struct entry {
+    const char *key;
+    const struct frr_line *line;
+    UT_hash_handle hh;
+};
+
+/* The line that had the key already, or NULL after adding this one. */
+static const struct frr_line *set_add(struct arena *a, struct entry **set, const char *key,
+                                      const struct frr_line *line)
+{
+    struct entry *e;
+
+    HASH_FIND_STR(*set, key, e);
+    if (e)
+        return e->line;
+    e = arena_alloc(a, 1, sizeof(*e));
+    e->key = key;
+    e->line = line;
+    HASH_ADD_KEYPTR(hh, *set, e->key, strlen(e->key), e);
+    return NULL;
+}
+
+/* The neighbors that are peer-groups of ours, then those that are members of one. */
+static void find_members(const struct frr_config *c, struct arena *a, struct entry **set)
+{
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < c->n; i++) {
+            const struct frr_line *l = c->lines[i];
+            struct entry *group = NULL;
+            bool defines;
+
+            if (l->kind != FRR_NEIGHBOR || l->parent->kind != FRR_ROUTER)
+                continue;
+            defines =
+                frr_own_name(l->object) && strcmp(l->text + frr_head_len(l), " peer-group") == 0;
+            if (round == 1 && l->group)
+                HASH_FIND_STR(*set, l->group, group);
+            if (round == 0 ? defines : group != NULL)
+                set_add(a, set, l->object, l);
+        }
+}
+
+static void validate_line(const struct frr_line *l, const char *file, struct error_list *err)
+{
+    size_t len = strlen(l->text);
+
+    if (len > FRR_LINE_MAX)
+        error_add(err, file, l->number, NULL,
+                  "the line has %zu bytes, and vtysh takes %d: shorten the description or split "
+                  "the list",
+                  len, FRR_LINE_MAX);
+    else if (!value_valid(l->text, len))
+        error_add(err, file, l->number, NULL,
+                  "the line holds a control character, a quote or a backslash, so it is not given "
+                  "to FRR: compile the mesh again");
+    else if (!in_dialect(l))
+        error_add(err, file, l->number, NULL,
+                  "\"%s\" is no line that a mesh may set on this router: take it out of the "
+                  "template, and configure it by hand in vtysh",
+                  l->text);
+    else if (l->object && l->kind != FRR_NEIGHBOR && !frr_own_name(l->object))
+        error_add(err, file, l->number, NULL,
+                  "the object \"%s\" is not named %s...: rename it in the template, because other "
+                  "names belong to this router's operator",
+                  l->object, FRR_OWN_NAME);
+}
+
+int frr_config_validate(const struct frr_config *c, const char *file, struct error_list *err)
+{
+    struct entry *members = NULL, *keys = NULL, *e;
+    const struct frr_line *router = NULL, *first;
+    struct arena a = ARENA_INIT;
+    size_t before = err->n;
+
+    find_members(c, &a, &members);
+    for (size_t i = 0; i < c->n; i++) {
+        const struct frr_line *l = c->lines[i];
+
+        validate_line(l, file, err);
+        first = set_add(&a, &keys, l->key, l);
+        if (!first && l->content)
+            first = set_add(&a, &keys, l->content, l);
+        if (first && first != l)
+            error_add(err, file, l->number, NULL,
+                      "\"%s\" sets again what line %u has set, and FRR keeps one of them: take one "
+                      "out of the template",
+                      l->text, first->number);
+        e = NULL;
+        if (l->kind == FRR_NEIGHBOR)
+            HASH_FIND_STR(members, l->object, e);
+        if (l->kind == FRR_NEIGHBOR && !e)
+            error_add(err, file, l->number, NULL,
+                      "neighbor %s is in no peer-group named %s... of this file: add \"neighbor %s "
+                      "peer-group %s...\" to the template",
+                      l->object, FRR_OWN_NAME, l->object, FRR_OWN_NAME);
+        if (l->kind == FRR_ROUTER && router)
+            error_add(err, file, l->number, NULL,
+                      "\"%s\" is the second BGP instance after \"%s\": one gateway has one AS "
+                      "number",
+                      l->text, router->text);
+        else if (l->kind == FRR_ROUTER)
+            router = l;
+    }
+    HASH_CLEAR(hh, members);
+    HASH_CLEAR(hh, keys);
+    arena_free(&a);
+    return err->n > before ? -EINVAL : 0;
+}
