@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REVISION "    \"revision\": \"" /* what stands before it */
+
 static void add_string(struct buf *b, const char *s)
 {
     buf_char(b, '"');
@@ -132,7 +134,7 @@ void bundle_format(struct bundle *b, struct buf *ret)
     add_number(&head, indent, "format", BUNDLE_FORMAT);
     add_member(&head, indent, "mesh", b->mesh);
     add_member(&head, indent, "gateway", b->gateway);
-    buf_str(&head, "    \"revision\": \"");
+    buf_str(&head, REVISION);
 
     buf_str(&tail, "\",\n");
     add_number(&tail, indent, "number", b->number);
@@ -169,6 +171,24 @@ void bundle_format(struct bundle *b, struct buf *ret)
     buf_add(ret, tail.data, tail.len);
     buf_free(&head);
     buf_free(&tail);
+}
+
+bool bundle_text_intact(const char *data, size_t len)
+{
+    const char *at = memmem(data, len, REVISION, strlen(REVISION));
+    _cleanup_buf_ struct buf whole = BUF_INIT;
+    char digest[DIGEST_TEXT_LEN + 1];
+    size_t head;
+
+    if (!at)
+        return false;
+    head = (size_t)(at - data) + strlen(REVISION);
+    if (len - head < DIGEST_TEXT_LEN)
+        return false;
+    buf_add(&whole, data, head);
+    buf_add(&whole, data + head + DIGEST_TEXT_LEN, len - head - DIGEST_TEXT_LEN);
+    digest_sha256_text(whole.data, whole.len, digest);
+    return memcmp(digest, data + head, DIGEST_TEXT_LEN) == 0;
 }
 
 struct bundle *bundle_free(struct bundle *b)

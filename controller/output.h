@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Output: DIR/GATEWAY/..., replaced as a whole or not at all.
+ *
+ * Everything is staged in a folder beside DIR, `.NAME.new-XXXXXX`, flushed with one syncfs(2), and
+ * then exchanged with DIR in one renameat2(2): a compile that is killed anywhere leaves the old
+ * output or the new one.  What a killed run left lying is put in order by the next.
+ *
+ * Ours is what an intact GATEWAY/bundle.json lists.  Everything else in DIR is somebody else's: it
+ * is carried over as it is (hard links, so nothing is copied and nothing can get lost between), and
+ * it is never overwritten.  What did not change is hard-linked too; if nothing changed, nothing is
+ * touched, not even a time stamp.  Mode and owner of existing folders are kept, their extended
+ * attributes are not.
+ *
+ * One process at a time: output_begin() waits for the lock (flock(2)) on the folder that DIR is in.
+ */
+#ifndef P2PVPN_CONTROLLER_OUTPUT_H
+#define P2PVPN_CONTROLLER_OUTPUT_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+
+struct output;
+struct rendered_file; /* controller/render.h */
+
+struct output_result {
+    size_t changed;   /* gateways whose files are new or differ */
+    size_t unchanged; /* gateways of which every byte stays */
+    size_t removed;   /* gateways that the mesh no longer has */
+};
+
+/* Takes the lock and looks at what is there.  -EINVAL: DIR cannot be the output (it holds another
+ * mesh's, or is no folder of its own). */
+int output_begin(const char *dir, const char *mesh, struct output **ret, struct error_list *err);
+
+/* The files of one gateway, bundle.json among them; each gateway once, in any order.  Nothing is
+ * kept of them in memory.  -EINVAL: something foreign stands where a file must go. */
+int output_gateway(struct output *o, const char *name, const struct rendered_file *files, size_t n,
+                   struct error_list *err);
+
+/* After the last gateway: stages the rest and flushes it.  DIR is still untouched. */
+int output_prepare(struct output *o, struct output_result *ret, struct error_list *err);
+
+/* The exchange.  On failure DIR is still untouched. */
+int output_commit(struct output *o, struct error_list *warnings, struct error_list *err);
+
+/* Before output_commit(): takes everything back.  NULL ok; returns NULL. */
+struct output *output_free(struct output *o);
+
+#endif
