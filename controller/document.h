@@ -30,7 +30,8 @@ enum document_kind {
     DOCUMENT_NUMBER,
     DOCUMENT_BOOLEAN,
     DOCUMENT_NULL,
-    DOCUMENT_TEXT, /* XML: the type is not visible */
+    DOCUMENT_TEXT,       /* XML: the type is not visible */
+    DOCUMENT_EMPTY_LIST, /* JSON: [] */
 };
 
 struct document_node {

@@ -180,6 +180,29 @@ static void split_name(struct reader *r, const char **name, const char **module)
     *name = arena_strdup(&r->doc->arena, colon ? colon + 1 : buf_cstr(&r->text));
 }
 
+/* Behind the opening bracket. */
+static int read_list(struct reader *r, struct document_node *parent, const char *name,
+                     const char *module, uint32_t line)
+{
+    struct document_node *empty;
+    int result;
+
+    if (take(r, ']')) {
+        empty = document_add(r->doc, parent, name, module, line);
+        if (!empty)
+            return wrong(r, "the file has too many values; is it a model?");
+        empty->kind = DOCUMENT_EMPTY_LIST;
+        return 0;
+    }
+    do {
+        peek(r);
+        result = read_value(r, parent, name, module, r->line, true);
+        if (result < 0)
+            return result;
+    } while (take(r, ','));
+    return take(r, ']') ? 0 : wrong(r, "a comma or ] is missing in a list");
+}
+
 /* Behind the opening brace. */
 static int read_object(struct reader *r, struct document_node *node)
 {
@@ -199,15 +222,7 @@ static int read_object(struct reader *r, struct document_node *node)
         if (!take(r, ':'))
             return wrong(r, "a colon is missing behind a name");
         if (take(r, '[')) {
-            result = 0;
-            if (!take(r, ']')) {
-                do {
-                    peek(r);
-                    result = read_value(r, node, name, module, r->line, true);
-                } while (result == 0 && take(r, ','));
-                if (result == 0 && !take(r, ']'))
-                    return wrong(r, "a comma or ] is missing in a list");
-            }
+            result = read_list(r, node, name, module, line);
         } else {
             result = read_value(r, node, name, module, line, false);
         }

@@ -49,7 +49,7 @@ void instance_guess(struct instance_guess *g, const char *written, const char *c
 {
     size_t n = strnlen(written, GUESS_MAX + 1), m = strnlen(candidate, GUESS_MAX + 1);
     unsigned row[GUESS_MAX + 1];
-    unsigned limit = n < 5 ? 1 : 2;
+    unsigned limit = n < 3 ? 0 : n < 5 ? 1 : 2;
 
     if (n > GUESS_MAX || m > GUESS_MAX || (n > m ? n - m : m - n) > limit)
         return;
@@ -162,9 +162,9 @@ static bool check_shape(struct walk *w, struct document_node *node, const struct
         report(w, node, "%s is not text; write it in double quotes",
                instance_quote(node->value, &quoted));
     else if (leaf && sn->encoding != SCHEMA_STRING && node->kind == DOCUMENT_STRING)
-        report(w, node, "%s is text, but a %s is needed; write it without quotes",
+        report(w, node, "%s is text, but %s is needed; write it without quotes",
                instance_quote(node->value, &quoted),
-               sn->encoding == SCHEMA_NUMBER ? "number" : "true or false");
+               sn->encoding == SCHEMA_NUMBER ? "a number" : "true or false");
     return !node->bad;
 }
 
@@ -316,6 +316,12 @@ static void walk_children(struct walk *w, struct document_node *node,
             continue;
         }
         i = (size_t)(sn - parent->children);
+        if (child->kind == DOCUMENT_EMPTY_LIST) {
+            if (sn->kind != SCHEMA_LIST && sn->kind != SCHEMA_LEAF_LIST)
+                report(w, child, "it is not a list; write a value, or remove it");
+            child->bad = true; /* as if it were not there */
+            continue;
+        }
         count[i]++;
         if (sn->kind == SCHEMA_LIST)
             child->position = count[i];

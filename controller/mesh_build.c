@@ -361,8 +361,8 @@ int mesh_build(const struct document *doc, const char *file, struct mesh *mesh,
     build_gateways(&b);
     build_segments(&b, topology);
     build_links(&b, topology);
-    /* A topology with nothing in it is none, also when what was in it is wrong. */
-    mesh->full_mesh = !topology || !topology->children;
+    /* A topology with nothing in it is none. */
+    mesh->full_mesh = !document_child(topology, "segment") && !document_child(topology, "link");
     return err->n > before ? -EINVAL : 0;
 }
 

@@ -177,6 +177,20 @@ static void range_text(const struct lysc_type *type, struct buf *ret)
     }
 }
 
+/* Text of a YANG module has its line breaks and indentation. */
+static void one_line(const char *text, struct buf *ret)
+{
+    for (; *text; text++) {
+        if (*text == '\n') {
+            buf_char(ret, ' ');
+            while (text[1] == ' ')
+                text++;
+        } else {
+            buf_char(ret, *text);
+        }
+    }
+}
+
 static void reason_text(const struct schema *s, const struct schema_node *node, struct buf *ret)
 {
     const struct lysc_type *type = ((const struct lysc_node_leaf *)node->handle)->type;
@@ -208,7 +222,8 @@ static void reason_text(const struct schema *s, const struct schema_node *node, 
         buf_str(ret, "; choose one");
         break;
     default: /* a string: the error-message of its pattern or length */
-        buf_printf(ret, "is not valid: %s", last_message(s->ctx));
+        buf_str(ret, "is not valid: ");
+        one_line(last_message(s->ctx), ret);
     }
 }
 
@@ -250,7 +265,7 @@ bool schema_verdict(const struct schema *s, const char *text, bool xml, struct b
     if (r) {
         const struct ly_err_item *item = ly_err_last(s->ctx);
 
-        buf_str(reason, last_message(s->ctx));
+        one_line(last_message(s->ctx), reason);
 #if LY_VERSION_MAJOR >= 3
         if (item)
             *line = (uint32_t)item->line;
