@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/allocate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/lock.h"
+#include "controller/network.h"
+#include "controller/pairs.h"
+#include "controller/pool.h"
+#include "controller/topology.h"
+
+#define ROUTER_ID_BASE 0x64400000u /* 100.64.0.0 (RFC 6598) */
+#define NOBODY UINT32_MAX
+#define ADDRESSING "/p2pvpn-mesh:mesh/addressing"
+
+struct allocator {
+    const struct mesh *mesh;
+    const struct lock *lock; /* NULL: none */
+    struct network *net;
+    struct error_list *err;
+    const struct lock_gateway **kept; /* by gateway index; NULL: new */
+    uint32_t *owner;                  /* by number; NOBODY: free */
+    struct pair *asns, *router_ids;   /* given before any number is looked for: value, owner */
+    size_t n_asns, n_router_ids;
+    uint32_t max_number;
+};
+
+/* --- gateways --------------------------------------------------------------------------------- */
+
+static int __attribute__((format(printf, 4, 5)))
+gateway_error(struct allocator *al, uint32_t gw, const char *leaf, const char *format, ...)
+{
+    _cleanup_free_ char *path =
+        xasprintf("/p2pvpn-mesh:mesh/gateway[name='%s']/%s", al->mesh->gateways[gw].name, leaf);
+    va_list ap;
+
+    va_start(ap, format);
+    error_vadd(al->err, al->mesh->file, 0, path, format, ap);
+    va_end(ap);
+    return -EINVAL;
+}
+
+static const char *ipv4_text(uint32_t address, char text[static 16])
+{
+    snprintf(text, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 0xff, address >> 8 & 0xff,
+             address & 0xff);
+    return text;
+}
+
+static int compare_names(const void *pa, const void *pb)
+{
+    const struct lock_gateway *const *a = pa, *const *b = pb;
+
+    return strcmp((*a)->name, (*b)->name);
+}
+
+/* The lock's record of every gateway that stays: both lists by name, side by side. */
+static void find_kept(struct allocator *al)
+{
+    size_t n = al->lock ? al->lock->n_gateways : 0, at = 0;
+    const struct lock_gateway **by_name = xcalloc(n, sizeof(const struct lock_gateway *));
+
+    for (size_t i = 0; i < n; i++)
+        by_name[i] = &al->lock->gateways[i];
+    if (n)
+        qsort(by_name, n, sizeof(*by_name), compare_names);
+    for (size_t g = 0; g < al->mesh->n_gateways; g++) {
+        while (at < n && strcmp(by_name[at]->name, al->mesh->gateways[g].name) < 0)
+            at++;
+        if (at < n && strcmp(by_name[at]->name, al->mesh->gateways[g].name) == 0)
+            al->kept[g] = by_name[at];
+    }
+    free(by_name);
+}
+
+/* A lock that says something else than the model: both are named. */
+static void check_contradictions(struct allocator *al)
+{
+    char x[16], y[16];
+
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++) {
+        const struct mesh_gateway *gateway = &al->mesh->gateways[g];
+        const struct lock_gateway *k = al->kept[g];
+
+        if (!k)
+            continue;
+        if (gateway->number && gateway->number != k->number)
+            gateway_error(
+                al, g, "number",
+                "%" PRIu32 " contradicts %s: /p2pvpn-lock:lock/gateway[name='%s']/number, "
+                "which is %" PRIu32 "; write that here or leave the leaf out (to give the "
+                "gateway another number, compile once without it: its links get new "
+                "addresses and ports)",
+                gateway->number, al->lock->file, k->name, k->number);
+        if (gateway->asn && gateway->asn != k->asn)
+            gateway_error(al, g, "asn",
+                          "%" PRIu32 " contradicts %s: /p2pvpn-lock:lock/gateway[name='%s']/asn, "
+                          "which is %" PRIu32 "; write that here or leave the leaf out (to change "
+                          "it, write it into the lock as well: all its BGP sessions start anew)",
+                          gateway->asn, al->lock->file, k->name, k->asn);
+        if (gateway->router_id && gateway->router_id != k->router_id)
+            gateway_error(
+                al, g, "router-id",
+                "%s contradicts %s: /p2pvpn-lock:lock/gateway[name='%s']/router-id, which "
+                "is %s; write that here or leave the leaf out (to change it, write it "
+                "into the lock as well: all its BGP sessions start anew)",
+                ipv4_text(gateway->router_id, x), al->lock->file, k->name,
+                ipv4_text(k->router_id, y));
+    }
+}
+
+/* Takes a number for a gateway. */
+static void take_number(struct allocator *al, uint32_t g, uint32_t number)
+{
+    uint32_t other = number <= GATEWAY_MAX_NUMBER ? al->owner[number] : NOBODY;
+
+    if (number > al->max_number)
+        gateway_error(al, g, "number",
+                      "number %" PRIu32
+                      " and base-port %u make UDP port %u, beyond 65535; lower " ADDRESSING
+                      "/base-port, or use a number up to %" PRIu32,
+                      number, al->mesh->base_port, al->mesh->base_port + number, al->max_number);
+    else if (other == NOBODY)
+        al->owner[number] = g;
+    else if (al->kept[other])
+        gateway_error(al, g, "number",
+                      "%" PRIu32 " is taken: %s: /p2pvpn-lock:lock/gateway[name='%s']/number has "
+                      "it; choose another, or leave the leaf out",
+                      number, al->lock->file, al->mesh->gateways[other].name);
+    else
+        gateway_error(al, g, "number",
+                      "%" PRIu32
+                      " is also the number of gateway '%s'; choose another, or leave the "
+                      "leaf out",
+                      number, al->mesh->gateways[other].name);
+    al->net->gateways[g].number = number;
+}
+
+/* Values that were given, by the lock or the model, before numbers are looked for. */
+static void collect_given(struct allocator *al)
+{
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++) {
+        const struct lock_gateway *k = al->kept[g];
+        uint32_t asn = k ? k->asn : al->mesh->gateways[g].asn;
+        uint32_t id = k ? k->router_id : al->mesh->gateways[g].router_id;
+
+        if (asn)
+            al->asns[al->n_asns++] = (struct pair){asn, g};
+        if (id)
+            al->router_ids[al->n_router_ids++] = (struct pair){id, g};
+    }
+    pairs_sort(al->asns, al->n_asns);
+    pairs_sort(al->router_ids, al->n_router_ids);
+    for (size_t i = 1; i < al->n_asns; i++)
+        if (al->asns[i - 1].key == al->asns[i].key)
+            gateway_error(al, al->asns[i].value, "asn",
+                          "%" PRIu32 " is also the ASN of gateway '%s'; choose another, or leave "
+                          "the leaf out",
+                          al->asns[i].key, al->mesh->gateways[al->asns[i - 1].value].name);
+    for (size_t i = 1; i < al->n_router_ids; i++)
+        if (al->router_ids[i - 1].key == al->router_ids[i].key)
+            gateway_error(al, al->router_ids[i].value, "router-id",
+                          "it is also the router-id of gateway '%s'; choose another, or leave the "
+                          "leaf out",
+                          al->mesh->gateways[al->router_ids[i - 1].value].name);
+}
+
+/* Who was given this value; NOBODY: no one. */
+static uint32_t given_to(const struct pair *sorted, size_t n, uint32_t value)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (sorted[middle].key < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && sorted[low].key == value ? sorted[low].value : NOBODY;
+}
+
+static bool number_is_free(const struct allocator *al, uint32_t number)
+{
+    return al->owner[number] == NOBODY &&
+           given_to(al->asns, al->n_asns, al->mesh->base_asn + number) == NOBODY &&
+           given_to(al->router_ids, al->n_router_ids, ROUTER_ID_BASE + number) == NOBODY;
+}
+
+static void assign_numbers(struct allocator *al)
+{
+    uint32_t next = 1, missing = 0;
+
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
+        if (al->kept[g])
+            take_number(al, g, al->kept[g]->number);
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
+        if (!al->kept[g] && al->mesh->gateways[g].number)
+            take_number(al, g, al->mesh->gateways[g].number);
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++) {
+        if (al->kept[g] || al->mesh->gateways[g].number)
+            continue;
+        while (next <= al->max_number && !number_is_free(al, next))
+            next++;
+        if (next > al->max_number)
+            missing++;
+        else
+            take_number(al, g, next);
+    }
+    if (missing)
+        error_add(al->err, al->mesh->file, 0, ADDRESSING "/base-port",
+                  "%zu gateways do not find a number: base-port %u leaves ports for %" PRIu32
+                  ", and %" PRIu32 " gateways have none; lower base-port, or take gateways out",
+                  al->mesh->n_gateways, al->mesh->base_port, al->max_number, missing);
+}
+
+static void derive_asn(struct allocator *al, uint32_t g)
+{
+    uint64_t asn = (uint64_t)al->mesh->base_asn + al->net->gateways[g].number;
+    uint32_t last = al->mesh->base_asn < 4200000000u ? 65534 : 4294967294u, other;
+
+    al->net->gateways[g].asn = (uint32_t)asn;
+    if (asn > last || !asn_is_private((uint32_t)asn))
+        gateway_error(al, g, "asn",
+                      "base-asn %" PRIu32 " plus number %" PRIu32 " is not an ASN for private use "
+                      "(up to %" PRIu32 "); lower " ADDRESSING "/base-asn, or set the leaf",
+                      al->mesh->base_asn, al->net->gateways[g].number, last);
+    else if ((other = given_to(al->asns, al->n_asns, (uint32_t)asn)) != NOBODY)
+        gateway_error(al, g, "number",
+                      "number %" PRIu32 " makes ASN %" PRIu32 ", which gateway '%s' has; choose "
+                      "another number, or set 'asn' here",
+                      al->net->gateways[g].number, (uint32_t)asn, al->mesh->gateways[other].name);
+}
+
+static void derive_router_id(struct allocator *al, uint32_t g)
+{
+    uint32_t id = ROUTER_ID_BASE + al->net->gateways[g].number;
+    uint32_t other = given_to(al->router_ids, al->n_router_ids, id);
+    char text[16];
+
+    al->net->gateways[g].router_id = id;
+    if (other != NOBODY)
+        gateway_error(al, g, "number",
+                      "number %" PRIu32 " makes router-id %s, which gateway '%s' has; choose "
+                      "another number, or set 'router-id' here",
+                      al->net->gateways[g].number, ipv4_text(id, text),
+                      al->mesh->gateways[other].name);
+}
+
+static void assign_gateways(struct allocator *al)
+{
+    size_t n = al->mesh->n_gateways;
+
+    al->max_number = UINT16_MAX - al->mesh->base_port;
+    if (n > al->max_number) {
+        error_add(al->err, al->mesh->file, 0, ADDRESSING "/base-port",
+                  "base-port %u leaves ports for %" PRIu32 " gateways, but the mesh has %zu; lower "
+                  "base-port, or make more than one mesh of it",
+                  al->mesh->base_port, al->max_number, n);
+        return;
+    }
+    al->owner = xmalloc((GATEWAY_MAX_NUMBER + 1) * sizeof(*al->owner));
+    memset(al->owner, 0xff, (GATEWAY_MAX_NUMBER + 1) * sizeof(*al->owner));
+    al->asns = xcalloc(n, sizeof(*al->asns));
+    al->router_ids = xcalloc(n, sizeof(*al->router_ids));
+    find_kept(al);
+    check_contradictions(al);
+    collect_given(al);
+    assign_numbers(al);
+    for (uint32_t g = 0; g < n; g++) {
+        struct network_gateway *out = &al->net->gateways[g];
+        const struct lock_gateway *k = al->kept[g];
+
+        out->generation = k ? k->generation : 1;
+        out->asn = k ? k->asn : al->mesh->gateways[g].asn;
+        out->router_id = k ? k->router_id : al->mesh->gateways[g].router_id;
+        if (!out->asn && out->number)
+            derive_asn(al, g);
+        if (!out->router_id && out->number)
+            derive_router_id(al, g);
+    }
+}
+
+/* --- links ------------------------------------------------------------------------------------ */
+
+static uint32_t link_key(const struct network *net, const struct network_link *l)
+{
+    uint32_t x = net->gateways[l->a].number, y = net->gateways[l->b].number;
+
+    return x < y ? pair_key(y, x) : pair_key(x, y);
+}
+
+/* What the lock has for a link stays, override included; returns one more than the highest index.
+ * `links`: by key; those that find nothing are moved to its front, *n_new of them. */
+static uint64_t keep_indexes(struct allocator *al, struct pair *links, size_t *n_new)
+{
+    size_t n_old = al->lock ? al->lock->n_links : 0, at = 0;
+    struct pair *old = xcalloc(n_old, sizeof(*old));
+    uint64_t end = 0;
+
+    *n_new = 0;
+    for (uint32_t i = 0; i < n_old; i++)
+        old[i] = (struct pair){pair_key(al->lock->links[i].b, al->lock->links[i].a), i};
+    pairs_sort(old, n_old);
+    for (size_t i = 0; i < al->net->n_links; i++) {
+        struct network_link *link = &al->net->links[links[i].value];
+
+        while (at < n_old && old[at].key < links[i].key)
+            at++;
+        if (at < n_old && old[at].key == links[i].key) {
+            const struct lock_link *record = &al->lock->links[old[at].value];
+
+            link->index = record->index;
+            link->override = record->override;
+            if (end <= record->index)
+                end = (uint64_t)record->index + 1;
+        } else {
+            link->index = NOBODY;
+            links[(*n_new)++] = links[i];
+        }
+    }
+    free(old);
+    return end;
+}
+
+/* A number in the lock belongs to the gateway that has it now only if that gateway kept it; a link
+ * of one that left must not pass its index on. */
+static struct lock *without_the_gone(const struct allocator *al)
+{
+    struct lock *lock = xcalloc(1, sizeof(*lock));
+    const struct lock *old = al->lock;
+
+    lock->file = old->file;
+    lock->link_prefixes = old->link_prefixes;
+    lock->n_link_prefixes = old->n_link_prefixes;
+    lock->links = arena_alloc(&lock->arena, old->n_links ? old->n_links : 1, sizeof(*lock->links));
+    for (size_t i = 0; i < old->n_links; i++) {
+        uint32_t a = al->owner[old->links[i].a], b = al->owner[old->links[i].b];
+
+        if (a != NOBODY && b != NOBODY && al->kept[a] && al->kept[b])
+            lock->links[lock->n_links++] = old->links[i];
+    }
+    return lock;
+}
+
+static void assign_indexes(struct allocator *al)
+{
+    struct network *net = al->net;
+    struct pair *links = xcalloc(net->n_links, sizeof(*links));
+    uint64_t *used = xcalloc(net->n_links / 64 + 1, sizeof(*used)), kept;
+    uint32_t next = 0;
+    size_t n_new;
+
+    for (uint32_t i = 0; i < net->n_links; i++)
+        links[i] = (struct pair){link_key(net, &net->links[i]), i};
+    pairs_sort(links, net->n_links);
+    kept = keep_indexes(al, links, &n_new);
+    pool_choose(net, al->lock, kept, al->err);
+    pool_check_room(net, kept > net->n_links ? kept : net->n_links, al->err);
+    for (size_t i = 0; i < net->n_links; i++)
+        if (net->links[i].index < net->n_links)
+            used[net->links[i].index / 64] |= UINT64_C(1) << net->links[i].index % 64;
+    for (size_t i = 0; i < n_new; i++) {
+        while (used[next / 64] >> next % 64 & 1)
+            next++;
+        net->links[links[i].value].index = next++;
+    }
+    free(links);
+    free(used);
+}
+
+/* --- what an imported deployment brought along --------------------------------------------------
+ */
+
+struct used_port {
+    uint16_t port;
+    uint32_t index, peer;
+};
+
+static int compare_ports(const void *pa, const void *pb)
+{
+    const struct used_port *a = pa, *b = pb;
+
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* Two links of one gateway cannot listen on one UDP port. */
+static void check_ports(struct allocator *al, uint32_t g)
+{
+    const struct network_gateway *gateway = &al->net->gateways[g];
+    struct used_port *ports = xcalloc(gateway->n_peers, sizeof(*ports));
+
+    for (uint32_t i = 0; i < gateway->n_peers; i++) {
+        const struct network_peer *peer = &al->net->peers[gateway->first_peer + i];
+        struct link_end end;
+
+        network_link_end(al->net, g, peer, &end);
+        ports[i] = (struct used_port){end.local_port, end.link->index, peer->gateway};
+    }
+    qsort(ports, gateway->n_peers, sizeof(*ports), compare_ports);
+    for (uint32_t i = 1; i < gateway->n_peers; i++)
+        if (ports[i - 1].port == ports[i].port)
+            error_add(
+                al->err, al->mesh->file, 0, ADDRESSING "/base-port",
+                "gateway '%s' would use UDP port %u for its links to '%s' and '%s': one of "
+                "them has it from %s: /p2pvpn-lock:lock/link; set base-port so that base-port "
+                "plus number keeps clear of the ports there",
+                al->mesh->gateways[g].name, ports[i].port,
+                al->mesh->gateways[ports[i - 1].peer].name, al->mesh->gateways[ports[i].peer].name,
+                al->lock->file);
+    free(ports);
+}
+
+static int compare_prefixes(const void *pa, const void *pb)
+{
+    return prefix_compare(pa, pb);
+}
+
+/* Whether the address lies in one of the sorted prefixes, which do not overlap each other. */
+static const struct prefix *containing(const struct prefix *sorted, size_t n,
+                                       const struct prefix *address)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (prefix_compare(&sorted[middle], address) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && prefix_contains(&sorted[low - 1], address) ? &sorted[low - 1] : NULL;
+}
+
+/* Everything IPv4 that such an address must keep clear of: LANs and the pool. */
+static struct prefix *taken_space(const struct allocator *al, size_t *ret_n)
+{
+    struct prefix *all;
+    size_t n = al->net->n_pool[0];
+
+    for (size_t i = 0; i < al->mesh->n_lans; i++)
+        n += al->mesh->lans[i].n_prefixes;
+    all = xcalloc(n, sizeof(*all));
+    memcpy(all, al->net->pool[0], al->net->n_pool[0] * sizeof(*all));
+    n = al->net->n_pool[0];
+    for (size_t i = 0; i < al->mesh->n_lans; i++)
+        for (size_t k = 0; k < al->mesh->lans[i].n_prefixes; k++)
+            if (al->mesh->lans[i].prefixes[k].family == FAMILY_IPV4)
+                all[n++] = al->mesh->lans[i].prefixes[k];
+    if (n)
+        qsort(all, n, sizeof(*all), compare_prefixes);
+    *ret_n = n;
+    return all;
+}
+
+static void check_address(struct allocator *al, const struct network_link *l,
+                          const struct prefix *address, const struct prefix *taken, size_t n)
+{
+    const struct prefix *by = address->family ? containing(taken, n, address) : NULL;
+    char x[PREFIX_TEXT_MAX], y[PREFIX_TEXT_MAX];
+
+    if (by)
+        error_add(al->err, al->mesh->file, 0, "/p2pvpn-mesh:mesh",
+                  "%s lies in %s, a LAN or link-prefix of the mesh, but %s: "
+                  "/p2pvpn-lock:lock/link[index='%" PRIu32 "'] gives it to the link of '%s' and "
+                  "'%s'; give the LAN or link-prefix another range, or take the addresses out of "
+                  "the lock's record: the link then gets new ones",
+                  prefix_format_address(address, x), prefix_format(by, y), al->lock->file, l->index,
+                  al->mesh->gateways[l->a].name, al->mesh->gateways[l->b].name);
+}
+
+static void check_overrides(struct allocator *al)
+{
+    const struct network *net = al->net;
+    bool *concerned = xcalloc(al->mesh->n_gateways, sizeof(*concerned));
+    struct prefix *taken = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < net->n_links; i++) {
+        const struct network_link *l = &net->links[i];
+
+        if (!l->override)
+            continue;
+        if (!taken)
+            taken = taken_space(al, &n);
+        concerned[l->a] = concerned[l->b] = true;
+        check_address(al, l, &l->override->address_a, taken, n);
+        check_address(al, l, &l->override->address_b, taken, n);
+    }
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
+        if (concerned[g])
+            check_ports(al, g);
+    free(concerned);
+    free(taken);
+}
+
+/* --- the lock to be written ---------------------------------------------------------------------
+ */
+
+static struct lock *make_lock(const struct allocator *al)
+{
+    const struct network *net = al->net;
+    size_t n = al->mesh->n_gateways, n_links = net->n_links;
+    struct lock *lock = xcalloc(1, sizeof(*lock));
+    struct pair *order = xcalloc(n > n_links ? n : n_links, sizeof(*order));
+
+    lock->mesh = arena_strdup(&lock->arena, al->mesh->name);
+    lock->link_prefixes =
+        arena_alloc(&lock->arena, 2 * (size_t)NETWORK_MAX_POOL, sizeof(struct prefix));
+    for (unsigned f = 0; f < 2; f++)
+        for (size_t i = 0; i < net->n_pool[f]; i++)
+            lock->link_prefixes[lock->n_link_prefixes++] = net->pool[f][i];
+
+    lock->gateways = arena_alloc(&lock->arena, n ? n : 1, sizeof(*lock->gateways));
+    lock->n_gateways = n;
+    for (uint32_t g = 0; g < n; g++)
+        order[g] = (struct pair){net->gateways[g].number, g};
+    pairs_sort(order, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct network_gateway *g = &net->gateways[order[i].value];
+
+        lock->gateways[i] = (struct lock_gateway){
+            .name = arena_strdup(&lock->arena, al->mesh->gateways[order[i].value].name),
+            .number = g->number,
+            .asn = g->asn,
+            .router_id = g->router_id,
+            .generation = g->generation,
+        };
+    }
+
+    lock->links = arena_alloc(&lock->arena, n_links ? n_links : 1, sizeof(*lock->links));
+    lock->n_links = n_links;
+    for (uint32_t i = 0; i < n_links; i++)
+        order[i] = (struct pair){net->links[i].index, i};
+    pairs_sort(order, n_links);
+    for (size_t i = 0; i < n_links; i++) {
+        const struct network_link *l = &net->links[order[i].value];
+        uint32_t key = link_key(net, l);
+
+        lock->links[i] = (struct lock_link){.a = key & 0xffff, .b = key >> 16, .index = l->index};
+        if (l->override) {
+            lock->links[i].override = arena_alloc(&lock->arena, 1, sizeof(*l->override));
+            *lock->links[i].override = *l->override;
+        }
+    }
+    free(order);
+    return lock;
+}
+
+static void check_mesh_name(struct allocator *al)
+{
+    if (al->lock && al->lock->mesh && strcmp(al->lock->mesh, al->mesh->name) != 0)
+        error_add(al->err, al->mesh->file, 0, "/p2pvpn-mesh:mesh/name",
+                  "'%s' contradicts %s: /p2pvpn-lock:lock/mesh, which is '%s'; if that is the lock "
+                  "of another mesh, use the right one; to rename the mesh, write the new name into "
+                  "the lock as well: all numbers and addresses stay",
+                  al->mesh->name, al->lock->file, al->lock->mesh);
+}
+
+int allocate_network(const struct mesh *mesh, const struct lock *lock, struct network **ret_net,
+                     struct lock **ret_lock, struct error_list *warnings, struct error_list *err)
+{
+    struct network *net = xcalloc(1, sizeof(*net));
+    struct allocator al = {.mesh = mesh, .lock = lock, .net = net, .err = err};
+    struct lock *present = NULL;
+    size_t errors = err->n;
+
+    net->mesh = mesh;
+    net->gateways =
+        arena_alloc(&net->arena, mesh->n_gateways ? mesh->n_gateways : 1, sizeof(*net->gateways));
+    al.kept = xcalloc(mesh->n_gateways, sizeof(const struct lock_gateway *));
+    check_mesh_name(&al);
+    assign_gateways(&al);
+    if (err->n == errors && topology_build(net, warnings, err) == 0) {
+        if (lock)
+            al.lock = present = without_the_gone(&al);
+        assign_indexes(&al);
+        if (err->n == errors)
+            check_overrides(&al);
+    }
+    if (err->n == errors)
+        *ret_lock = make_lock(&al);
+    free(al.kept);
+    free(al.owner);
+    free(al.asns);
+    free(al.router_ids);
+    lock_free(present);
+    if (err->n != errors) {
+        network_free(net);
+        return -EINVAL;
+    }
+    *ret_net = net;
+    return 0;
+}
+
+struct network *network_free(struct network *net)
+{
+    if (net) {
+        arena_free(&net->arena);
+        free(net);
+    }
+    return NULL;
+}
