@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log: the agent's voice on standard error, one sentence a line.
+ *
+ * Under systemd (JOURNAL_STREAM is set, sd-daemon(3)) each line begins with its priority as <N>, so
+ * that journalctl -p works.  Only the programs' outermost layer speaks: cli.c, loop.c, supervise.c.
+ */
+#ifndef P2PVPN_AGENT_LOG_H
+#define P2PVPN_AGENT_LOG_H
+
+#include "common/error.h"
+
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO };
+
+void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Every item of the list as one line; the list stays as it is. */
+void log_errors(enum log_level level, const struct error_list *err);
+
+#endif

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/netlink.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/alloc.h"
+
+/* A machine with thousands of links sends dumps and bursts far beyond libnl's 32 KiB. */
+#define RECEIVE_BUFFER (2 << 20)
+#define SEND_BUFFER (64 << 10)
+#define DUMP_TRIES 8
+
+struct netlink {
+    struct nl_sock *socket;
+    int error;                /* what the kernel answered, negative errno; 0: no error message */
+    struct link_table *table; /* being filled by a dump */
+    size_t cap;
+};
+
+static int keep_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+    (void)from;
+    ((struct netlink *)arg)->error = e->error;
+    return NL_STOP;
+}
+
+/* The errno behind a result of libnl: what the kernel said if it said anything. */
+static int errno_of(const struct netlink *nl, int r)
+{
+    if (nl->error < 0)
+        return -nl->error;
+    switch (-r) {
+    case NLE_NOMEM:
+        return ENOBUFS; /* libnl's word for a receive buffer that overflowed */
+    case NLE_PERM:
+        return EPERM;
+    case NLE_INTR:
+        return EINTR;
+    default:
+        return EIO;
+    }
+}
+
+int netlink_open(struct netlink **ret, struct error_list *err)
+{
+    struct netlink *nl = xcalloc(1, sizeof(*nl));
+    int r;
+
+    nl->socket = nl_socket_alloc();
+    if (!nl->socket)
+        abort(); /* allocation only */
+    r = nl_connect(nl->socket, NETLINK_ROUTE);
+    if (r == 0)
+        r = nl_socket_set_buffer_size(nl->socket, RECEIVE_BUFFER, SEND_BUFFER);
+    if (r == 0)
+        r = nl_socket_modify_err_cb(nl->socket, NL_CB_CUSTOM, keep_error, nl);
+    if (r < 0) {
+        r = error_sys(err, errno_of(nl, r), NULL, "cannot open a netlink socket");
+        netlink_close(nl);
+        return r;
+    }
+    *ret = nl;
+    return 0;
+}
+
+struct netlink *netlink_close(struct netlink *nl)
+{
+    if (nl) {
+        nl_socket_free(nl->socket);
+        free(nl);
+    }
+    return NULL;
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+static void copy_name(char ret[LINK_NAME_SIZE], const struct nlattr *a)
+{
+    nla_strlcpy(ret, a, LINK_NAME_SIZE);
+}
+
+static void read_altnames(struct link_state *link, struct nlattr *list)
+{
+    struct nlattr *a;
+    int left;
+
+    nla_for_each_nested(a, list, left)
+    {
+        if (nla_type(a) != IFLA_ALT_IFNAME)
+            continue;
+        link->altnames =
+            xreallocarray(link->altnames, link->n_altnames + 1, sizeof(*link->altnames));
+        link->altnames[link->n_altnames++] = xstrdup(nla_get_string(a));
+    }
+}
+
+static void read_linkinfo(struct link_state *link, struct nlattr *info)
+{
+    struct nlattr *in[IFLA_INFO_MAX + 1], *tun[IFLA_TUN_MAX + 1];
+
+    if (nla_parse_nested(in, IFLA_INFO_MAX, info, NULL) < 0)
+        return;
+    if (in[IFLA_INFO_KIND])
+        copy_name(link->kind, in[IFLA_INFO_KIND]);
+    if (strcmp(link->kind, "tun") != 0 || !in[IFLA_INFO_DATA] ||
+        nla_parse_nested(tun, IFLA_TUN_MAX, in[IFLA_INFO_DATA], NULL) < 0)
+        return;
+    if (tun[IFLA_TUN_OWNER])
+        link->owner = nla_get_u32(tun[IFLA_TUN_OWNER]);
+    if (tun[IFLA_TUN_PERSIST])
+        link->persistent = nla_get_u8(tun[IFLA_TUN_PERSIST]) != 0;
+}
+
+static int on_link(struct nl_msg *msg, void *arg)
+{
+    struct netlink *nl = arg;
+    struct nlmsghdr *h = nlmsg_hdr(msg);
+    struct nlattr *a[IFLA_MAX + 1];
+    struct link_state *link;
+    struct ifinfomsg *info;
+
+    if (h->nlmsg_type != RTM_NEWLINK ||
+        nlmsg_parse(h, sizeof(struct ifinfomsg), a, IFLA_MAX, NULL) < 0 || !a[IFLA_IFNAME])
+        return NL_OK;
+    if (nl->table->n == nl->cap) {
+        nl->cap = nl->cap ? nl->cap * 2 : 16;
+        nl->table->links = xreallocarray(nl->table->links, nl->cap, sizeof(*nl->table->links));
+    }
+    info = nlmsg_data(h);
+    link = &nl->table->links[nl->table->n++];
+    *link = (struct link_state){
+        .index = (unsigned)info->ifi_index,
+        .alias = xstrdup(a[IFLA_IFALIAS] ? nla_get_string(a[IFLA_IFALIAS]) : ""),
+        .mtu = a[IFLA_MTU] ? nla_get_u32(a[IFLA_MTU]) : 0,
+        .queue_length = a[IFLA_TXQLEN] ? nla_get_u32(a[IFLA_TXQLEN]) : 0,
+        .up = info->ifi_flags & IFF_UP,
+        .carrier = a[IFLA_CARRIER] && nla_get_u8(a[IFLA_CARRIER]) != 0,
+        .owner = -1,
+    };
+    copy_name(link->name, a[IFLA_IFNAME]);
+    if (a[IFLA_STATS64]) {
+        struct rtnl_link_stats64 stats = {0};
+
+        nla_memcpy(&stats, a[IFLA_STATS64], sizeof(stats));
+        link->rx_bytes = stats.rx_bytes;
+        link->tx_bytes = stats.tx_bytes;
+    }
+    if (a[IFLA_PROP_LIST])
+        read_altnames(link, a[IFLA_PROP_LIST]);
+    if (a[IFLA_LINKINFO])
+        read_linkinfo(link, a[IFLA_LINKINFO]);
+    return NL_OK;
+}
+
+static bool get_address(const struct nlattr *a, uint8_t family, uint8_t len, struct prefix *ret)
+{
+    int size = family == FAMILY_IPV4 ? 4 : 16;
+
+    *ret = (struct prefix){0};
+    if (!a || nla_len(a) < size)
+        return false;
+    ret->family = family;
+    ret->len = len;
+    memcpy(ret->addr, nla_data(a), (size_t)size);
+    return true;
+}
+
+static struct link_state *find_index(struct link_table *t, unsigned index)
+{
+    size_t low = 0, high = t->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (t->links[middle].index == index)
+            return &t->links[middle];
+        if (t->links[middle].index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static int on_address(struct nl_msg *msg, void *arg)
+{
+    struct netlink *nl = arg;
+    struct nlmsghdr *h = nlmsg_hdr(msg);
+    struct nlattr *a[IFA_MAX + 1];
+    struct prefix local, address;
+    struct ifaddrmsg *info;
+    struct link_state *link;
+    struct link_address found;
+    uint8_t family;
+
+    if (h->nlmsg_type != RTM_NEWADDR ||
+        nlmsg_parse(h, sizeof(struct ifaddrmsg), a, IFA_MAX, NULL) < 0)
+        return NL_OK;
+    info = nlmsg_data(h);
+    family = info->ifa_family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
+    link = find_index(nl->table, info->ifa_index);
+    if (!link || strcmp(link->kind, "tun") != 0 || info->ifa_scope == RT_SCOPE_LINK ||
+        (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
+        !get_address(a[IFA_ADDRESS], family, info->ifa_prefixlen, &address))
+        return NL_OK;
+    found = (struct link_address){.local = address};
+    /* With a peer, IFA_LOCAL is ours and IFA_ADDRESS the peer's. */
+    if (get_address(a[IFA_LOCAL], family, info->ifa_prefixlen, &local) &&
+        prefix_compare(&local, &address) != 0)
+        found = (struct link_address){.local = local, .peer = address};
+    link->addresses =
+        xreallocarray(link->addresses, link->n_addresses + 1, sizeof(*link->addresses));
+    link->addresses[link->n_addresses++] = found;
+    return NL_OK;
+}
+
+static int compare_index(const void *a, const void *b)
+{
+    const struct link_state *x = a, *y = b;
+
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int dump(struct netlink *nl, int type, const void *header, size_t len,
+                int (*on_message)(struct nl_msg *, void *))
+{
+    int r;
+
+    nl->error = 0;
+    nl_socket_modify_cb(nl->socket, NL_CB_VALID, NL_CB_CUSTOM, on_message, nl);
+    r = nl_send_simple(nl->socket, type, NLM_F_DUMP, (void *)(uintptr_t)header, len);
+    return r < 0 ? r : nl_recvmsgs_default(nl->socket);
+}
+
+int netlink_links(struct netlink *nl, struct link_table *ret, struct error_list *err)
+{
+    struct ifinfomsg links = {.ifi_family = AF_UNSPEC};
+    struct ifaddrmsg addresses = {.ifa_family = AF_UNSPEC};
+    int r = 0;
+
+    /* A dump during which something changed is marked as inconsistent: take another. */
+    for (int i = 0; i < DUMP_TRIES; i++) {
+        struct link_table t = LINK_TABLE_INIT;
+
+        nl->table = &t;
+        nl->cap = 0;
+        r = dump(nl, RTM_GETLINK, &links, sizeof(links), on_link);
+        if (t.n > 1)
+            qsort(t.links, t.n, sizeof(*t.links), compare_index);
+        if (r >= 0)
+            r = dump(nl, RTM_GETADDR, &addresses, sizeof(addresses), on_address);
+        nl->table = NULL;
+        if (r >= 0) {
+            *ret = t;
+            return 0;
+        }
+        link_table_clear(&t);
+        if (r != -NLE_DUMP_INTR)
+            break;
+    }
+    return error_sys(err, errno_of(nl, r), NULL, "cannot read the network interfaces");
+}
+
+void link_table_clear(struct link_table *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        struct link_state *link = &t->links[i];
+
+        for (size_t k = 0; k < link->n_altnames; k++)
+            free(link->altnames[k]);
+        free(link->altnames);
+        free(link->alias);
+        free(link->addresses);
+    }
+    free(t->links);
+    *t = (struct link_table)LINK_TABLE_INIT;
+}
+
+const struct link_state *link_table_find(const struct link_table *t, const char *name)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->links[i].name, name) == 0)
+            return &t->links[i];
+    return NULL;
+}
+
+bool link_address_equal(const struct link_address *a, const struct link_address *b)
+{
+    return prefix_compare(&a->local, &b->local) == 0 && a->peer.family == b->peer.family &&
+           (a->peer.family == FAMILY_NONE || prefix_compare(&a->peer, &b->peer) == 0);
+}
+
+/* --- changing ------------------------------------------------------------------------------- */
+
+/* Sends, waits for the acknowledgement, frees the message.  0 or a negative errno. */
+static int transact(struct netlink *nl, struct nl_msg *msg)
+{
+    int r;
+
+    nl->error = 0;
+    r = nl_send_auto(nl->socket, msg);
+    nlmsg_free(msg);
+    if (r >= 0)
+        r = nl_wait_for_ack(nl->socket);
+    return r < 0 ? -errno_of(nl, r) : 0;
+}
+
+static struct nl_msg *message(int type, int flags, const void *header, size_t len)
+{
+    struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
+
+    if (!msg || nlmsg_append(msg, (void *)(uintptr_t)header, len, NLMSG_ALIGNTO) < 0)
+        abort(); /* allocation only */
+    return msg;
+}
+
+/* A link message about this name; NULL with *err filled: there is no such interface. */
+static struct nl_msg *link_message(const char *name, int type, int flags, unsigned change,
+                                   struct error_list *err)
+{
+    struct ifinfomsg info = {
+        .ifi_family = AF_UNSPEC,
+        .ifi_index = (int)if_nametoindex(name),
+        .ifi_flags = change,
+        .ifi_change = change,
+    };
+
+    if (info.ifi_index == 0) {
+        error_sys(err, ENODEV, NULL, "the interface %s is gone", name);
+        return NULL;
+    }
+    return message(type, flags, &info, sizeof(info));
+}
+
+static int answer(int r, struct error_list *err, const char *name, const char *what)
+{
+    return r < 0 ? error_sys(err, -r, NULL, "cannot %s of interface %s", what, name) : 0;
+}
+
+int netlink_set_alias(struct netlink *nl, const char *name, const char *alias,
+                      struct error_list *err)
+{
+    struct nl_msg *msg = link_message(name, RTM_NEWLINK, 0, 0, err);
+
+    if (!msg)
+        return -ENODEV;
+    nla_put(msg, IFLA_IFALIAS, (int)strlen(alias), alias);
+    return answer(transact(nl, msg), err, name, "set the alias");
+}
+
+int netlink_set_mtu(struct netlink *nl, const char *name, uint32_t mtu, struct error_list *err)
+{
+    struct nl_msg *msg = link_message(name, RTM_NEWLINK, 0, 0, err);
+
+    if (!msg)
+        return -ENODEV;
+    nla_put_u32(msg, IFLA_MTU, mtu);
+    return answer(transact(nl, msg), err, name, "set the MTU");
+}
+
+int netlink_set_queue_length(struct netlink *nl, const char *name, uint32_t packets,
+                             struct error_list *err)
+{
+    struct nl_msg *msg = link_message(name, RTM_NEWLINK, 0, 0, err);
+
+    if (!msg)
+        return -ENODEV;
+    nla_put_u32(msg, IFLA_TXQLEN, packets);
+    return answer(transact(nl, msg), err, name, "set the queue length");
+}
+
+int netlink_set_up(struct netlink *nl, const char *name, struct error_list *err)
+{
+    struct nl_msg *msg = link_message(name, RTM_NEWLINK, 0, IFF_UP, err);
+
+    if (!msg)
+        return -ENODEV;
+    return answer(transact(nl, msg), err, name, "change the state to up");
+}
+
+static int change_altname(struct netlink *nl, int type, int flags, const char *name,
+                          const char *altname, struct error_list *err)
+{
+    struct nl_msg *msg = link_message(name, type, flags, 0, err);
+    struct nlattr *list;
+
+    if (!msg)
+        return -ENODEV;
+    list = nla_nest_start(msg, IFLA_PROP_LIST | NLA_F_NESTED);
+    nla_put_string(msg, IFLA_ALT_IFNAME, altname);
+    nla_nest_end(msg, list);
+    return transact(nl, msg);
+}
+
+int netlink_add_altname(struct netlink *nl, const char *name, const char *altname,
+                        struct error_list *err)
+{
+    int r = change_altname(nl, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, name,
+                           altname, err);
+
+    if (r == -EEXIST)
+        return error_add(err, NULL, 0, NULL,
+                         "cannot give the name %s to interface %s, because another interface has "
+                         "it: rename that one, or remove its alternative name with 'ip link "
+                         "property del'",
+                         altname, name);
+    return r == -ENODEV ? r : answer(r, err, name, "add the alternative name");
+}
+
+int netlink_remove_altname(struct netlink *nl, const char *name, const char *altname,
+                           struct error_list *err)
+{
+    int r = change_altname(nl, RTM_DELLINKPROP, 0, name, altname, err);
+
+    return r == -ENODEV ? r : answer(r, err, name, "remove an alternative name");
+}
+
+static void put_prefix(struct nl_msg *msg, int type, const struct prefix *p)
+{
+    nla_put(msg, type, p->family == FAMILY_IPV4 ? 4 : 16, p->addr);
+}
+
+static int change_address(struct netlink *nl, int type, int flags, const char *name,
+                          const struct link_address *a, struct error_list *err)
+{
+    struct ifaddrmsg info = {
+        .ifa_family = a->local.family == FAMILY_IPV4 ? AF_INET : AF_INET6,
+        .ifa_prefixlen = a->local.len,
+        .ifa_flags = a->local.family == FAMILY_IPV6 ? IFA_F_NODAD : 0,
+        .ifa_scope = RT_SCOPE_UNIVERSE,
+        .ifa_index = if_nametoindex(name),
+    };
+    struct nl_msg *msg;
+
+    if (info.ifa_index == 0)
+        return error_sys(err, ENODEV, NULL, "the interface %s is gone", name);
+    msg = message(type, flags, &info, sizeof(info));
+    put_prefix(msg, IFA_LOCAL, &a->local);
+    put_prefix(msg, IFA_ADDRESS, a->peer.family ? &a->peer : &a->local);
+    return transact(nl, msg);
+}
+
+int netlink_add_address(struct netlink *nl, const char *name, const struct link_address *a,
+                        struct error_list *err)
+{
+    int r = change_address(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, name, a, err);
+    char text[PREFIX_TEXT_MAX];
+
+    if (r == 0 || r == -EEXIST || r == -ENODEV)
+        return r == -EEXIST ? 0 : r;
+    return error_sys(err, -r, NULL, "cannot add the address %s to interface %s",
+                     prefix_format(&a->local, text), name);
+}
+
+int netlink_remove_address(struct netlink *nl, const char *name, const struct link_address *a,
+                           struct error_list *err)
+{
+    int r = change_address(nl, RTM_DELADDR, 0, name, a, err);
+    char text[PREFIX_TEXT_MAX];
+
+    if (r == 0 || r == -EADDRNOTAVAIL || r == -ENODEV)
+        return r == -EADDRNOTAVAIL ? 0 : r;
+    return error_sys(err, -r, NULL, "cannot remove the address %s from interface %s",
+                     prefix_format(&a->local, text), name);
+}
+
+int netlink_delete_link(struct netlink *nl, const char *name, struct error_list *err)
+{
+    struct nl_msg *msg;
+    struct error_list gone = ERROR_LIST_INIT;
+
+    msg = link_message(name, RTM_DELLINK, 0, 0, &gone);
+    error_clear(&gone);
+    if (!msg)
+        return 0;
+    return answer(transact(nl, msg), err, name, "end the existence");
+}
+
+/* --- listening ------------------------------------------------------------------------------ */
+
+struct netlink_monitor {
+    struct nl_sock *socket;
+    const char *prefix;
+    bool hit;
+};
+
+static int on_event(struct nl_msg *msg, void *arg)
+{
+    struct netlink_monitor *m = arg;
+    struct nlmsghdr *h = nlmsg_hdr(msg);
+    char name[IF_NAMESIZE] = "";
+
+    if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK) {
+        struct nlattr *a = nlmsg_find_attr(h, sizeof(struct ifinfomsg), IFLA_IFNAME);
+
+        if (a)
+            nla_strlcpy(name, a, sizeof(name));
+    } else if (h->nlmsg_type == RTM_NEWADDR || h->nlmsg_type == RTM_DELADDR) {
+        const struct ifaddrmsg *info = nlmsg_data(h);
+
+        /* An interface that is already gone has no name; its RTM_DELLINK follows. */
+        if (!if_indextoname(info->ifa_index, name))
+            name[0] = '\0';
+    }
+    if (strncmp(name, m->prefix, strlen(m->prefix)) == 0)
+        m->hit = true;
+    return NL_OK;
+}
+
+int netlink_monitor_open(struct netlink_monitor **ret, struct error_list *err)
+{
+    struct netlink_monitor *m = xcalloc(1, sizeof(*m));
+    int r;
+
+    m->socket = nl_socket_alloc();
+    if (!m->socket)
+        abort(); /* allocation only */
+    nl_socket_disable_seq_check(m->socket);
+    r = nl_connect(m->socket, NETLINK_ROUTE);
+    if (r == 0)
+        r = nl_socket_set_buffer_size(m->socket, RECEIVE_BUFFER, SEND_BUFFER);
+    if (r == 0)
+        r = nl_socket_set_nonblocking(m->socket);
+    if (r == 0)
+        r = nl_socket_modify_cb(m->socket, NL_CB_VALID, NL_CB_CUSTOM, on_event, m);
+    if (r == 0)
+        r = nl_socket_add_memberships(m->socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+                                      RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
+    if (r < 0) {
+        error_add(err, NULL, 0, NULL, "cannot listen to the kernel's interface events: %s",
+                  nl_geterror(r));
+        netlink_monitor_close(m);
+        return -EIO;
+    }
+    *ret = m;
+    return 0;
+}
+
+struct netlink_monitor *netlink_monitor_close(struct netlink_monitor *m)
+{
+    if (m) {
+        nl_socket_free(m->socket);
+        free(m);
+    }
+    return NULL;
+}
+
+int netlink_monitor_fd(const struct netlink_monitor *m)
+{
+    return nl_socket_get_fd(m->socket);
+}
+
+bool netlink_monitor_read(struct netlink_monitor *m, const char *prefix)
+{
+    int r;
+
+    m->prefix = prefix;
+    m->hit = false;
+    do {
+        r = nl_recvmsgs_default(m->socket);
+        if (r < 0 && r != -NLE_AGAIN)
+            m->hit = true; /* lost messages: look at everything */
+    } while (r >= 0);
+    return m->hit;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Netlink: the links and addresses of this network namespace, read and changed (rtnetlink(7)).
+ *
+ * The only file that sees libnl.  Attributes are read from the messages themselves: libnl 3.7's
+ * link objects know neither alternative names nor a tun's owner.  Functions return 0 or a negative
+ * errno with *err saying what was tried on which interface.
+ */
+#ifndef P2PVPN_AGENT_NETLINK_H
+#define P2PVPN_AGENT_NETLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+#include "common/prefix.h"
+
+#define LINK_NAME_SIZE 16 /* IFNAMSIZ */
+
+/* /31 and /127: peer.family is 0.  A host length: the peer is the other end of the link. */
+struct link_address {
+    struct prefix local; /* with the prefix length */
+    struct prefix peer;
+};
+
+struct link_state {
+    unsigned index;
+    char name[LINK_NAME_SIZE];
+    char kind[LINK_NAME_SIZE]; /* "tun", "veth", ...; "" for hardware */
+    char *alias;               /* never NULL */
+    char **altnames;
+    size_t n_altnames;
+    uint32_t mtu, queue_length;
+    bool up, carrier;
+    bool persistent; /* tun: survives its last descriptor */
+    int64_t owner;   /* tun: user id, -1: anybody with CAP_NET_ADMIN */
+    uint64_t rx_bytes, tx_bytes;
+    struct link_address *addresses; /* global scope only */
+    size_t n_addresses;
+};
+
+struct link_table {
+    struct link_state *links; /* by index */
+    size_t n;
+};
+
+#define LINK_TABLE_INIT \
+    {                   \
+        NULL, 0         \
+    }
+
+struct netlink;
+
+int netlink_open(struct netlink **ret, struct error_list *err);
+struct netlink *netlink_close(struct netlink *nl); /* NULL ok; returns NULL */
+
+/* Every link; addresses of the tuns only. */
+int netlink_links(struct netlink *nl, struct link_table *ret, struct error_list *err);
+void link_table_clear(struct link_table *t);
+/* NULL: there is none of this name (alternative names are not looked at). */
+const struct link_state *link_table_find(const struct link_table *t, const char *name);
+
+bool link_address_equal(const struct link_address *a, const struct link_address *b);
+
+int netlink_set_alias(struct netlink *nl, const char *name, const char *alias,
+                      struct error_list *err);
+int netlink_set_mtu(struct netlink *nl, const char *name, uint32_t mtu, struct error_list *err);
+int netlink_set_queue_length(struct netlink *nl, const char *name, uint32_t packets,
+                             struct error_list *err);
+int netlink_set_up(struct netlink *nl, const char *name, struct error_list *err);
+int netlink_add_altname(struct netlink *nl, const char *name, const char *altname,
+                        struct error_list *err);
+int netlink_remove_altname(struct netlink *nl, const char *name, const char *altname,
+                           struct error_list *err);
+/* Without duplicate address detection: a link has two ends and no third. Being there already, or
+ * gone already, is success. */
+int netlink_add_address(struct netlink *nl, const char *name, const struct link_address *a,
+                        struct error_list *err);
+int netlink_remove_address(struct netlink *nl, const char *name, const struct link_address *a,
+                           struct error_list *err);
+int netlink_delete_link(struct netlink *nl, const char *name, struct error_list *err);
+
+/*
+ * A second socket that hears changes of links and addresses.  It says only that there were some:
+ * the reader then looks at everything once (never once per event), which also makes an overflow of
+ * the socket's buffer harmless.
+ */
+struct netlink_monitor;
+
+int netlink_monitor_open(struct netlink_monitor **ret, struct error_list *err);
+struct netlink_monitor *netlink_monitor_close(struct netlink_monitor *m);
+int netlink_monitor_fd(const struct netlink_monitor *m);
+/* Reads all that is there; true: something about an interface whose name begins with `prefix`
+ * changed, or messages were lost. */
+bool netlink_monitor_read(struct netlink_monitor *m, const char *prefix);
+
+#endif

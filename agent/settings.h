@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings: where this agent keeps its things and whom its links run as.
+ *
+ * Filled once by cli.c and constant from then on.  Several agents live on one machine (in network
+ * namespaces) when each has its own state folder and run folder.
+ *
+ *   STATE/keys/             gateway.key, gateway.crt, ca.crt: root's folder, readable by the link
+ * group STATE/current/          verified copy of the bundle in force STATE/frr-applied.conf  what
+ * was last put into FRR RUN/agent.lock          held by the one agent that acts RUN/pvN.json
+ * identity of the OpenVPN process of link pvN (identity.h) RUN/pvN.log             what it prints,
+ * bounded RUN/management/pvN.sock its management socket; the folder belongs to the link user
+ */
+#ifndef P2PVPN_AGENT_SETTINGS_H
+#define P2PVPN_AGENT_SETTINGS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "common/error.h"
+
+#define SETTINGS_STATE_DIR "/var/lib/p2pvpn"
+#define SETTINGS_RUN_DIR "/run/p2pvpn"
+#define SETTINGS_LINK_USER "p2pvpn"
+
+struct settings {
+    const char *state_dir, *run_dir;
+    const char *frr_namespace; /* vtysh -N; NULL: the machine's FRR */
+    const char *link_user;
+    uid_t link_uid; /* of link_user, after settings_resolve_user() */
+    gid_t link_gid;
+    bool no_frr; /* leave FRR alone: links only */
+};
+
+/* Fills link_uid and link_gid.  -EINVAL: there is no such user, or it is root. */
+int settings_resolve_user(struct settings *s, struct error_list *err);
+
+/* Paths on the heap, owned by the caller. */
+char *settings_keys_dir(const struct settings *s);
+char *settings_current_dir(const struct settings *s);
+char *settings_identity_path(const struct settings *s, const char *interface);
+char *settings_log_path(const struct settings *s, const char *interface);
+char *settings_management_dir(const struct settings *s);
+char *settings_management_path(const struct settings *s, const char *interface);
+
+#endif
