@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/fs.h"
+
+static bool digest_valid(const char *text)
+{
+    return strlen(text) == DIGEST_TEXT_LEN && strspn(text, "0123456789abcdef") == DIGEST_TEXT_LEN;
+}
+
+int identity_parse(const char *data, size_t len, const char *file, struct identity *ret,
+                   struct error_list *err)
+{
+    json_error_t at;
+    json_t *root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &at);
+    const char *digest = NULL;
+    json_int_t pid = 0, start = 0;
+    int r = 0;
+
+    if (!root ||
+        json_unpack(root, "{s:I, s:I, s:s}", "pid", &pid, "start", &start, "digest", &digest) < 0)
+        r = error_add(err, file, 0, NULL,
+                      "this is not a process identity; it is ignored, remove the file");
+    else if (pid < 2 || pid > INT_MAX || start < 0 || !digest_valid(digest))
+        r = error_add(err, file, 0, NULL,
+                      "the process identity holds a value out of range; it is ignored, remove the "
+                      "file");
+    if (r == 0) {
+        ret->pid = (pid_t)pid;
+        ret->start = (unsigned long long)start;
+        memcpy(ret->digest, digest, sizeof(ret->digest));
+    }
+    json_decref(root);
+    return r;
+}
+
+void identity_format(const struct identity *id, struct buf *ret)
+{
+    buf_printf(ret, "{\"pid\": %ld, \"start\": %llu, \"digest\": \"%s\"}\n", (long)id->pid,
+               id->start, id->digest);
+}
+
+int identity_read(const char *path, struct identity *ret, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r = fs_read(path, IDENTITY_MAX_BYTES, &text, err);
+
+    return r < 0 ? r : identity_parse(buf_cstr(&text), text.len, path, ret, err);
+}
+
+int identity_write(const char *path, const struct identity *id, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    identity_format(id, &text);
+    return fs_write(path, text.data, text.len, 0644, err);
+}
+
+bool process_stat_parse(const char *text, char *ret_state, unsigned long long *ret_start)
+{
+    const char *p = strrchr(text, ')');
+    unsigned long long start;
+    char state;
+
+    /* After the name: state, then 18 numbers, then the start time. */
+    if (!p || sscanf(p + 1,
+                     " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                     "%llu",
+                     &state, &start) != 2)
+        return false;
+    *ret_state = state;
+    *ret_start = start;
+    return true;
+}
+
+bool process_start_time(pid_t pid, unsigned long long *ret)
+{
+    char path[64], text[1024], state;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    return process_stat_parse(text, &state, ret) && state != 'Z' && state != 'X';
+}
+
+/* Whether the text that names a program is this one, or was before its file was replaced. */
+static bool names_program(const char *text, const char *program)
+{
+    size_t len = strlen(program);
+
+    return strncmp(text, program, len) == 0 &&
+           (text[len] == '\0' || strcmp(text + len, " (deleted)") == 0);
+}
+
+bool identity_alive(const struct identity *id, const char *program)
+{
+    char path[64], text[PATH_MAX];
+    unsigned long long start;
+    ssize_t n;
+    int fd;
+
+    if (!process_start_time(id->pid, &start) || start != id->start)
+        return false;
+    snprintf(path, sizeof(path), "/proc/%ld/exe", (long)id->pid);
+    n = readlink(path, text, sizeof(text) - 1);
+    if (n >= 0) {
+        text[n] = '\0';
+        return names_program(text, program);
+    }
+    if (errno != EACCES && errno != EPERM)
+        return false;
+    /* Without CAP_SYS_PTRACE the link of another user's process cannot be read, its words can. */
+    snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)id->pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    return names_program(text, program);
+}
