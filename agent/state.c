@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+
+#define KEY_FILE_MAX (1u << 20)
+
+static const char *const key_files[] = {"ca.crt", "gateway.crt", "gateway.key"};
+
+/* A folder with exactly this owner and mode. */
+static int own_dir(const char *path, uid_t uid, gid_t gid, mode_t mode, struct error_list *err)
+{
+    struct stat st;
+    int r = fs_mkdirs(path, 0755, err);
+
+    if (r < 0)
+        return r;
+    if (lstat(path, &st) < 0)
+        return error_sys(err, errno, path, "cannot look at the folder");
+    if (!S_ISDIR(st.st_mode))
+        return error_add(err, path, 0, NULL, "this must be a folder: move what is there away");
+    if ((st.st_uid != uid || st.st_gid != gid) && lchown(path, uid, gid) < 0)
+        return error_sys(err, errno, path, "cannot change the owner of the folder");
+    if ((st.st_mode & 07777) != mode && chmod(path, mode) < 0)
+        return error_sys(err, errno, path, "cannot change the mode of the folder");
+    return 0;
+}
+
+int state_prepare(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s), *management = settings_management_dir(s);
+    int r = own_dir(s->state_dir, 0, s->link_gid, 0750, err);
+
+    if (r == 0)
+        r = own_dir(keys, 0, s->link_gid, 0750, err);
+    if (r == 0)
+        r = own_dir(s->run_dir, 0, 0, 0755, err);
+    if (r == 0)
+        r = own_dir(management, s->link_uid, s->link_gid, 0700, err);
+    return r;
+}
+
+int state_lock(const struct settings *s, int *ret, struct error_list *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/agent.lock", s->run_dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    char text[32] = "";
+
+    if (fd < 0)
+        return error_sys(err, errno, path, "cannot open the lock file");
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int e = errno;
+
+        if (e != EWOULDBLOCK) {
+            close(fd);
+            return error_sys(err, e, path, "cannot lock the file");
+        }
+        if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+            text[0] = '\0';
+        close(fd);
+        return error_add(
+            err, NULL, 0, NULL,
+            "another p2pvpn-agent (process %ld) is at work in %s: put the bundle where "
+            "that one looks, or stop it first",
+            strtol(text, NULL, 10), s->run_dir);
+    }
+    snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0) {
+        int e = errno;
+
+        close(fd);
+        return error_sys(err, e, path, "cannot write the lock file");
+    }
+    *ret = fd;
+    return 0;
+}
+
+int state_current(const struct settings *s, struct bundle **ret, struct error_list *err)
+{
+    _cleanup_free_ char *current = settings_current_dir(s);
+    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, current);
+
+    if (access(file, F_OK) < 0)
+        return -ENOENT;
+    return bundle_load(current, ret, err);
+}
+
+/* --- the copy ------------------------------------------------------------------------------- */
+
+/* Not fs_write(): the copy becomes visible as a whole later, so one rename and a sync for each file
+ * would be waste; but every file must be on the disk before the exchange. */
+static int write_file(const char *path, const struct buf *data, gid_t gid, struct error_list *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640), r = 0;
+    size_t done = 0;
+
+    if (fd < 0)
+        return error_sys(err, errno, path, "cannot create the file");
+    while (r == 0 && done < data->len) {
+        ssize_t n = write(fd, data->data + done, data->len - done);
+
+        if (n < 0 && errno != EINTR)
+            r = -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    if (r == 0 && (fchown(fd, 0, gid) < 0 || fchmod(fd, 0640) < 0 || fsync(fd) < 0))
+        r = -errno;
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    return r < 0 ? error_sys(err, -r, path, "cannot write the file") : 0;
+}
+
+static int sync_dir(const char *path, struct error_list *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+    if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+        r = error_sys(err, errno, path, "cannot flush the folder");
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+/* path is relative_path_valid(): it cannot leave the folder. */
+static int copy_file(const struct settings *s, const char *from, const char *to, const char *path,
+                     size_t max, struct error_list *err)
+{
+    _cleanup_free_ char *source = xasprintf("%s/%s", from, path);
+    _cleanup_free_ char *target = xasprintf("%s/%s", to, path);
+    _cleanup_free_ char *parent_copy = xstrdup(target);
+    _cleanup_buf_ struct buf data = BUF_INIT;
+    int r = fs_read(source, max, &data, err);
+
+    if (r == 0)
+        r = own_dir(dirname(parent_copy), 0, s->link_gid, 0750, err);
+    return r < 0 ? r : write_file(target, &data, s->link_gid, err);
+}
+
+static int copy_bundle(const struct settings *s, const struct bundle *b, const char *from,
+                       const char *to, struct error_list *err)
+{
+    int r = own_dir(to, 0, s->link_gid, 0750, err);
+
+    if (r == 0)
+        r = copy_file(s, from, to, BUNDLE_FILE, BUNDLE_MAX_BYTES, err);
+    for (size_t i = 0; r == 0 && i < b->n_files; i++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", to, b->files[i].path);
+
+        r = copy_file(s, from, to, b->files[i].path, (size_t)b->files[i].size, err);
+        if (r == 0)
+            r = sync_dir(dirname(path), err);
+    }
+    return r < 0 ? r : sync_dir(to, err);
+}
+
+/* Puts `stage` in the place of `current`; what was there ends up in `stage`. */
+static int exchange(const struct settings *s, const char *stage, const char *current,
+                    struct error_list *err)
+{
+    if (renameat2(AT_FDCWD, stage, AT_FDCWD, current, RENAME_EXCHANGE) < 0 &&
+        (errno != ENOENT || rename(stage, current) < 0))
+        return error_sys(err, errno, current, "cannot put the new bundle into force");
+    return sync_dir(s->state_dir, err);
+}
+
+static int check_belongs(const struct bundle *old, const struct bundle *new, const char *dir,
+                         struct error_list *err)
+{
+    if (strcmp(old->gateway, new->gateway) == 0 && strcmp(old->mesh, new->mesh) == 0)
+        return 0;
+    return error_add(err, dir, 0, NULL,
+                     "this bundle is for gateway '%s' of mesh '%s', but here runs gateway '%s' of "
+                     "mesh '%s': choose the right folder, or run 'p2pvpn-agent remove' first to "
+                     "give this gateway a new life",
+                     new->gateway, new->mesh, old->gateway, old->mesh);
+}
+
+int state_install(const struct settings *s, const char *dir, struct bundle **ret,
+                  struct error_list *err)
+{
+    _cleanup_free_ char *current = settings_current_dir(s);
+    _cleanup_free_ char *stage = xasprintf("%s/stage", s->state_dir);
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct bundle *new = NULL, *old = NULL, *copy = NULL;
+    int r = bundle_load(dir, &new, err);
+
+    if (r < 0)
+        return r;
+    /* A damaged copy is no reason to refuse a good bundle: it is replaced. */
+    if (state_current(s, &old, &ignored) == 0) {
+        r = check_belongs(old, new, dir, err);
+        if (r == 0 && strcmp(old->revision, new->revision) == 0) {
+            *ret = old;
+            bundle_free(new);
+            return 0;
+        }
+    }
+    error_clear(&ignored);
+    if (r == 0)
+        r = fs_remove_tree(stage, err);
+    if (r == 0)
+        r = copy_bundle(s, new, dir, stage, err);
+    if (r == 0)
+        r = bundle_load(stage, &copy, err);
+    if (r == 0)
+        r = exchange(s, stage, current, err);
+    fs_remove_tree(stage, &ignored);
+    error_clear(&ignored);
+    bundle_free(old);
+    bundle_free(new);
+    if (r < 0) {
+        bundle_free(copy);
+        return r;
+    }
+    *ret = copy;
+    return 0;
+}
+
+/* --- keys ----------------------------------------------------------------------------------- */
+
+void state_keys_digest(const struct settings *s, char ret[static DIGEST_TEXT_LEN + 1])
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s);
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf digests = BUF_INIT;
+
+    for (size_t i = 0; i < 2; i++) { /* a new key comes with a new certificate */
+        _cleanup_free_ char *path = xasprintf("%s/%s", keys, key_files[i]);
+        _cleanup_buf_ struct buf data = BUF_INIT;
+        char text[DIGEST_TEXT_LEN + 1];
+
+        fs_read(path, KEY_FILE_MAX, &data, &ignored);
+        digest_sha256_text(buf_cstr(&data), data.len, text);
+        buf_str(&digests, text);
+    }
+    error_clear(&ignored);
+    digest_sha256_text(digests.data, digests.len, ret);
+}
+
+int state_check_keys(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s);
+
+    for (size_t i = 0; i < sizeof(key_files) / sizeof(key_files[0]); i++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", keys, key_files[i]);
+
+        if (access(path, F_OK) < 0)
+            return error_add(err, path, 0, NULL,
+                             "this gateway is not enrolled, so its links cannot connect: run "
+                             "'p2pvpn-agent enroll --gateway NAME', let the operator answer the "
+                             "request, then 'p2pvpn-agent enroll --install ANSWER'");
+    }
+    return 0;
+}
+
+int state_forget(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *current = settings_current_dir(s);
+    _cleanup_free_ char *stage = xasprintf("%s/stage", s->state_dir);
+    _cleanup_free_ char *applied = xasprintf("%s/frr-applied.conf", s->state_dir);
+    int r = fs_remove_tree(stage, err), q = fs_remove_tree(current, err);
+
+    r = r < 0 ? r : q;
+    q = fs_remove_tree(applied, err);
+    r = r < 0 ? r : q;
+    q = fs_remove_tree(s->run_dir, err);
+    return r < 0 ? r : q;
+}

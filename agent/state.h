@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * State: the folders of this agent, the lock, and the copy of the bundle in force.
+ *
+ * What the agent acts on is always STATE/current: a copy that was verified after it was copied, so
+ * that the folder it came from may change, be half written or vanish at any time, and a reboot
+ * starts from the last bundle that was good.  The copy is replaced whole or not at all.
+ */
+#ifndef P2PVPN_AGENT_STATE_H
+#define P2PVPN_AGENT_STATE_H
+
+#include <stdbool.h>
+
+#include "agent/settings.h"
+#include "common/bundle.h"
+#include "common/digest.h"
+#include "common/error.h"
+
+/* Makes the folders with their owners and modes. */
+int state_prepare(const struct settings *s, struct error_list *err);
+
+/* The one agent that may act.  The descriptor in *ret holds the lock until it is closed.  -EINVAL:
+ * another agent has it; *err says which process. */
+int state_lock(const struct settings *s, int *ret, struct error_list *err);
+
+/* The bundle in force.  -ENOENT (with nothing in *err): there is none yet. */
+int state_current(const struct settings *s, struct bundle **ret, struct error_list *err);
+
+/*
+ * Makes the bundle in folder `dir` the one in force: copies it, verifies the copy, puts it in the
+ * place of the old one.  The copy is not made when that bundle is in force already and intact; *ret
+ * is set in any case of success.  -EINVAL: it is no valid bundle, or belongs to another gateway or
+ * mesh than the one in force.
+ */
+int state_install(const struct settings *s, const char *dir, struct bundle **ret,
+                  struct error_list *err);
+
+/* Digest over the certificates that a link's process reads at its start (a new key comes with a new
+ * certificate).  A missing file counts as empty. */
+void state_keys_digest(const struct settings *s, char ret[static DIGEST_TEXT_LEN + 1]);
+
+/* Whether enrolment was completed: the three files are there.  -EINVAL: what to do. */
+int state_check_keys(const struct settings *s, struct error_list *err);
+
+/* Removes the bundle in force and the run-time files; the keys stay. */
+int state_forget(const struct settings *s, struct error_list *err);
+
+#endif
