@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/plan.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/observe.h"
+#include "agent/sysctl.h"
+#include "common/alloc.h"
+
+/* Raised when the way a process is started changes, so that an upgrade restarts the links. */
+#define START_VERSION "1"
+
+#define IPV4_FORWARD "net/ipv4/ip_forward"
+#define IPV6_FORWARD "net/ipv6/conf/all/forwarding"
+#define IPV4_HASH "net/ipv4/fib_multipath_hash_policy"
+#define IPV6_HASH "net/ipv6/fib_multipath_hash_policy"
+
+const char *const plan_global_settings[] = {IPV4_FORWARD, IPV6_FORWARD, IPV4_HASH, IPV6_HASH, NULL};
+
+enum { RP_FILTER, REDIRECTS4, REDIRECTS6, ACCEPT_RA, FORWARDING6 };
+
+static const struct {
+    const char *protocol, *leaf;
+} interface_settings[] = {
+    [RP_FILTER] = {"ipv4", "rp_filter"},         [REDIRECTS4] = {"ipv4", "accept_redirects"},
+    [REDIRECTS6] = {"ipv6", "accept_redirects"}, [ACCEPT_RA] = {"ipv6", "accept_ra"},
+    [FORWARDING6] = {"ipv6", "forwarding"},
+};
+
+char *plan_interface_setting(size_t i, const char *interface)
+{
+    if (i >= sizeof(interface_settings) / sizeof(interface_settings[0]))
+        return NULL;
+    return xasprintf("net/%s/conf/%s/%s", interface_settings[i].protocol, interface,
+                     interface_settings[i].leaf);
+}
+
+/* What every link of ours gets.  The kernel takes the larger rp_filter of "all" and the interface,
+ * so 2 (loose) wins over a strict "all": a packet may come in by another link than its answer
+ * leaves by.  A peer has no business to advertise routers or redirect us. */
+static const struct {
+    unsigned setting;
+    long value;
+    const char *reason;
+} link_settings[] = {
+    {RP_FILTER, 2, "traffic may come in by one link and go out by another"},
+    {REDIRECTS4, 0, "routes come by BGP only"},
+    {REDIRECTS6, 0, "routes come by BGP only"},
+    {ACCEPT_RA, 0, "routes come by BGP only"},
+};
+
+struct builder {
+    const struct bundle *want;
+    const struct plan_context *context;
+    const struct observed *have;
+    char *marker; /* what the alias of each link of ours begins with */
+    struct plan *plan;
+};
+
+static struct plan_step *add(struct builder *b, enum plan_action action, size_t link,
+                             const char *target, const char *reason, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static struct plan_step *add(struct builder *b, enum plan_action action, size_t link,
+                             const char *target, const char *reason, ...)
+{
+    struct buf text = BUF_INIT;
+    struct plan *p = b->plan;
+    va_list ap;
+
+    va_start(ap, reason);
+    buf_vprintf(&text, reason, ap);
+    va_end(ap);
+    if (p->n == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 16;
+        p->steps = xreallocarray(p->steps, p->cap, sizeof(*p->steps));
+    }
+    p->steps[p->n] = (struct plan_step){
+        .action = action,
+        .target = xstrdup(target),
+        .reason = buf_steal(&text),
+        .link = link,
+    };
+    return &p->steps[p->n++];
+}
+
+/* --- settings of the machine ---------------------------------------------------------------- */
+
+static void want_setting(struct builder *b, size_t link, const char *name, long value,
+                         const char *reason)
+{
+    long now = observed_value(b->have, name);
+
+    if (now != SYSCTL_ABSENT && now != value)
+        add(b, PLAN_SETTING, link, name, "it is %ld; %s", now, reason)->value = value;
+}
+
+static bool is_ours(const struct builder *b, const struct link_state *link)
+{
+    return strncmp(link->alias, b->marker, strlen(b->marker)) == 0;
+}
+
+/*
+ * Once IPv6 forwarding is on, the kernel ignores router advertisements where accept_ra is 1 and
+ * drops the default routes that it learned from them: a gateway whose uplink is configured that way
+ * would cut itself off.  2 means "also when forwarding", so it keeps what each interface did
+ * before. Where forwarding is on already, 1 has long meant no, and is left.
+ */
+static void keep_router_advertisements(struct builder *b)
+{
+    if (observed_value(b->have, IPV6_FORWARD) != 0)
+        return;
+    for (size_t i = 0; i < b->have->links.n; i++) {
+        const struct link_state *link = &b->have->links.links[i];
+        _cleanup_free_ char *accept = plan_interface_setting(ACCEPT_RA, link->name);
+        _cleanup_free_ char *forwarding = plan_interface_setting(FORWARDING6, link->name);
+
+        if (is_ours(b, link) || strcmp(link->name, "lo") == 0 ||
+            observed_value(b->have, accept) != 1 || observed_value(b->have, forwarding) != 0)
+            continue;
+        add(b, PLAN_SETTING, PLAN_NO_LINK, accept,
+            "it is 1, and with forwarding on only 2 keeps the interface's router advertisements "
+            "working")
+            ->value = 2;
+    }
+}
+
+static bool has_family(const struct bundle *b, uint8_t family)
+{
+    for (size_t i = 0; i < b->n_lan_prefixes; i++)
+        if (b->lan_prefixes[i].family == family)
+            return true;
+    for (size_t i = 0; i < b->n_mesh_prefixes; i++)
+        if (b->mesh_prefixes[i].family == family)
+            return true;
+    return false;
+}
+
+static void plan_settings(struct builder *b)
+{
+    static const char forward[] = "a gateway forwards packets";
+    static const char hash[] = "equal paths are chosen by ports too, not by addresses alone";
+
+    if (has_family(b->want, FAMILY_IPV4)) {
+        want_setting(b, PLAN_NO_LINK, IPV4_FORWARD, 1, forward);
+        want_setting(b, PLAN_NO_LINK, IPV4_HASH, 1, hash);
+    }
+    if (has_family(b->want, FAMILY_IPV6)) {
+        keep_router_advertisements(b);
+        want_setting(b, PLAN_NO_LINK, IPV6_FORWARD, 1, forward);
+        want_setting(b, PLAN_NO_LINK, IPV6_HASH, 1, hash);
+    }
+}
+
+/* --- links that shall be -------------------------------------------------------------------- */
+
+static struct link_address wanted_address(const struct bundle_link *link, size_t i)
+{
+    struct link_address a = {.local = link->addresses[i]};
+
+    /* An imported link has its address without a network: the peer's stands beside it. */
+    if (a.local.len == (a.local.family == FAMILY_IPV4 ? 32 : 128))
+        a.peer = link->peer_addresses[i];
+    return a;
+}
+
+static bool has_address(const struct link_state *is, const struct link_address *a)
+{
+    for (size_t i = 0; is && i < is->n_addresses; i++)
+        if (link_address_equal(&is->addresses[i], a))
+            return true;
+    return false;
+}
+
+static void plan_altnames(struct builder *b, size_t i, const struct link_state *is)
+{
+    const struct bundle_link *link = &b->want->links[i];
+    bool found = false;
+
+    for (size_t k = 0; is && k < is->n_altnames; k++) {
+        if (strcmp(is->altnames[k], link->alias) == 0)
+            found = true;
+        else if (strncmp(is->altnames[k], "pv-", 3) == 0)
+            add(b, PLAN_ALTNAME_REMOVE, i, link->interface, "%s is not its peer's name any more",
+                is->altnames[k])
+                ->text = xstrdup(is->altnames[k]);
+    }
+    if (!found)
+        add(b, PLAN_ALTNAME_ADD, i, link->interface, "%s, so that people find it", link->alias)
+            ->text = xstrdup(link->alias);
+}
+
+static void plan_new_addresses(struct builder *b, size_t i, const struct link_state *is)
+{
+    const struct bundle_link *link = &b->want->links[i];
+
+    for (size_t k = 0; k < link->n_addresses; k++) {
+        struct link_address a = wanted_address(link, k);
+        char text[PREFIX_TEXT_MAX];
+
+        if (!has_address(is, &a))
+            add(b, PLAN_ADDRESS_ADD, i, link->interface, "%s", prefix_format(&a.local, text))
+                ->address = a;
+    }
+}
+
+static void plan_link_settings_of(struct builder *b, size_t i, bool fresh)
+{
+    const char *interface = b->want->links[i].interface;
+    bool no_ipv6 = observed_value(b->have, IPV6_FORWARD) == SYSCTL_ABSENT;
+
+    for (size_t k = 0; k < sizeof(link_settings) / sizeof(link_settings[0]); k++) {
+        _cleanup_free_ char *name = plan_interface_setting(link_settings[k].setting, interface);
+
+        if (strncmp(name, "net/ipv6/", 9) == 0 && no_ipv6)
+            continue;
+        if (fresh)
+            add(b, PLAN_SETTING, i, name, "%s", link_settings[k].reason)->value =
+                link_settings[k].value;
+        else
+            want_setting(b, i, name, link_settings[k].value, link_settings[k].reason);
+    }
+}
+
+void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
+                      const struct plan_context *context, char ret[static DIGEST_TEXT_LEN + 1])
+{
+    _cleanup_buf_ struct buf all = BUF_INIT;
+    const char *config = "";
+
+    for (size_t i = 0; i < b->n_files; i++)
+        if (strcmp(b->files[i].path, link->config) == 0)
+            config = b->files[i].sha256;
+    buf_printf(&all, START_VERSION " %s %s %lld %s", config, context->keys_digest,
+               (long long)context->link_uid, link->interface);
+    digest_sha256_text(all.data, all.len, ret);
+}
+
+static void plan_process(struct builder *b, size_t i, bool fresh)
+{
+    const struct bundle_link *link = &b->want->links[i];
+    const char *running = observed_digest(b->have, link->interface);
+    char digest[DIGEST_TEXT_LEN + 1];
+    struct plan_step *step;
+
+    plan_link_digest(b->want, link, b->context, digest);
+    if (!running)
+        step = add(b, PLAN_PROCESS_START, i, link->interface, "it has no process");
+    else if (strcmp(running, digest) != 0)
+        step = add(b, PLAN_PROCESS_RESTART, i, link->interface,
+                   "its configuration or certificate changed");
+    else if (fresh)
+        step = add(b, PLAN_PROCESS_RESTART, i, link->interface, "its interface is a new one");
+    else
+        return;
+    step->text = xstrdup(digest);
+}
+
+static void plan_link(struct builder *b, size_t i)
+{
+    const struct bundle_link *link = &b->want->links[i];
+    const struct link_state *is = link_table_find(&b->have->links, link->interface);
+    _cleanup_free_ char *alias = xasprintf("%s%s", b->marker, link->peer);
+
+    if (is && (!is_ours(b, is) || strcmp(is->kind, "tun") != 0)) {
+        add(b, PLAN_REFUSE, i, link->interface,
+            "the link to %s needs an interface of this name, and another one has it%s%s: rename "
+            "that one (ip link set dev %s name NEW) or remove it",
+            link->peer, is->alias[0] ? ", with the alias " : "", is->alias, link->interface);
+        return;
+    }
+    if (is && (is->owner != b->context->link_uid || !is->persistent)) {
+        add(b, PLAN_LINK_RECREATE, i, link->interface, "it does not belong to the link user")
+            ->text = xstrdup(alias);
+        is = NULL;
+    } else if (!is) {
+        add(b, PLAN_LINK_CREATE, i, link->interface, "link to %s", link->peer)->text =
+            xstrdup(alias);
+    } else if (strcmp(is->alias, alias) != 0) {
+        add(b, PLAN_ALIAS, i, link->interface, "its peer is %s", link->peer)->text = xstrdup(alias);
+    }
+    plan_altnames(b, i, is);
+    if (!is || is->mtu != link->mtu)
+        add(b, PLAN_MTU, i, link->interface, "%u", link->mtu)->value = link->mtu;
+    if (!is || is->queue_length != link->queue_length)
+        add(b, PLAN_QUEUE_LENGTH, i, link->interface, "%u", link->queue_length)->value =
+            link->queue_length;
+    plan_link_settings_of(b, i, !is);
+    plan_new_addresses(b, i, is);
+    if (!is || !is->up)
+        add(b, PLAN_LINK_UP, i, link->interface, "it is down");
+    plan_process(b, i, !is);
+}
+
+/* --- what has to go ------------------------------------------------------------------------- */
+
+static size_t wanted_index(const struct builder *b, const char *interface)
+{
+    for (size_t i = 0; b->want && i < b->want->n_links; i++)
+        if (strcmp(b->want->links[i].interface, interface) == 0)
+            return i;
+    return PLAN_NO_LINK;
+}
+
+static void plan_old_addresses(struct builder *b, size_t i, const struct link_state *is)
+{
+    const struct bundle_link *link = &b->want->links[i];
+
+    for (size_t k = 0; k < is->n_addresses; k++) {
+        bool wanted = false;
+        char text[PREFIX_TEXT_MAX];
+
+        for (size_t w = 0; !wanted && w < link->n_addresses; w++) {
+            struct link_address a = wanted_address(link, w);
+
+            wanted = link_address_equal(&a, &is->addresses[k]);
+        }
+        if (!wanted)
+            add(b, PLAN_ADDRESS_REMOVE, i, link->interface, "%s is not in the bundle",
+                prefix_format(&is->addresses[k].local, text))
+                ->address = is->addresses[k];
+    }
+}
+
+static void plan_removals(struct builder *b)
+{
+    static const char gone[] = "the bundle does not have this link";
+
+    for (size_t i = 0; i < b->have->links.n; i++) {
+        const struct link_state *is = &b->have->links.links[i];
+        size_t wanted = wanted_index(b, is->name);
+
+        if (wanted != PLAN_NO_LINK && is_ours(b, is) && is->owner == b->context->link_uid)
+            plan_old_addresses(b, wanted, is);
+    }
+    for (size_t i = 0; i < b->have->n_processes; i++)
+        if (wanted_index(b, b->have->processes[i].interface) == PLAN_NO_LINK)
+            add(b, PLAN_PROCESS_STOP, PLAN_NO_LINK, b->have->processes[i].interface, gone);
+    for (size_t i = 0; i < b->have->links.n; i++) {
+        const struct link_state *is = &b->have->links.links[i];
+
+        if (is_ours(b, is) && wanted_index(b, is->name) == PLAN_NO_LINK)
+            add(b, PLAN_LINK_REMOVE, PLAN_NO_LINK, is->name, gone);
+    }
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+struct plan *plan_compute(const struct bundle *want, const struct plan_context *context,
+                          const struct observed *have)
+{
+    struct builder b = {
+        .want = want,
+        .context = context,
+        .have = have,
+        .marker = xasprintf("p2pvpn %s ", context->mesh),
+        .plan = xcalloc(1, sizeof(*b.plan)),
+    };
+
+    if (want) {
+        plan_settings(&b);
+        for (size_t i = 0; i < want->n_links; i++)
+            plan_link(&b, i);
+    }
+    if (!have->frr_in_force && !context->no_frr)
+        add(&b, PLAN_FRR, PLAN_NO_LINK, "", "%s",
+            want ? "compare it with the bundle and change what differs" : "take away what is ours");
+    plan_removals(&b);
+    free(b.marker);
+    return b.plan;
+}
+
+struct plan *plan_free(struct plan *p)
+{
+    if (!p)
+        return NULL;
+    for (size_t i = 0; i < p->n; i++) {
+        free(p->steps[i].target);
+        free(p->steps[i].reason);
+        free(p->steps[i].text);
+    }
+    free(p->steps);
+    free(p);
+    return NULL;
+}
+
+void plan_print(const struct plan *p, struct buf *ret)
+{
+    static const char *const verbs[] = {
+        [PLAN_REFUSE] = "leave interface",
+        [PLAN_SETTING] = "set",
+        [PLAN_LINK_CREATE] = "create interface",
+        [PLAN_LINK_RECREATE] = "create anew interface",
+        [PLAN_ALIAS] = "set alias of",
+        [PLAN_ALTNAME_REMOVE] = "remove name from",
+        [PLAN_ALTNAME_ADD] = "add name to",
+        [PLAN_MTU] = "set MTU of",
+        [PLAN_QUEUE_LENGTH] = "set queue length of",
+        [PLAN_ADDRESS_ADD] = "add address to",
+        [PLAN_LINK_UP] = "set up interface",
+        [PLAN_PROCESS_START] = "start OpenVPN of",
+        [PLAN_PROCESS_RESTART] = "restart OpenVPN of",
+        [PLAN_FRR] = "configure FRR",
+        [PLAN_ADDRESS_REMOVE] = "remove address from",
+        [PLAN_PROCESS_STOP] = "stop OpenVPN of",
+        [PLAN_LINK_REMOVE] = "remove interface",
+    };
+
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_step *s = &p->steps[i];
+
+        buf_str(ret, verbs[s->action]);
+        if (s->target[0])
+            buf_printf(ret, " %s", s->target);
+        if (s->action == PLAN_SETTING)
+            buf_printf(ret, " = %ld", s->value);
+        buf_printf(ret, ": %s\n", s->reason);
+    }
+}
