@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Apply: acts on a plan, one step after the other.
+ *
+ * A step that fails is reported and the rest of that link is left for the next run; other links go
+ * on.  FRR is the caller's business (it takes long, and loop.c wants to stay awake): the steps up
+ * to PLAN_FRR and those behind it are carried out by separate calls.
+ */
+#ifndef P2PVPN_AGENT_APPLY_H
+#define P2PVPN_AGENT_APPLY_H
+
+#include <stdbool.h>
+
+#include "agent/plan.h"
+#include "agent/settings.h"
+#include "common/error.h"
+
+struct netlink;
+struct supervisor;
+
+struct apply_context {
+    const struct settings *settings;
+    struct netlink *netlink;
+    struct supervisor *supervisor;
+    bool hold_processes; /* start none: there is no key or no tun device, and it was said */
+};
+
+/* The steps before PLAN_FRR.  0, or the last failure with *err holding all: -EINVAL when steps were
+ * refused only. */
+int apply_make(const struct apply_context *c, const struct bundle *want, const struct plan *plan,
+               struct error_list *err);
+
+/* The steps after PLAN_FRR.  Processes are asked to stop and their interfaces removed at once: the
+ * peer hears of the end by the process's exit notification. */
+int apply_break(const struct apply_context *c, const struct plan *plan, struct error_list *err);
+
+/* Whether a plan has steps after PLAN_FRR, or PLAN_FRR itself. */
+bool plan_has_breaks(const struct plan *plan);
+bool plan_has_frr(const struct plan *plan);
+
+#endif

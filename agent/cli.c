@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/log.h"
+#include "agent/loop.h"
+#include "agent/once.h"
+#include "agent/settings.h"
+
+static const char usage[] =
+    "usage: p2pvpn-agent VERB [OPTIONS] [ARGUMENTS]\n"
+    "\n"
+    "  apply DIR                make this gateway what the bundle in DIR says, once\n"
+    "  apply --dry-run DIR      print what that would do\n"
+    "  run DIR                  the same, then stay, watch DIR and the gateway, and repair\n"
+    "  remove                   take everything away that the agent made; keys stay\n"
+    "\n"
+    "options:\n"
+    "  --state DIR              keys and the bundle in force (default " SETTINGS_STATE_DIR ")\n"
+    "  --run-dir DIR            sockets, logs, locks (default " SETTINGS_RUN_DIR ")\n"
+    "  --link-user USER         whom OpenVPN runs as (default " SETTINGS_LINK_USER ")\n"
+    "  --frr-namespace NAME     the FRR whose daemons run with -N NAME\n"
+    "  --no-frr                 leave FRR alone: links only\n"
+    "  -h, --help               this text\n"
+    "  -V, --version            the version\n"
+    "\n"
+    "Exit status: 0 done, 1 the input or the state is wrong, 2 usage, 3 the system failed.\n"
+    "p2pvpn-agent(8) tells more.\n";
+
+struct options {
+    struct settings settings;
+    bool json, dry_run;
+};
+
+struct verb {
+    const char *name;
+    int min_args, max_args;
+    bool needs_root, needs_user;
+    int (*run)(const struct options *o, char **args, struct error_list *err);
+};
+
+static int verb_apply(const struct options *o, char **args, struct error_list *err)
+{
+    return o->dry_run ? once_plan(&o->settings, args[0], err)
+                      : once_apply(&o->settings, args[0], err);
+}
+
+static int verb_run(const struct options *o, char **args, struct error_list *err)
+{
+    return loop_run(&o->settings, args[0], err);
+}
+
+static int verb_remove(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return once_remove(&o->settings, err);
+}
+
+static const struct verb verbs[] = {
+    {"apply", 1, 1, true, true, verb_apply},
+    {"run", 1, 1, true, true, verb_run},
+    {"remove", 0, 0, true, true, verb_remove},
+};
+
+enum { OPT_STATE = 256, OPT_RUN_DIR, OPT_LINK_USER, OPT_FRR_NAMESPACE, OPT_NO_FRR, OPT_DRY_RUN };
+
+static const struct option long_options[] = {
+    {"state", required_argument, NULL, OPT_STATE},
+    {"run-dir", required_argument, NULL, OPT_RUN_DIR},
+    {"link-user", required_argument, NULL, OPT_LINK_USER},
+    {"frr-namespace", required_argument, NULL, OPT_FRR_NAMESPACE},
+    {"no-frr", no_argument, NULL, OPT_NO_FRR},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static int usage_error(const char *sentence, const char *what)
+{
+    fprintf(stderr, "p2pvpn-agent: %s%s; 'p2pvpn-agent --help' tells the usage\n", sentence, what);
+    return EXIT_USAGE;
+}
+
+/* EXIT_DONE and *stop: help or version was printed. */
+static int parse_options(int argc, char **argv, struct options *o, bool *stop)
+{
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+        switch (c) {
+        case OPT_STATE:
+            o->settings.state_dir = optarg;
+            break;
+        case OPT_RUN_DIR:
+            o->settings.run_dir = optarg;
+            break;
+        case OPT_LINK_USER:
+            o->settings.link_user = optarg;
+            break;
+        case OPT_FRR_NAMESPACE:
+            o->settings.frr_namespace = optarg;
+            break;
+        case OPT_NO_FRR:
+            o->settings.no_frr = true;
+            break;
+        case OPT_DRY_RUN:
+            o->dry_run = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            *stop = true;
+            return EXIT_DONE;
+        case 'V':
+            puts("p2pvpn-agent " P2PVPN_VERSION);
+            *stop = true;
+            return EXIT_DONE;
+        default:
+            return EXIT_USAGE; /* getopt_long() said why */
+        }
+    }
+    return EXIT_DONE;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int run_verb(const struct verb *verb, struct options *o, char **args)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    int r = 0;
+
+    if (verb->needs_root && geteuid() != 0)
+        r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
+                      verb->name);
+    if (r == 0 && verb->needs_user)
+        r = settings_resolve_user(&o->settings, &err);
+    if (r == 0)
+        r = verb->run(o, args, &err);
+    error_sort(&err);
+    log_errors(LOG_LEVEL_ERROR, &err);
+    error_clear(&err);
+    return error_exit_code(r);
+}
+
+int agent_main(int argc, char **argv)
+{
+    struct options o = {
+        .settings = {.state_dir = SETTINGS_STATE_DIR,
+                     .run_dir = SETTINGS_RUN_DIR,
+                     .link_user = SETTINGS_LINK_USER},
+    };
+    const struct verb *verb;
+    bool stop = false;
+    int r = parse_options(argc, argv, &o, &stop), n;
+
+    if (r != EXIT_DONE || stop)
+        return r;
+    if (optind == argc)
+        return usage_error("say what to do", "");
+    verb = find_verb(argv[optind]);
+    if (!verb)
+        return usage_error("there is no verb ", argv[optind]);
+    n = argc - optind - 1;
+    if (n < verb->min_args || n > verb->max_args)
+        return usage_error(n < verb->min_args ? "a folder is missing after "
+                                              : "too many words after ",
+                           verb->name);
+    return run_verb(verb, &o, argv + optind + 1);
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/loop.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/apply.h"
+#include "agent/log.h"
+#include "agent/netlink.h"
+#include "agent/observe.h"
+#include "agent/plan.h"
+#include "agent/routing.h"
+#include "agent/state.h"
+#include "agent/supervise.h"
+#include "agent/tun.h"
+#include "agent/worker.h"
+
+#define LOOK_MS 3000      /* at the bundle and at FRR's daemons */
+#define SETTLE_MS 100     /* from the first event to the look, so that a burst is one */
+#define AUDIT_MS 30000    /* everything, whether or not something was heard */
+#define RETRY_MS 5000     /* after a failure */
+#define EVENT_GAP_MS 1000 /* between two looks at the interfaces */
+#define FRR_CHECK_MS 10000
+#define LOGS_MS 60000
+/* A link that left the bundle goes even if FRR cannot be configured, but not at the first try. */
+#define FRR_PATIENCE 3
+
+struct loop {
+    const struct settings *settings;
+    const char *dir;
+    struct bundle *bundle; /* in force; NULL: none yet */
+    struct netlink *netlink;
+    struct netlink_monitor *monitor;
+    struct supervisor *supervisor;
+    struct worker worker;
+    bool worker_applies;         /* else it checks */
+    bool frr_in_force;           /* as far as we know */
+    bool frr_stale;              /* something changed while the worker was at it */
+    unsigned frr_failures;       /* in a row */
+    uint64_t daemons;            /* routing_daemons_stamp() */
+    struct stat seen;            /* bundle.json as it was last taken or refused */
+    bool dir_missing;            /* and said */
+    char *told_links, *told_frr; /* the last reports of trouble, not to be repeated */
+    int epoll, signals, inotify, lock;
+    int64_t look_at, converge_at, converged, frr_at, logs_at;
+    bool leave;
+};
+
+/* --- speaking ------------------------------------------------------------------------------- */
+
+/* Says what is wrong unless it was just said; says when it is over. */
+static void report(char **told, const struct error_list *err)
+{
+    _cleanup_buf_ struct buf all = BUF_INIT;
+
+    for (size_t i = 0; i < err->n; i++)
+        buf_printf(&all, "%s\n", err->items[i].message);
+    if (strcmp(*told ? *told : "", buf_cstr(&all)) == 0)
+        return;
+    if (err->n)
+        log_errors(LOG_LEVEL_ERROR, err);
+    else
+        log_say(LOG_LEVEL_NOTICE, "what was reported before is repaired");
+    free(*told);
+    *told = buf_steal(&all);
+}
+
+static void announce(const struct plan *plan)
+{
+    static const char *const lines_end = "\n";
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char *rest = NULL;
+
+    plan_print(plan, &text);
+    if (text.len == 0)
+        return;
+    for (char *line = strtok_r(text.data, lines_end, &rest); line;
+         line = strtok_r(NULL, lines_end, &rest))
+        log_say(LOG_LEVEL_INFO, "%s", line);
+}
+
+/* --- FRR, in a worker ----------------------------------------------------------------------- */
+
+static int work_apply(void *arg, struct error_list *err)
+{
+    return routing_apply(((struct loop *)arg)->settings, err);
+}
+
+static int work_check(void *arg, struct error_list *err)
+{
+    return routing_check(((struct loop *)arg)->settings, err);
+}
+
+static void start_worker(struct loop *l, bool apply)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &l->worker};
+    struct error_list err = ERROR_LIST_INIT;
+
+    l->frr_at = SUPERVISE_NEVER;
+    l->frr_stale = false;
+    l->worker_applies = apply;
+    if (worker_start(&l->worker, apply ? work_apply : work_check, l, &err) < 0 ||
+        epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->worker.fd, &event) < 0) {
+        worker_kill(&l->worker);
+        log_errors(LOG_LEVEL_ERROR, &err);
+        error_clear(&err);
+        l->frr_at = monotonic_ms() + RETRY_MS;
+    }
+}
+
+static void on_worker(struct loop *l)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    int64_t now = monotonic_ms();
+    int r;
+
+    if (!worker_collect(&l->worker, &r, &err))
+        return;
+    l->frr_at = now + FRR_CHECK_MS;
+    if (r == 0 && !l->frr_stale) {
+        if (l->worker_applies)
+            log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
+        l->frr_failures = 0;
+        l->frr_in_force = true;
+        if (l->worker_applies)
+            l->converge_at = now; /* what waited for FRR */
+    } else if (r >= 0) {
+        l->frr_in_force = false;
+        l->converge_at = now;
+    } else {
+        l->frr_in_force = false;
+        l->frr_failures++;
+        if (l->frr_failures == FRR_PATIENCE)
+            l->converge_at = now;
+    }
+    report(&l->told_frr, &err);
+    error_clear(&err);
+}
+
+static void on_frr_due(struct loop *l)
+{
+    if (l->settings->no_frr || !l->bundle)
+        l->frr_at = SUPERVISE_NEVER;
+    else if (l->worker.pid == 0)
+        start_worker(l, !l->frr_in_force);
+}
+
+/* --- the one answer to everything ----------------------------------------------------------- */
+
+static void converge(struct loop *l)
+{
+    struct apply_context c = {l->settings, l->netlink, l->supervisor, false};
+    struct error_list err = ERROR_LIST_INIT;
+    struct observed have = OBSERVED_INIT;
+    struct plan_context context = {
+        .mesh = l->bundle ? l->bundle->mesh : "",
+        .link_uid = l->settings->link_uid,
+        .no_frr = l->settings->no_frr,
+    };
+    struct plan *plan;
+    int r;
+
+    l->converged = monotonic_ms();
+    l->converge_at = l->converged + AUDIT_MS;
+    if (!l->bundle)
+        return;
+    state_keys_digest(l->settings, context.keys_digest);
+    if (observe(l->netlink, l->supervisor, &have, &err) < 0) {
+        report(&l->told_links, &err);
+        error_clear(&err);
+        l->converge_at = l->converged + RETRY_MS;
+        return;
+    }
+    have.frr_in_force = l->frr_in_force;
+    plan = plan_compute(l->bundle, &context, &have);
+    r = tun_check(l->settings->link_uid, l->settings->link_gid, &err);
+    c.hold_processes = r < 0 || state_check_keys(l->settings, &err) < 0;
+    if (c.hold_processes)
+        r = -EINVAL;
+    if (plan->n && !(plan->n == 1 && plan_has_frr(plan)))
+        announce(plan);
+    if (apply_make(&c, l->bundle, plan, &err) < 0)
+        r = -EIO;
+    if (plan_has_frr(plan) && l->worker.pid == 0 && l->frr_failures == 0)
+        start_worker(l, true);
+    if ((!plan_has_frr(plan) || l->frr_failures >= FRR_PATIENCE) && apply_break(&c, plan, &err) < 0)
+        r = -EIO;
+    if (r < 0)
+        l->converge_at = l->converged + RETRY_MS;
+    report(&l->told_links, &err);
+    plan_free(plan);
+    observed_clear(&have);
+    error_clear(&err);
+}
+
+/* Soon, but not more often than every EVENT_GAP_MS. */
+static void converge_soon(struct loop *l)
+{
+    int64_t at = monotonic_ms() + SETTLE_MS;
+
+    if (at < l->converged + EVENT_GAP_MS)
+        at = l->converged + EVENT_GAP_MS;
+    if (at < l->converge_at)
+        l->converge_at = at;
+}
+
+/* --- the bundle ----------------------------------------------------------------------------- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static void take(struct loop *l, struct bundle *b)
+{
+    bool changed = !l->bundle || strcmp(l->bundle->revision, b->revision) != 0;
+
+    bundle_free(l->bundle);
+    l->bundle = b;
+    if (!changed)
+        return;
+    log_say(LOG_LEVEL_NOTICE, "gateway %s of mesh %s: revision %.12s with %zu links is in force",
+            b->gateway, b->mesh, b->revision, b->n_links);
+    l->frr_in_force = false;
+    l->frr_stale = true;
+    l->frr_failures = 0;
+    l->converge_at = monotonic_ms();
+}
+
+/* A watch on a folder that was exchanged stays with the old one: set them by path, again and again.
+ * One that is there already costs nothing. */
+static void watch_folders(struct loop *l)
+{
+    char path[PATH_MAX];
+
+    for (int up = 0; up < 3; up++) {
+        if (snprintf(path, sizeof(path), "%s%s", l->dir,
+                     up == 0   ? ""
+                     : up == 1 ? "/.."
+                               : "/../..") >= (int)sizeof(path))
+            return;
+        inotify_add_watch(l->inotify, path,
+                          IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
+    }
+}
+
+static void look_at_bundle(struct loop *l)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, l->dir);
+    struct error_list err = ERROR_LIST_INIT;
+    struct bundle *b = NULL;
+    struct stat now, after;
+
+    l->look_at = monotonic_ms() + LOOK_MS;
+    watch_folders(l);
+    if (stat(file, &now) < 0) {
+        if (!l->dir_missing)
+            log_say(LOG_LEVEL_WARNING, "%s: there is no bundle here (%s); %s", l->dir,
+                    strerror(errno),
+                    l->bundle ? "the one in force stays in force" : "waiting for one");
+        l->dir_missing = true;
+        l->seen = (struct stat){0};
+        return;
+    }
+    l->dir_missing = false;
+    if (same_file(&now, &l->seen))
+        return;
+    l->seen = now;
+    if (state_install(l->settings, l->dir, &b, &err) == 0) {
+        take(l, b);
+    } else if (stat(file, &after) < 0 || !same_file(&now, &after)) {
+        l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
+    } else {
+        log_errors(LOG_LEVEL_ERROR, &err);
+        if (l->bundle)
+            log_say(LOG_LEVEL_ERROR, "%s: refused; revision %.12s stays in force", l->dir,
+                    l->bundle->revision);
+        /* Perhaps its files are still being copied, or the disk was full: look again. */
+        l->seen = (struct stat){.st_ino = now.st_ino};
+        l->look_at = monotonic_ms() + RETRY_MS;
+    }
+    error_clear(&err);
+}
+
+static void on_inotify(struct loop *l)
+{
+    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    int64_t soon = monotonic_ms() + SETTLE_MS;
+
+    while (read(l->inotify, events, sizeof(events)) > 0)
+        continue; /* that something happened is all there is to know */
+    if (soon < l->look_at)
+        l->look_at = soon;
+}
+
+/* --- the loop ------------------------------------------------------------------------------- */
+
+static void on_signal(struct loop *l)
+{
+    struct signalfd_siginfo info;
+
+    while (read(l->signals, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo != SIGHUP) {
+            l->leave = true;
+            continue;
+        }
+        log_say(LOG_LEVEL_INFO, "asked to look at everything again");
+        l->seen = (struct stat){0};
+        l->frr_failures = 0;
+        l->look_at = l->converge_at = l->frr_at = monotonic_ms();
+    }
+}
+
+static void on_look_due(struct loop *l)
+{
+    uint64_t daemons = l->settings->no_frr ? 0 : routing_daemons_stamp(l->settings);
+
+    look_at_bundle(l);
+    if (daemons != l->daemons) {
+        l->daemons = daemons;
+        if (l->worker.pid == 0)
+            l->frr_at = monotonic_ms();
+        else
+            l->frr_stale = true;
+    }
+}
+
+static int add_source(struct loop *l, int fd, void *tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = tag};
+
+    return fd < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_sources(struct loop *l, struct error_list *err)
+{
+    sigset_t set;
+    int r;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    r = netlink_open(&l->netlink, err);
+    if (r == 0)
+        r = netlink_monitor_open(&l->monitor, err);
+    if (r == 0)
+        r = supervisor_new(l->settings, &l->supervisor, err);
+    if (r < 0)
+        return r;
+    r = add_source(l, l->signals, &l->signals);
+    if (r == 0)
+        r = add_source(l, l->inotify, &l->inotify);
+    if (r == 0)
+        r = add_source(l, netlink_monitor_fd(l->monitor), &l->monitor);
+    if (r == 0)
+        r = add_source(l, supervisor_fd(l->supervisor), &l->supervisor);
+    return r < 0 ? error_sys(err, -r, NULL, "cannot set up the event loop") : 0;
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int wait_ms(const struct loop *l)
+{
+    int64_t next = earliest(earliest(l->look_at, l->converge_at), earliest(l->frr_at, l->logs_at));
+    int64_t now = monotonic_ms();
+
+    next = earliest(next, supervisor_deadline(l->supervisor));
+    if (next <= now)
+        return 0;
+    return next - now > 60000 ? 60000 : (int)(next - now);
+}
+
+static void turn(struct loop *l)
+{
+    struct epoll_event events[16];
+    int n = epoll_wait(l->epoll, events, 16, wait_ms(l));
+    int64_t now;
+
+    for (int i = 0; i < n; i++) {
+        void *tag = events[i].data.ptr;
+
+        if (tag == &l->signals)
+            on_signal(l);
+        else if (tag == &l->inotify)
+            on_inotify(l);
+        else if (tag == &l->worker)
+            on_worker(l);
+        else if (tag == &l->monitor && netlink_monitor_read(l->monitor, "pv"))
+            converge_soon(l);
+    }
+    if (l->leave)
+        return;
+    supervisor_run(l->supervisor);
+    now = monotonic_ms();
+    if (l->look_at <= now)
+        on_look_due(l);
+    if (l->converge_at <= now)
+        converge(l);
+    if (l->frr_at <= now)
+        on_frr_due(l);
+    if (l->logs_at <= now) {
+        supervisor_bound_logs(l->supervisor);
+        l->logs_at = now + LOGS_MS;
+    }
+}
+
+/* What is in force from an earlier life, so that a missing folder takes nothing down. */
+static void recall(struct loop *l)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    struct bundle *b = NULL;
+    int r = state_current(l->settings, &b, &err);
+
+    if (r == 0)
+        take(l, b);
+    else if (r != -ENOENT)
+        log_errors(LOG_LEVEL_WARNING, &err);
+    error_clear(&err);
+}
+
+int loop_run(const struct settings *s, const char *dir, struct error_list *err)
+{
+    struct loop l = {
+        .settings = s,
+        .dir = dir,
+        .worker = WORKER_INIT,
+        .epoll = -1,
+        .signals = -1,
+        .inotify = -1,
+        .lock = -1,
+        .converge_at = SUPERVISE_NEVER,
+        .frr_at = SUPERVISE_NEVER,
+    };
+    int r = state_prepare(s, err);
+
+    if (r == 0)
+        r = state_lock(s, &l.lock, err);
+    if (r == 0)
+        r = open_sources(&l, err);
+    if (r == 0) {
+        recall(&l);
+        l.logs_at = monotonic_ms() + LOGS_MS;
+        while (!l.leave)
+            turn(&l);
+        log_say(LOG_LEVEL_NOTICE, "leaving; links and routing go on without me");
+    }
+    worker_kill(&l.worker);
+    supervisor_free(l.supervisor);
+    netlink_monitor_close(l.monitor);
+    netlink_close(l.netlink);
+    bundle_free(l.bundle);
+    free(l.told_links);
+    free(l.told_frr);
+    for (int *fd = (int[]){l.inotify, l.signals, l.epoll, l.lock, -2}; *fd != -2; fd++)
+        if (*fd >= 0)
+            close(*fd);
+    return r;
+}

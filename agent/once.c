@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/once.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/apply.h"
+#include "agent/netlink.h"
+#include "agent/observe.h"
+#include "agent/plan.h"
+#include "agent/routing.h"
+#include "agent/state.h"
+#include "agent/supervise.h"
+#include "agent/tun.h"
+
+#define PATIENCE_MS 10000 /* for processes to start and to end */
+
+struct session {
+    struct apply_context apply;
+    struct plan_context plan;
+    struct observed have;
+    int lock;
+};
+
+static void session_close(struct session *n)
+{
+    observed_clear(&n->have);
+    supervisor_free(n->apply.supervisor);
+    netlink_close(n->apply.netlink);
+    if (n->lock >= 0)
+        close(n->lock);
+}
+
+static int session_open(struct session *n, const struct settings *s, struct error_list *err)
+{
+    int r = state_prepare(s, err);
+
+    *n = (struct session){
+        .apply.settings = s,
+        .plan = {.link_uid = s->link_uid, .no_frr = s->no_frr},
+        .have = OBSERVED_INIT,
+        .lock = -1,
+    };
+    if (r == 0)
+        r = state_lock(s, &n->lock, err);
+    if (r == 0)
+        r = netlink_open(&n->apply.netlink, err);
+    if (r == 0)
+        r = supervisor_new(s, &n->apply.supervisor, err);
+    return r;
+}
+
+static struct plan *look(struct session *n, const struct bundle *want, const char *mesh,
+                         struct error_list *err)
+{
+    n->plan.mesh = mesh;
+    state_keys_digest(n->apply.settings, n->plan.keys_digest);
+    if (observe(n->apply.netlink, n->apply.supervisor, &n->have, err) < 0)
+        return NULL;
+    return plan_compute(want, &n->plan, &n->have);
+}
+
+static int keep_worse(int r, int q)
+{
+    return r == 0 || (r == -EINVAL && q < 0) ? q : r;
+}
+
+static int act(struct session *n, const struct bundle *want, struct error_list *err)
+{
+    const struct settings *s = n->apply.settings;
+    int r = tun_check(s->link_uid, s->link_gid, err), q;
+    struct plan *plan;
+
+    if (r == 0)
+        r = state_check_keys(s, err);
+    n->apply.hold_processes = r < 0;
+    plan = look(n, want, want->mesh, err);
+    if (!plan)
+        return -EIO;
+    r = keep_worse(r, apply_make(&n->apply, want, plan, err));
+    q = plan_has_frr(plan) ? routing_apply(s, err) : 0;
+    r = keep_worse(r, q);
+    if (q == 0)
+        r = keep_worse(r, apply_break(&n->apply, plan, err));
+    else if (plan_has_breaks(plan))
+        error_add(err, NULL, 0, NULL,
+                  "because FRR is not configured, links that left the bundle were kept: repair FRR "
+                  "and apply again");
+    r = keep_worse(r, supervisor_settle(n->apply.supervisor, PATIENCE_MS, err));
+    plan_free(plan);
+    return r;
+}
+
+int once_apply(const struct settings *s, const char *dir, struct error_list *err)
+{
+    struct bundle *want = NULL;
+    struct session n;
+    int r = session_open(&n, s, err);
+
+    if (r == 0)
+        r = state_install(s, dir, &want, err);
+    if (r == 0)
+        r = act(&n, want, err);
+    bundle_free(want);
+    session_close(&n);
+    return r;
+}
+
+int once_plan(const struct settings *s, const char *dir, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct bundle *want = NULL;
+    struct plan *plan = NULL;
+    struct session n;
+    int r = session_open(&n, s, err);
+
+    if (r == 0)
+        r = bundle_load(dir, &want, err);
+    if (r == 0) {
+        plan = look(&n, want, want->mesh, err);
+        r = plan ? 0 : -EIO;
+    }
+    if (plan) {
+        plan_print(plan, &text);
+        fputs(buf_cstr(&text), stdout);
+    }
+    plan_free(plan);
+    bundle_free(want);
+    session_close(&n);
+    return r;
+}
+
+/* The name of our mesh; without a bundle in force, there is nothing of ours. */
+static int our_mesh(const struct settings *s, struct bundle **ret, struct error_list *err)
+{
+    int r = state_current(s, ret, err);
+
+    if (r == -EINVAL)
+        return error_add(
+            err, NULL, 0, NULL,
+            "the copy of the bundle in force is damaged, so that it is not known which "
+            "interfaces are ours: apply the bundle again, then remove");
+    return r;
+}
+
+static int take_away(struct session *n, const struct bundle *was, struct error_list *err)
+{
+    const struct settings *s = n->apply.settings;
+    struct plan *plan = look(n, NULL, was->mesh, err);
+    int r = plan ? 0 : -EIO;
+
+    if (plan && plan_has_frr(plan))
+        r = routing_remove(s, err);
+    /* A router that cannot be asked keeps nothing of ours alive: the links go all the same. */
+    if (plan)
+        r = keep_worse(r, apply_break(&n->apply, plan, err));
+    r = keep_worse(r, supervisor_settle(n->apply.supervisor, PATIENCE_MS, err));
+    plan_free(plan);
+    return r;
+}
+
+int once_remove(const struct settings *s, struct error_list *err)
+{
+    struct bundle *was = NULL;
+    struct session n;
+    int r = session_open(&n, s, err);
+
+    if (r == 0)
+        r = our_mesh(s, &was, err);
+    if (r == 0)
+        r = take_away(&n, was, err);
+    if (r == 0 || r == -ENOENT)
+        r = state_forget(s, err);
+    bundle_free(was);
+    session_close(&n);
+    return r;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Once: `p2pvpn-agent apply` and `p2pvpn-agent remove`, which do their work and end.
+ *
+ * Both take the lock, so neither works against a running agent.  What they start stays.
+ */
+#ifndef P2PVPN_AGENT_ONCE_H
+#define P2PVPN_AGENT_ONCE_H
+
+#include "agent/settings.h"
+#include "common/error.h"
+
+/* Makes the bundle in `dir` the one in force and the gateway what it says.  When FRR cannot be
+ * configured, links that left the bundle stay for the next run. */
+int once_apply(const struct settings *s, const char *dir, struct error_list *err);
+
+/* Prints on standard output what once_apply() would do, and does nothing. */
+int once_plan(const struct settings *s, const char *dir, struct error_list *err);
+
+/* Takes away what is ours: FRR's objects, processes, interfaces, the copy of the bundle, run-time
+ * files.  Keys stay, and so do the machine's forwarding settings.  Done when nothing is there. */
+int once_remove(const struct settings *s, struct error_list *err);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_MAX (256u << 10)
+
+/*
+ * On the pipe: one int, the result; then for each error its file and its message, each with a NUL.
+ * The result comes first so that a worker that was killed is known by a short answer.
+ */
+static void tell(int fd, int result, const struct error_list *err)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT;
+    size_t done = 0;
+
+    buf_add(&b, &result, sizeof(result));
+    for (size_t i = 0; i < err->n && b.len < OUTPUT_MAX / 2; i++) {
+        const char *file = err->items[i].file ? err->items[i].file : "";
+
+        buf_add(&b, file, strlen(file) + 1);
+        buf_add(&b, err->items[i].message, strlen(err->items[i].message) + 1);
+    }
+    while (done < b.len) {
+        ssize_t n = write(fd, b.data + done, b.len - done);
+
+        if (n < 0 && errno != EINTR)
+            return;
+        done += n > 0 ? (size_t)n : 0;
+    }
+}
+
+int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,
+                 struct error_list *err)
+{
+    int ends[2], e;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_sys(err, errno, NULL, "cannot start a worker process");
+    w->pid = fork();
+    if (w->pid < 0) {
+        e = errno;
+        w->pid = 0;
+        close(ends[0]);
+        close(ends[1]);
+        return error_sys(err, e, NULL, "cannot start a worker process");
+    }
+    if (w->pid == 0) {
+        struct error_list own = ERROR_LIST_INIT;
+        sigset_t nothing;
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sigemptyset(&nothing);
+        sigprocmask(SIG_SETMASK, &nothing, NULL); /* the loop's signals are its own business */
+        tell(ends[1], run(arg, &own), &own);
+        _exit(0);
+    }
+    close(ends[1]);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    w->fd = ends[0];
+    return 0;
+}
+
+static int understand(const struct buf *b, struct error_list *err)
+{
+    const char *p = b->data, *end = b->data + b->len;
+    int result;
+
+    if (b->len < sizeof(result)) {
+        error_add(err, NULL, 0, NULL, "a worker process of the agent died; it is tried again");
+        return -EIO;
+    }
+    memcpy(&result, p, sizeof(result));
+    p += sizeof(result);
+    while (p < end) {
+        const char *message = p + strlen(p) + 1;
+
+        if (message >= end)
+            break;
+        error_add(err, *p ? p : NULL, 0, NULL, "%s", message);
+        p = message + strlen(message) + 1;
+    }
+    return result;
+}
+
+static void finish(struct worker *w)
+{
+    close(w->fd);
+    waitpid(w->pid, NULL, 0);
+    buf_free(&w->output);
+    *w = (struct worker)WORKER_INIT;
+}
+
+bool worker_collect(struct worker *w, int *ret, struct error_list *err)
+{
+    for (;;) {
+        ssize_t n;
+
+        buf_reserve(&w->output, 4096);
+        n = read(w->fd, w->output.data + w->output.len, 4096);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        if (n > 0 && w->output.len < OUTPUT_MAX)
+            w->output.len += (size_t)n;
+        if (n <= 0)
+            break;
+    }
+    w->output.data[w->output.len] = '\0';
+    *ret = understand(&w->output, err);
+    finish(w);
+    return true;
+}
+
+void worker_kill(struct worker *w)
+{
+    if (w->pid == 0)
+        return;
+    kill(w->pid, SIGKILL);
+    finish(w);
+}
