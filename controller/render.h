@@ -33,16 +33,20 @@ struct rendered {
     struct arena arena;
 };
 
-/* Where templates are: P2PVPN_TEMPLATE_DIR, else the installed place; it holds frr/ and openvpn/.
- */
+/* Where templates are: the environment variable P2PVPN_TEMPLATE_DIR, else the installed place.  As
+ * installed it holds frr/ and openvpn/; a folder with frr-templates/ and openvpn-templates/, as the
+ * source tree is, does as well. */
 const char *render_template_dir(void);
 
-/* override_dir (may be NULL) replaces templates file by file.  -EINVAL: broken template
- * (file:line). */
+/* override_dir (may be NULL), of the same form, replaces templates file by file and may have one of
+ * the two folders only.  -EINVAL: a broken template (file:line), a folder without templates, or one
+ * with a template that nothing includes; another negative errno: they cannot be read. */
 int renderer_new(const char *override_dir, struct renderer **ret, struct error_list *err);
 struct renderer *renderer_free(struct renderer *r); /* NULL ok; returns NULL */
 
-/* All files of gateway `gw`, bundle.json included (bundle_format()). */
+/* All files of gateway `gw`, bundle.json included (bundle_format()).  Resets *ret first.  -EINVAL:
+ * a value may not stand in a file, a line would be too long for its reader; all such errors of the
+ * gateway are reported, and *ret is then of no use. */
 int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
                    struct rendered *ret, struct error_list *err);
 void rendered_reset(struct rendered *r);

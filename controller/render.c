@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/render.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "common/name.h"
+#include "controller/render_parts.h"
+
+#define TEMPLATE_MAX_BYTES (1u << 20)
+#define TEMPLATE_ENDING ".tmpl"
+
+enum { KIND_FRR, KIND_OPENVPN, N_KINDS };
+
+static const struct {
+    const char *folder, *main;
+    const struct template_type *type;
+} kinds[N_KINDS] = {
+    [KIND_FRR] = {"frr", "frr.conf", &frr_template_type},
+    [KIND_OPENVPN] = {"openvpn", "link.conf", &openvpn_template_type},
+};
+
+struct renderer {
+    struct template *templates[N_KINDS];
+};
+
+const char *render_template_dir(void)
+{
+    const char *dir = getenv("P2PVPN_TEMPLATE_DIR");
+
+    return dir && *dir ? dir : P2PVPN_DEFAULT_TEMPLATE_DIR;
+}
+
+/* --- templates -------------------------------------------------------------------------------- */
+
+/* Where the templates of one kind are read from: the site's folder, then ours. */
+struct source {
+    char *dirs[2]; /* NULL: none */
+    char **used;   /* paths, also for messages */
+    size_t n_used, cap_used;
+};
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* DIR/frr as it is installed, or DIR/frr-templates as it is in the source tree; NULL: neither. */
+static char *kind_folder(const char *dir, const char *folder)
+{
+    char *path = xasprintf("%s/%s", dir, folder);
+
+    if (is_folder(path))
+        return path;
+    free(path);
+    path = xasprintf("%s/%s-templates", dir, folder);
+    if (is_folder(path))
+        return path;
+    free(path);
+    return NULL;
+}
+
+static int load_template(void *userdata, const char *name, struct buf *ret_text,
+                         const char **ret_file, struct error_list *err)
+{
+    struct source *s = userdata;
+
+    for (size_t i = 0; i < 2; i++) {
+        char *path;
+        struct stat st;
+
+        if (!s->dirs[i])
+            continue;
+        path = xasprintf("%s/%s" TEMPLATE_ENDING, s->dirs[i], name);
+        if (stat(path, &st) < 0 && errno == ENOENT) {
+            free(path);
+            continue;
+        }
+        if (s->n_used == s->cap_used) {
+            s->cap_used = s->cap_used ? s->cap_used * 2 : 16;
+            s->used = xreallocarray(s->used, s->cap_used, sizeof(*s->used));
+        }
+        s->used[s->n_used++] = path;
+        *ret_file = path;
+        return fs_read(path, TEMPLATE_MAX_BYTES, ret_text, err);
+    }
+    return -ENOENT;
+}
+
+/* A template of the site that nothing includes is a misspelt one, and its author should know. */
+static int check_all_used(const struct source *s, struct error_list *err)
+{
+    struct dirent **names;
+    int r = 0, n;
+
+    if (!s->dirs[0])
+        return 0;
+    n = scandir(s->dirs[0], &names, NULL, alphasort);
+    if (n < 0)
+        return error_sys(err, errno, s->dirs[0], "cannot list the templates");
+    for (int i = 0; i < n; i++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", s->dirs[0], names[i]->d_name);
+        size_t len = strlen(names[i]->d_name), ending = strlen(TEMPLATE_ENDING);
+        bool used = names[i]->d_name[0] == '.' || len <= ending ||
+                    strcmp(names[i]->d_name + len - ending, TEMPLATE_ENDING) != 0;
+
+        for (size_t k = 0; k < s->n_used && !used; k++)
+            used = strcmp(s->used[k], path) == 0;
+        if (!used)
+            r = error_add(err, path, 0, NULL,
+                          "no template includes this one, so it would change nothing; give it the "
+                          "name of the template that it replaces, or include it");
+        free(names[i]);
+    }
+    free(names);
+    return r;
+}
+
+static int compile_kind(struct renderer *r, unsigned kind, const char *override_dir,
+                        struct error_list *err)
+{
+    struct source s = {{NULL, NULL}, NULL, 0, 0};
+    const struct template_loader loader = {.load = load_template, .userdata = &s};
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    const char *file;
+    int k;
+
+    s.dirs[0] = override_dir ? kind_folder(override_dir, kinds[kind].folder) : NULL;
+    s.dirs[1] = kind_folder(render_template_dir(), kinds[kind].folder);
+    k = load_template(&s, kinds[kind].main, &text, &file, err);
+    if (k == -ENOENT)
+        k = error_sys(err, ENOENT, render_template_dir(),
+                      "cannot find %s/%s" TEMPLATE_ENDING
+                      "; set P2PVPN_TEMPLATE_DIR to the folder that holds it",
+                      kinds[kind].folder, kinds[kind].main);
+    else if (k == 0)
+        k = template_compile(buf_cstr(&text), text.len, file, kinds[kind].type, &loader,
+                             &r->templates[kind], err);
+    if (k == 0)
+        k = check_all_used(&s, err);
+    for (size_t i = 0; i < s.n_used; i++)
+        free(s.used[i]);
+    free(s.used);
+    free(s.dirs[0]);
+    free(s.dirs[1]);
+    return k;
+}
+
+int renderer_new(const char *override_dir, struct renderer **ret, struct error_list *err)
+{
+    struct renderer *r = xcalloc(1, sizeof(*r));
+    bool any = !override_dir;
+    int result = 0;
+
+    for (unsigned kind = 0; kind < N_KINDS && !any; kind++) {
+        _cleanup_free_ char *folder = kind_folder(override_dir, kinds[kind].folder);
+
+        any = folder != NULL;
+    }
+    if (!any)
+        result = error_add(err, override_dir, 0, NULL,
+                           "this folder of templates has neither frr/ nor openvpn/ in it; put "
+                           "the templates that replace ours there");
+    for (unsigned kind = 0; kind < N_KINDS && any; kind++) {
+        int k = compile_kind(r, kind, override_dir, err);
+
+        if (k < 0 && (result == 0 || result == -EINVAL))
+            result = k;
+    }
+    if (result < 0) {
+        renderer_free(r);
+        return result;
+    }
+    *ret = r;
+    return 0;
+}
+
+struct renderer *renderer_free(struct renderer *r)
+{
+    if (!r)
+        return NULL;
+    for (unsigned kind = 0; kind < N_KINDS; kind++)
+        template_free(r->templates[kind]);
+    free(r);
+    return NULL;
+}
+
+/* --- checks ----------------------------------------------------------------------------------- */
+
+int render_check_lines(const struct render_job *job, const char *what, size_t from, size_t max)
+{
+    const char *text = job->out->data + from, *end = job->out->data + job->out->len;
+
+    for (unsigned line = 1; text < end; line++) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        size_t len = (size_t)((newline ? newline + 1 : end) - text);
+
+        if (len > max)
+            return error_add(job->err, NULL, 0, NULL,
+                             "line %u of %s for %s has %zu bytes, and only %zu are read; shorten "
+                             "the names or the template",
+                             line, what, job->subject, len, max);
+        text += len;
+    }
+    return 0;
+}
+
+/* An IP address or a DNS name.  The model has checked it; this is for whatever got past it. */
+static bool endpoint_valid(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:_-");
+
+    return n > 0 && n <= 253 && s[n] == '\0' && s[0] != '-';
+}
+
+static int bad_text(const struct render_job *job, const char *list, const char *name,
+                    const char *what, const char *value, const char *advice)
+{
+    _cleanup_free_ char *path = list ? xasprintf("/p2pvpn-mesh:mesh/%s[name='%s']", list, name)
+                                     : xstrdup("/p2pvpn-mesh:mesh/name");
+
+    return error_add(job->err, job->net->mesh->file, 0, path,
+                     "the %s may not stand in a configuration file: '%.80s'; %s", what, value,
+                     advice);
+}
+
+#define NAME_ADVICE "use at most 48 letters, digits, '.', '_' and '-'"
+#define TEXT_ADVICE "leave out control characters, quotes and backslashes"
+
+static int check_gateway(const struct render_job *job, uint32_t index)
+{
+    const struct mesh_gateway *g = &job->net->mesh->gateways[index];
+    const struct mesh_lan *lan = &job->net->mesh->lans[g->lan];
+    int r = 0;
+
+    if (!name_valid(g->name))
+        r = bad_text(job, "gateway", g->name, "name", g->name, NAME_ADVICE);
+    if (!name_valid(g->short_name) || strlen(g->short_name) > SHORT_NAME_MAX)
+        r = bad_text(job, "gateway", g->name, "short name", g->short_name,
+                     "use at most 12 letters, digits, '.', '_' and '-'");
+    if (g->description && !value_valid(g->description, strlen(g->description)))
+        r = bad_text(job, "gateway", g->name, "description", g->description, TEXT_ADVICE);
+    if (g->endpoint && !endpoint_valid(g->endpoint))
+        r = bad_text(job, "gateway", g->name, "endpoint", g->endpoint,
+                     "give an IP address or a DNS name");
+    if (!name_valid(lan->name))
+        r = bad_text(job, "lan", lan->name, "name", lan->name, NAME_ADVICE);
+    if (lan->description && !value_valid(lan->description, strlen(lan->description)))
+        r = bad_text(job, "lan", lan->name, "description", lan->description, TEXT_ADVICE);
+    return r;
+}
+
+static int check_names(const struct render_job *job)
+{
+    int r = check_gateway(job, job->self);
+
+    if (!name_valid(job->net->mesh->name))
+        r = bad_text(job, NULL, NULL, "name", job->net->mesh->name, NAME_ADVICE);
+    for (size_t i = 0; i < job->n_ends; i++)
+        if (check_gateway(job, job->ends[i].peer) < 0)
+            r = -EINVAL;
+    return r;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static void add_file(struct rendered *ret, const char *path, size_t from)
+{
+    if (ret->n_files == ret->cap_files) {
+        ret->cap_files = ret->cap_files ? ret->cap_files * 2 : 16;
+        ret->files = xreallocarray(ret->files, ret->cap_files, sizeof(*ret->files));
+    }
+    ret->files[ret->n_files++] = (struct rendered_file){.path = path, .len = ret->text.len - from};
+}
+
+/* The files stand one behind the other in ret->text, which moves as it grows. */
+static void point_to_text(struct rendered *ret)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < ret->n_files; i++) {
+        ret->files[i].data = buf_cstr(&ret->text) + at;
+        at += ret->files[i].len;
+    }
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+    return prefix_compare(a, b);
+}
+
+/* What BGP should bring: the prefixes of the other LANs that have a gateway. */
+static void add_mesh_prefixes(const struct render_job *job, struct bundle *b)
+{
+    const struct mesh *mesh = job->net->mesh;
+    bool *connected = arena_alloc(job->arena, mesh->n_lans + 1, sizeof(*connected));
+    size_t n = 0;
+
+    for (size_t i = 0; i < mesh->n_gateways; i++)
+        connected[mesh->gateways[i].lan] = mesh->gateways[i].lan != job->gateway->lan;
+    for (size_t i = 0; i < mesh->n_lans; i++)
+        n += connected[i] ? mesh->lans[i].n_prefixes : 0;
+    b->mesh_prefixes = arena_alloc(job->arena, n + 1, sizeof(*b->mesh_prefixes));
+    for (size_t i = 0; i < mesh->n_lans; i++)
+        for (size_t k = 0; connected[i] && k < mesh->lans[i].n_prefixes; k++)
+            b->mesh_prefixes[b->n_mesh_prefixes++] = mesh->lans[i].prefixes[k];
+    qsort(b->mesh_prefixes, b->n_mesh_prefixes, sizeof(*b->mesh_prefixes), compare_prefixes);
+}
+
+static void add_link(const struct render_job *job, size_t end, const char *config,
+                     struct bundle_link *ret)
+{
+    const struct link_end *e = &job->ends[end];
+    const struct mesh_gateway *peer = &job->net->mesh->gateways[e->peer];
+
+    *ret = (struct bundle_link){
+        .interface = job->interfaces[end],
+        .alias = arena_printf(job->arena, "pv-%s", peer->short_name),
+        .peer = peer->name,
+        .peer_number = job->net->gateways[e->peer].number,
+        .peer_asn = job->net->gateways[e->peer].asn,
+        .role = e->role,
+        .addresses = arena_alloc(job->arena, 2, sizeof(*ret->addresses)),
+        .peer_addresses = arena_alloc(job->arena, 2, sizeof(*ret->peer_addresses)),
+        .local_port = e->local_port,
+        .remote_host = e->remote_host,
+        .remote_port = e->remote_host ? e->remote_port : 0,
+        .mtu = e->tun_mtu,
+        .queue_length = e->settings.queue_length,
+        .config = config,
+    };
+    for (unsigned f = 0; f < 2; f++)
+        if (e->address[f].family != FAMILY_NONE) {
+            ret->addresses[ret->n_addresses] = e->address[f];
+            ret->peer_addresses[ret->n_addresses++] = e->peer_address[f];
+        }
+}
+
+static void add_bundle(const struct render_job *job, const char *const *configs,
+                       struct rendered *ret)
+{
+    const struct mesh_lan *lan = &job->net->mesh->lans[job->gateway->lan];
+    size_t from = ret->text.len;
+    struct bundle b = {
+        .mesh = job->net->mesh->name,
+        .gateway = job->gateway->name,
+        .number = job->number->number,
+        .asn = job->number->asn,
+        .router_id = job->number->router_id,
+        .generation = job->number->generation,
+        .lan = lan->name,
+        .lan_prefixes = lan->prefixes,
+        .n_lan_prefixes = lan->n_prefixes,
+        .links = arena_alloc(job->arena, job->n_ends + 1, sizeof(*b.links)),
+        .n_links = job->n_ends,
+        .files = arena_alloc(job->arena, ret->n_files + 1, sizeof(*b.files)),
+        .n_files = ret->n_files,
+    };
+
+    add_mesh_prefixes(job, &b);
+    for (size_t i = 0; i < job->n_ends; i++)
+        add_link(job, i, configs[i], &b.links[i]);
+    for (size_t i = 0; i < ret->n_files; i++) {
+        b.files[i].path = ret->files[i].path;
+        b.files[i].size = (uint32_t)ret->files[i].len;
+        digest_sha256_text(ret->files[i].data, ret->files[i].len, b.files[i].sha256);
+    }
+    bundle_format(&b, &ret->text);
+    add_file(ret, BUNDLE_FILE, from);
+}
+
+struct config {
+    const char *path;
+    size_t end;
+};
+
+static int compare_configs(const void *a, const void *b)
+{
+    return strcmp(((const struct config *)a)->path, ((const struct config *)b)->path);
+}
+
+/* The OpenVPN files in the order of their paths; `paths` is by end. */
+static int add_configs(const struct renderer *r, const struct render_job *job, const char **paths,
+                       struct rendered *ret)
+{
+    struct config *order = arena_alloc(job->arena, job->n_ends + 1, sizeof(*order));
+    int result = 0;
+
+    for (size_t i = 0; i < job->n_ends; i++) {
+        char *path = arena_alloc(job->arena, sizeof("openvpn/.conf") + sizeof(*job->interfaces), 1);
+
+        stpcpy(stpcpy(stpcpy(path, "openvpn/"), job->interfaces[i]), ".conf");
+        paths[i] = path;
+        order[i] = (struct config){path, i};
+    }
+    qsort(order, job->n_ends, sizeof(*order), compare_configs);
+    for (size_t i = 0; i < job->n_ends; i++) {
+        size_t from = ret->text.len;
+        int k = render_openvpn(r->templates[KIND_OPENVPN], job, order[i].end);
+
+        if (k < 0)
+            result = k;
+        add_file(ret, order[i].path, from);
+    }
+    return result;
+}
+
+static void fill_ends(struct render_job *job)
+{
+    const struct network *net = job->net;
+    const struct network_gateway *own = &net->gateways[job->self];
+
+    job->n_ends = own->n_peers;
+    job->ends = arena_alloc(job->arena, job->n_ends + 1, sizeof(*job->ends));
+    job->interfaces = arena_alloc(job->arena, job->n_ends + 1, sizeof(*job->interfaces));
+    for (size_t i = 0; i < job->n_ends; i++) {
+        const struct network_peer *peer = &net->peers[own->first_peer + i];
+
+        network_link_end(net, job->self, peer, &job->ends[i]);
+        snprintf(job->interfaces[i], sizeof(job->interfaces[i]), "pv%u",
+                 net->gateways[peer->gateway].number);
+    }
+}
+
+int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
+                   struct rendered *ret, struct error_list *err)
+{
+    struct render_job job = {
+        .net = net,
+        .self = gw,
+        .gateway = &net->mesh->gateways[gw],
+        .number = &net->gateways[gw],
+        .arena = &ret->arena,
+        .out = &ret->text,
+        .err = err,
+    };
+    const char **paths;
+    int k, result;
+
+    rendered_reset(ret);
+    fill_ends(&job);
+    job.subject = arena_printf(&ret->arena, "gateway '%s'", job.gateway->name);
+    paths = arena_alloc(&ret->arena, job.n_ends + 1, sizeof(*paths));
+    result = check_names(&job);
+    if (result < 0)
+        return result;
+    result = render_frr(r->templates[KIND_FRR], &job);
+    add_file(ret, "frr/frr.conf", 0);
+    k = add_configs(r, &job, paths, ret);
+    if (result == 0)
+        result = k;
+    if (result < 0)
+        return result;
+    point_to_text(ret);
+    add_bundle(&job, paths, ret);
+    point_to_text(ret);
+    return 0;
+}
+
+void rendered_reset(struct rendered *r)
+{
+    r->n_files = 0;
+    buf_reset(&r->text);
+    arena_free(&r->arena);
+}
+
+void rendered_free(struct rendered *r)
+{
+    rendered_reset(r);
+    free(r->files);
+    buf_free(&r->text);
+    *r = (struct rendered){0};
+}

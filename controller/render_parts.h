@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Render, inside: what render.c, render_frr.c and render_openvpn.c share.  Not for other modules.
+ */
+#ifndef P2PVPN_CONTROLLER_RENDER_PARTS_H
+#define P2PVPN_CONTROLLER_RENDER_PARTS_H
+
+#include <string.h>
+
+#include "controller/network.h"
+#include "controller/render.h"
+#include "controller/template.h"
+
+/* The shapes that the templates may refer to; docs/templates.md lists them for people. */
+extern const struct template_type frr_template_type, openvpn_template_type;
+
+/* One gateway while it is rendered.  `ends` are its links, by peer number. */
+struct render_job {
+    const struct network *net;
+    uint32_t self;
+    const struct mesh_gateway *gateway; /* of the mesh, and: */
+    const struct network_gateway *number;
+    struct link_end *ends;
+    char (*interfaces)[16]; /* "pv7", one for each end */
+    size_t n_ends;
+    const char *subject; /* for messages: gateway 'perth' */
+    struct arena *arena;
+    struct buf *out; /* appended to */
+    struct error_list *err;
+};
+
+/* 0 or -EINVAL with the reason in job->err. */
+int render_frr(const struct template *t, const struct render_job *job);
+int render_openvpn(const struct template *t, const struct render_job *job, size_t end);
+
+/* Every line of text[from..] must be shorter than `max` bytes, newline included. */
+int render_check_lines(const struct render_job *job, const char *what, size_t from, size_t max);
+
+static inline struct template_value value_text(const char *s)
+{
+    return (struct template_value){s, s ? strlen(s) : 0};
+}
+
+static inline struct template_value value_number(size_t n)
+{
+    return (struct template_value){NULL, n};
+}
+
+static inline struct template_value value_list(const void *items, size_t n)
+{
+    return (struct template_value){items, n};
+}
+
+#endif
