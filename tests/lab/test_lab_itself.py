@@ -74,9 +74,10 @@ def test_wait_for_says_what_it_waited_for_and_what_it_saw():
         raise LabError("the door is shut")
 
     with pytest.raises(LabError) as caught:
-        wait_for(condition, 0.05, "an open door", explain=lambda: "it is night", interval=0.01)
+        wait_for(condition, 0.05, "an open door", explain=lambda why: f"it is night, so {why}", interval=0.01)
     assert str(caught.value) == ("waited 0.05 s in vain for: an open door\n"
-                                 "last seen: the door is shut\nit is night")
+                                 "last seen: the door is shut\n"
+                                 "it is night, so the door is shut")
 
 
 # --- one lab for many tests ---------------------------------------------------------------------

@@ -55,7 +55,7 @@ class Frr:
         socket.unlink(missing_ok=True)
         child = self._namespace.start(argv, log)
         wait_for(lambda: socket.exists() or child.poll() is not None, 20, f"{daemon} to start",
-                 explain=lambda: log.read_text(errors="replace"), interval=0.02)
+                 explain=lambda _: log.read_text(errors="replace"), interval=0.02)
         if child.poll() is not None:
             raise LabError(f"{daemon} ended at once:\n{log.read_text(errors='replace')}")
         self._daemons[daemon] = look_at(child.pid)

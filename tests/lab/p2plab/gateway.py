@@ -31,7 +31,7 @@ class Gateway:
         self.bundle_dir = lab.bundles / site.name
         # FRR allows neither dots nor slashes in a pathspace.
         self.frr = Frr(self.namespace, self.namespace.name.replace(".", "_"), site.name, self.dir)
-        self.wan4, self.wan6 = f"198.51.100.{number}", f"2001:db8:ffff::{number:x}"
+        self.wan4, self.wan6 = f"192.0.2.{number}", f"2001:db8:fffe::{number:x}"
         try:
             endpoint = ipaddress.ip_address(site.endpoint)
         except ValueError:
@@ -123,7 +123,8 @@ class Gateway:
 
     def bundle(self):
         """The bundle.json that the compiler wrote for it."""
-        return json.loads((self.bundle_dir / "bundle.json").read_text(encoding="utf-8"))
+        text = (self.bundle_dir / "bundle.json").read_text(encoding="utf-8")
+        return json.loads(text)["p2pvpn-bundle:bundle"]
 
     def openvpns(self):
         """Its OpenVPN processes: {interface: Process}."""

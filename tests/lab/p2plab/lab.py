@@ -13,6 +13,7 @@
 import atexit
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -120,6 +121,7 @@ class Lab:
         self._behind = behind or {}
         self._number = 0
         self._kept = False
+        self._broken = ""
         self._inside = False
 
     # --- life ---------------------------------------------------------------------------------
@@ -210,7 +212,7 @@ class Lab:
         for gateway in self.gateways.values():
             endpoint = gateway.site.endpoint
             if endpoint and endpoint not in gateway.wan:
-                lines.append(f"{gateway.wan4} {endpoint}")
+                lines += [f"{address} {endpoint}" for address in gateway.wan]
         for gateway in self.gateways.values():
             folder = HOSTS / gateway.namespace.name
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -269,8 +271,10 @@ class Lab:
 
     # --- waiting ------------------------------------------------------------------------------
 
-    def explain(self):
-        return "\n".join(gateway.explain() for gateway in self)
+    def explain(self, reason):
+        """More about the gateways that a reason names, or about all."""
+        named = [g for g in self if re.search(rf"\b{re.escape(g.name)}\b", reason)]
+        return "\n".join(gateway.explain() for gateway in named or self)
 
     def wait_for(self, condition, what, timeout=CONVERGED):
         return wait_for(condition, timeout, what, explain=self.explain)
@@ -283,11 +287,22 @@ class Lab:
             for family in (4, 6):
                 gateway.routes_exact(family, sites)
         for gateway in self:
-            gateway.routes_direct()
+            gateway.routes_direct(sites)
         return True
 
     def wait_converged(self, timeout=CONVERGED):
         self.wait_for(self.converged, "every gateway to have exactly its routes", timeout)
+
+    def wait_whole(self):
+        """wait_converged() before each of several tests: what one broke for good is waited for only
+        once."""
+        if self._broken:
+            raise LabError(f"the mesh did not recover from an earlier test: {self._broken}")
+        try:
+            self.wait_converged()
+        except LabError as e:
+            self._broken = str(e).splitlines()[:2][-1]
+            raise
 
     def unreachable(self):
         """Every pair of hosts, both families, at once: the pairs that do not answer."""

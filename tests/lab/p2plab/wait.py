@@ -10,7 +10,8 @@ def wait_for(condition, timeout, what, explain=None, interval=0.1):
     """Polls condition() until it returns something true, and returns that.
 
     A condition that raises LabError or AssertionError is not yet true; what it said last is in the
-    failure, so a condition says best *why* by raising.  `explain()` gives more text for a failure.
+    failure, so a condition says best *why* by raising.  `explain(reason)` gives more text for a
+    failure.
     """
     end = time.monotonic() + timeout
     while True:
@@ -28,5 +29,5 @@ def wait_for(condition, timeout, what, explain=None, interval=0.1):
     if reason:
         text += f"\nlast seen: {reason}"
     if explain:
-        text += "\n" + explain()
+        text += "\n" + explain(reason)
     raise LabError(text)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The WAN: one router between all gateways, and the place where paths are cut.
 
-Each gateway hangs on a veth of its own and reaches everybody through the router (100.64.0.1 and
+Each gateway hangs on a veth of its own and reaches everybody through the router (198.18.0.1 and
 fe80::1 on every veth).  Its address is a host route, so any endpoint that a mesh file names fits.
 """
 
 from .namespace import Namespace, connect
 
-ROUTER4, ROUTER6 = "100.64.0.1", "fe80::1"
-FIREWALL4, FIREWALL6 = "100.64.0.2", "fe80::2"  # a firewall's towards the WAN
+ROUTER4, ROUTER6 = "198.18.0.1", "fe80::1"
+FIREWALL4, FIREWALL6 = "198.18.0.2", "fe80::2"  # a firewall's towards the WAN
 
 _TABLE = """
 table inet lab {
