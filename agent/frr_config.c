@@ -460,8 +460,9 @@ static bool in_dialect(const struct frr_line *l)
         return begins(l->text, profile);
     case FRR_ROUTER_LINE:
         return begins(l->text, router) && !begins(l->text, defaults);
-    case FRR_NEIGHBOR:
-        return strncmp(l->text, "no ", 3) != 0;
+    case FRR_NEIGHBOR: /* sending communities is the default, so only its "no" is ever shown */
+        return (strncmp(l->text, "no ", 3) == 0) ==
+               (strncmp(l->text + frr_head_len(l), " send-community", 15) == 0);
     default:
         return true;
     }

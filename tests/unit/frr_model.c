@@ -82,7 +82,9 @@ static void drop_neighbor(struct model *m, const char *router, const char *name)
 
     for (size_t i = m->n; i-- > 0;)
         if (strncmp(m->paths[i], router, strlen(router)) == 0 &&
-            strncmp(last_line(m->paths[i]), is, strlen(is)) == 0)
+            strncmp(last_line(m->paths[i]) +
+                        (strncmp(last_line(m->paths[i]), "no ", 3) == 0 ? 3 : 0),
+                    is, strlen(is)) == 0)
             drop(m, i);
 }
 
@@ -112,7 +114,8 @@ static bool drop_group(struct model *m, const char *router, const char *name)
 /* FRR's defaults that are on: only their "no" is shown. */
 static bool default_on(const char *line)
 {
-    return strcmp(line, "bgp default ipv4-unicast") == 0 ||
+    return (strncmp(line, "neighbor ", 9) == 0 && strstr(line, " send-community")) ||
+           strcmp(line, "bgp default ipv4-unicast") == 0 ||
            strcmp(line, "bgp network import-check") == 0 ||
            strcmp(line, "bgp ebgp-requires-policy") == 0;
 }

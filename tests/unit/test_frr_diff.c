@@ -37,6 +37,7 @@
     " address-family ipv4 unicast\n"                   \
     "  network 10.1.0.0/16\n"                          \
     "  neighbor P2PVPN-4 activate\n"                   \
+    "  no neighbor P2PVPN-4 send-community large\n"    \
     "  neighbor P2PVPN-4 route-map P2PVPN-OUT-4 out\n" \
     " exit-address-family\n"
 #define MESH LISTS PROFILE MAPS ROUTER FAMILY "exit\n"
@@ -294,6 +295,8 @@ static const struct {
      "\"ip prefix-list P2PVPN-A seq 10 permit any\" sets again what line 1 has set"},
     {"route-map P2PVPN-A permit 10\n description a'b\n", 2, "the line holds a control character"},
     {"route-map P2PVPN-A permit 10\n description a\x01z\n", 2, "the line holds a control"},
+    {"router bgp 1\n neighbor P2PVPN-4 peer-group\n no neighbor P2PVPN-4 bfd\n", 3,
+     "\"no neighbor P2PVPN-4 bfd\" is no line that"},
     {"router bgp 1\n bgp ebgp-requires-policy\n", 2, "\"bgp ebgp-requires-policy\" is no line"},
 };
 

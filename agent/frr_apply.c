@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/frr_apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/frr_config.h"
+#include "agent/frr_diff.h"
+#include "agent/vtysh.h"
+#include "common/alloc.h"
+#include "common/fs.h"
+
+#define DESIRED_FILE "frr/frr.conf"
+#define RECORD_MAX (16u << 20)
+/* Lines named in one error; the rest is counted. */
+#define MAX_NAMED 10
+
+/* One run from reading to the record. */
+struct job {
+    const struct vtysh *v;
+    struct error_list *err;
+    char *record_path;
+    struct buf record;                           /* what the file says */
+    struct frr_config desired, applied, running; /* of the comparison in hand */
+    struct frr_diff diff;
+    struct buf complaints;
+};
+
+static void forget(struct job *j)
+{
+    frr_config_free(&j->desired);
+    frr_config_free(&j->applied);
+    frr_config_free(&j->running);
+    frr_diff_free(&j->diff);
+}
+
+static void job_free(struct job *j)
+{
+    forget(j);
+    free(j->record_path);
+    buf_free(&j->record);
+    buf_free(&j->complaints);
+}
+
+static int read_record(struct job *j)
+{
+    return access(j->record_path, F_OK) < 0 && errno == ENOENT
+               ? 0
+               : fs_read(j->record_path, RECORD_MAX, &j->record, j->err);
+}
+
+static int write_record(struct job *j, const char *text)
+{
+    return fs_write_if_changed(j->record_path, text, strlen(text), 0600, NULL, j->err);
+}
+
+/* Compares the desired text with what FRR has now. */
+static int compare(struct job *j, const char *desired, const char *applied, bool validate)
+{
+    struct buf text = BUF_INIT;
+    int r;
+
+    forget(j);
+    frr_config_parse(&j->desired, desired, strlen(desired));
+    frr_config_parse(&j->applied, applied, strlen(applied));
+    r = validate ? frr_config_validate(&j->desired, DESIRED_FILE, j->err) : 0;
+    if (r == 0)
+        r = vtysh_show(j->v, "bgpd", "show running-config bgpd no-header", &text, j->err);
+    if (r == 0)
+        r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &text, j->err);
+    if (r == 0) {
+        frr_config_parse(&j->running, buf_cstr(&text), text.len);
+        r = frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
+    }
+    buf_free(&text);
+    return r;
+}
+
+static void print_change(struct buf *b, const struct frr_change *c)
+{
+    buf_printf(b, "%c %s%s%s\n", c->added ? '+' : '-', c->context, *c->context ? " > " : "",
+               c->text);
+}
+
+static void result_of(const struct frr_diff *d, struct frr_result *ret)
+{
+    ret->added = d->n_added;
+    ret->removed = d->n_removed;
+    for (size_t i = 0; i < d->n; i++)
+        print_change(&ret->changes, &d->changes[i]);
+}
+
+static void report_difference(struct job *j)
+{
+    const struct frr_diff *d = &j->diff;
+
+    for (size_t i = 0; i < d->n && i < MAX_NAMED; i++) {
+        const struct frr_change *c = &d->changes[i];
+
+        error_add(j->err, DESIRED_FILE, 0, NULL, "FRR %s \"%s%s%s\"",
+                  c->added ? "did not take" : "did not give up", c->context,
+                  *c->context ? " > " : "", c->text);
+    }
+    if (d->n > MAX_NAMED)
+        error_add(j->err, DESIRED_FILE, 0, NULL, "and %zu more lines", d->n - MAX_NAMED);
+    for (const char *p = buf_cstr(&j->complaints); *p; p += strcspn(p, "\n") + 1)
+        error_add(j->err, DESIRED_FILE, 0, NULL, "FRR said: %.*s", (int)strcspn(p, "\n"), p);
+}
+
+/* Puts `before` back; `both` is the record while it is uncertain what FRR has. */
+static int roll_back(struct job *j, const char *before, const char *both)
+{
+    struct error_list quiet = ERROR_LIST_INIT, *loud = j->err;
+    int r;
+
+    j->err = &quiet;
+    r = compare(j, before, both, false);
+    if (r == 0 && j->diff.batch.len > 0) {
+        buf_reset(&j->complaints);
+        r = vtysh_load(j->v, buf_cstr(&j->diff.batch), &j->complaints, j->err);
+        if (r == 0)
+            r = compare(j, before, both, false);
+    }
+    j->err = loud;
+    if (r == 0 && j->diff.batch.len == 0)
+        r = write_record(j, buf_cstr(&j->record));
+    else if (r == 0)
+        r = -EIO;
+    if (r == 0) {
+        error_add(j->err, NULL, 0, NULL,
+                  "the FRR configuration of before is back in place: correct the lines above (a "
+                  "template, or this router's own configuration) and apply again");
+    } else {
+        for (size_t i = 0; i < quiet.n; i++)
+            error_add(j->err, NULL, 0, NULL, "%s", quiet.items[i].message);
+        error_add(j->err, NULL, 0, NULL,
+                  "the FRR configuration of before could not be put back whole either: see \"vtysh "
+                  "-c 'show running-config'\", and apply again once FRR answers");
+    }
+    error_clear(&quiet);
+    return r;
+}
+
+/* The difference in hand, acted on. */
+static int act(struct job *j, const char *desired)
+{
+    _cleanup_free_ char *batch = buf_steal(&j->diff.batch), *owned = buf_steal(&j->diff.owned),
+                        *before = buf_steal(&j->diff.before),
+                        *both = xasprintf("%s%s", owned, buf_cstr(&j->record));
+    int r = vtysh_check(j->v, batch, j->err);
+
+    if (r == 0)
+        r = write_record(j, both);
+    if (r == 0)
+        r = vtysh_load(j->v, batch, &j->complaints, j->err);
+    if (r == 0)
+        r = compare(j, desired, both, false);
+    if (r < 0)
+        return r;
+    if (j->diff.n == 0)
+        return write_record(j, owned);
+    report_difference(j);
+    r = roll_back(j, before, both);
+    return r < 0 ? r : -EINVAL;
+}
+
+static int start(struct job *j, const struct vtysh *v, const char *desired, const char *state_dir,
+                 struct error_list *err)
+{
+    int r;
+
+    *j = (struct job){.v = v, .err = err};
+    j->record_path = xasprintf("%s/%s", state_dir, FRR_APPLIED_FILE);
+    r = vtysh_alive(v, err);
+    if (r == 0)
+        r = read_record(j);
+    if (r == 0)
+        r = compare(j, desired, buf_cstr(&j->record), true);
+    return r;
+}
+
+int frr_apply(const struct vtysh *v, const char *desired, const char *state_dir,
+              struct frr_result *ret, struct error_list *err)
+{
+    struct job j;
+    int r = start(&j, v, desired, state_dir, err);
+
+    *ret = (struct frr_result)FRR_RESULT_INIT;
+    if (r == 0)
+        result_of(&j.diff, ret);
+    if (r == 0)
+        r = j.diff.batch.len ? act(&j, desired) : write_record(&j, buf_cstr(&j.diff.owned));
+    job_free(&j);
+    return r;
+}
+
+int frr_check(const struct vtysh *v, const char *desired, const char *state_dir,
+              struct frr_result *ret, struct error_list *err)
+{
+    struct job j;
+    int r = start(&j, v, desired, state_dir, err);
+
+    *ret = (struct frr_result)FRR_RESULT_INIT;
+    if (r == 0) {
+        result_of(&j.diff, ret);
+        r = j.diff.n > 0;
+    }
+    job_free(&j);
+    return r;
+}
+
+int frr_remove(const struct vtysh *v, const char *state_dir, struct frr_result *ret,
+               struct error_list *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", state_dir, FRR_APPLIED_FILE);
+    int r = frr_apply(v, "", state_dir, ret, err);
+
+    if (r == 0 && unlink(path) < 0 && errno != ENOENT)
+        r = error_sys(err, errno, path, "cannot remove the record of what is in FRR");
+    return r;
+}
+
+void frr_result_clear(struct frr_result *r)
+{
+    buf_free(&r->changes);
+    *r = (struct frr_result)FRR_RESULT_INIT;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/vtysh.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/command.h"
+#include "common/alloc.h"
+
+#define SHOW_TIMEOUT_MS 10000
+#define LOAD_TIMEOUT_MS 60000
+#define PROBE_TIMEOUT_MS 5000
+#define LINE_MAX_BYTES 1000
+#define MAX_ARGUMENTS 12
+
+static const char *const daemons[] = {"zebra", "bgpd", "bfdd"};
+
+static bool namespace_valid(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 0 && len <= 48 &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+}
+
+int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *err)
+{
+    static const char *const argv[] = {VTYSH_PROGRAM, "--help", NULL};
+    struct command c = {.argv = argv, .timeout_ms = SHOW_TIMEOUT_MS};
+    struct command_result r;
+    int failed;
+
+    if (frr_namespace && !namespace_valid(frr_namespace))
+        return error_add(err, NULL, 0, NULL,
+                         "\"%s\" is no name of an FRR namespace: give what follows -N of vtysh, "
+                         "letters, digits, - and _",
+                         frr_namespace);
+    if (access(VTYSH_PROGRAM, X_OK) < 0) {
+        error_add(err, NULL, 0, NULL,
+                  "FRR is not installed (there is no %s): install the package frr, and set "
+                  "bgpd=yes and bfdd=yes in /etc/frr/daemons",
+                  VTYSH_PROGRAM);
+        return -ENOENT;
+    }
+    failed = command_run(&c, &r, err);
+    if (failed == 0)
+        *ret = (struct vtysh){.frr_namespace = frr_namespace,
+                              .no_fork = strstr(buf_cstr(&r.output), "--no-fork") != NULL,
+                              .timeout_ms = LOAD_TIMEOUT_MS};
+    command_result_clear(&r);
+    return failed;
+}
+
+/* --- signs of life ------------------------------------------------------------------------------
+ */
+
+static char *socket_path(const struct vtysh *v, const char *daemon)
+{
+    return xasprintf("%s/%s%s%s.vty", VTYSH_RUN_DIR, v->frr_namespace ? v->frr_namespace : "",
+                     v->frr_namespace ? "/" : "", daemon);
+}
+
+/* The daemon's own protocol: a command and a NUL; the answer ends with three NULs and a status
+ * byte.  0, or -ETIMEDOUT or the errno of connect(). */
+static int probe(const char *path)
+{
+    struct timeval limit = {.tv_sec = PROBE_TIMEOUT_MS / 1000};
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct pollfd p = {.events = POLLIN};
+    int r = 0;
+
+    if (strlen(path) >= sizeof(a.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(a.sun_path, path);
+    p.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (p.fd < 0)
+        return -errno;
+    setsockopt(p.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)); /* also of connect() */
+    if (connect(p.fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        r = errno == EAGAIN ? -ETIMEDOUT : -errno;
+    else if (send(p.fd, "enable", sizeof("enable"), MSG_NOSIGNAL) < 0)
+        r = -errno;
+    else if (poll(&p, 1, PROBE_TIMEOUT_MS) <= 0)
+        r = -ETIMEDOUT;
+    close(p.fd);
+    return r;
+}
+
+int vtysh_daemon_alive(const struct vtysh *v, const char *daemon, struct error_list *err)
+{
+    _cleanup_free_ char *path = socket_path(v, daemon);
+    const char *in = v->frr_namespace ? " of FRR namespace " : "";
+    const char *name = v->frr_namespace ? v->frr_namespace : "";
+    int r = probe(path);
+
+    if (r == 0)
+        return 0;
+    if (r == -ENOENT || r == -ECONNREFUSED)
+        error_add(err, NULL, 0, NULL,
+                  "FRR's %s%s%s does not run (%s at %s): %s%s%s\"systemctl restart frr\"", daemon,
+                  in, name, r == -ENOENT ? "nothing is" : "nobody listens", path,
+                  strcmp(daemon, "zebra") == 0 ? "" : "set ",
+                  strcmp(daemon, "zebra") == 0 ? "" : daemon,
+                  strcmp(daemon, "zebra") == 0 ? "" : "=yes in /etc/frr/daemons, then ");
+    else if (r == -ETIMEDOUT)
+        error_add(err, NULL, 0, NULL,
+                  "FRR's %s%s%s runs but has not answered for %d s: look at \"journalctl -u frr\", "
+                  "and restart it if it stays so",
+                  daemon, in, name, PROBE_TIMEOUT_MS / 1000);
+    else
+        error_sys(err, -r, path,
+                  "cannot talk to FRR's %s (the agent runs as root or in group frrvty)", daemon);
+    return -ENOTCONN;
+}
+
+int vtysh_alive(const struct vtysh *v, struct error_list *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++)
+        if (vtysh_daemon_alive(v, daemons[i], err) < 0)
+            r = -ENOTCONN;
+    return r;
+}
+
+uint64_t vtysh_incarnation(const struct vtysh *v)
+{
+    uint64_t sum = 14695981039346656037u; /* FNV-1a over inode and creation of the sockets */
+
+    for (size_t i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++) {
+        _cleanup_free_ char *path = socket_path(v, daemons[i]);
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+            return 0;
+        sum = (sum ^ (uint64_t)st.st_ino) * 1099511628211u;
+        sum = (sum ^ (uint64_t)st.st_ctim.tv_sec) * 1099511628211u;
+        sum = (sum ^ (uint64_t)st.st_ctim.tv_nsec) * 1099511628211u;
+    }
+    return sum ? sum : 1;
+}
+
+/* --- runs ---------------------------------------------------------------------------------------
+ */
+
+/* Lines of vtysh's output that say that something is wrong. */
+static void find_complaints(const struct buf *output, struct buf *ret)
+{
+    const char *p = buf_cstr(output);
+
+    while (*p) {
+        size_t n = strcspn(p, "\n");
+
+        /* vtysh.conf is optional, and vtysh says on every start that it is not there. */
+        if ((*p == '%' || strncmp(p, "line ", 5) == 0 || strncmp(p, "Exiting", 7) == 0) &&
+            !(n > 35 && strncmp(p, "% Can't open configuration file ", 32) == 0)) {
+            buf_add(ret, p, n);
+            buf_char(ret, '\n');
+        }
+        p += n + (p[n] == '\n');
+    }
+}
+
+static int run(const struct vtysh *v, const char *const *arguments, const char *input,
+               unsigned timeout_ms, struct command_result *r, struct error_list *err)
+{
+    const char *argv[MAX_ARGUMENTS + 4] = {VTYSH_PROGRAM};
+    struct command c = {.argv = argv,
+                        .input = input,
+                        .input_len = input ? strlen(input) : 0,
+                        .timeout_ms = timeout_ms};
+    size_t n = 1;
+    int failed;
+
+    if (v->frr_namespace) {
+        argv[n++] = "-N";
+        argv[n++] = v->frr_namespace;
+    }
+    for (size_t i = 0; arguments[i] && i < MAX_ARGUMENTS; i++)
+        argv[n++] = arguments[i];
+    failed = command_run(&c, r, err);
+    if (failed == 0 && r->timed_out) {
+        /* Which daemon is it?  That one has a sentence of its own. */
+        if (vtysh_alive(v, err) == 0)
+            error_add(err, NULL, 0, NULL,
+                      "vtysh did not end within %u s though every FRR daemon answers: look at "
+                      "\"journalctl -u frr\" for what keeps it busy",
+                      timeout_ms / 1000);
+        failed = -ETIMEDOUT;
+    } else if (failed == 0 && r->signal) {
+        error_add(err, NULL, 0, NULL, "vtysh was ended by signal %d: try again", r->signal);
+        failed = -EIO;
+    }
+    return failed;
+}
+
+int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, struct buf *ret,
+               struct error_list *err)
+{
+    const char *const one[] = {"-d", daemon, "-c", command, NULL};
+    struct command_result r = COMMAND_RESULT_INIT;
+    int failed = run(v, daemon ? one : one + 2, NULL, SHOW_TIMEOUT_MS, &r, err);
+
+    if (failed == 0 && r.status != 0) {
+        struct buf why = BUF_INIT;
+
+        failed = daemon ? vtysh_daemon_alive(v, daemon, err) : vtysh_alive(v, err);
+        find_complaints(&r.errors, &why);
+        find_complaints(&r.output, &why);
+        if (failed == 0) {
+            error_add(err, NULL, 0, NULL, "FRR refused \"%s\": %.*s", command,
+                      (int)strcspn(buf_cstr(&why), "\n"), buf_cstr(&why));
+            failed = -EIO;
+        }
+        buf_free(&why);
+    }
+    if (failed == 0)
+        buf_add(ret, buf_cstr(&r.output), r.output.len);
+    command_result_clear(&r);
+    return failed;
+}
+
+static int check_lengths(const char *text, struct error_list *err)
+{
+    for (const char *p = text; *p;) {
+        size_t n = strcspn(p, "\n");
+
+        if (n > LINE_MAX_BYTES)
+            return error_add(err, NULL, 0, NULL,
+                             "a configuration line of %zu bytes is not given to vtysh, which hangs "
+                             "on long ones (limit %d): \"%.60s...\"",
+                             n, LINE_MAX_BYTES, p);
+        p += n + (p[n] == '\n');
+    }
+    return 0;
+}
+
+int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
+{
+    static const char *const arguments[] = {"-C", "-f", "/proc/self/fd/0", NULL};
+    struct command_result r = COMMAND_RESULT_INIT;
+    struct buf complaints = BUF_INIT;
+    int failed = check_lengths(text, err);
+
+    if (failed == 0)
+        failed = run(v, arguments, text, SHOW_TIMEOUT_MS * 3, &r, err);
+    if (failed == 0 && r.status != 0) {
+        find_complaints(&r.errors, &complaints);
+        find_complaints(&r.output, &complaints);
+        for (const char *p = buf_cstr(&complaints); *p; p += strcspn(p, "\n") + 1)
+            error_add(err, NULL, 0, NULL,
+                      "this FRR does not know a configuration line (%.*s): install the version "
+                      "that the gateway guide names",
+                      (int)strcspn(p, "\n"), p);
+        failed = complaints.len ? -EINVAL
+                                : error_add(err, NULL, 0, NULL,
+                                            "vtysh refuses the configuration without saying why "
+                                            "(exit status %d)",
+                                            r.status);
+    }
+    command_result_clear(&r);
+    buf_free(&complaints);
+    return failed;
+}
+
+int vtysh_load(const struct vtysh *v, const char *text, struct buf *complaints,
+               struct error_list *err)
+{
+    static const char *const plain[] = {"-f", "/proc/self/fd/0", NULL};
+    static const char *const in_order[] = {"--no-fork", "-f", "/proc/self/fd/0", NULL};
+    struct command_result r = COMMAND_RESULT_INIT;
+    int failed = check_lengths(text, err);
+
+    if (failed == 0)
+        failed = run(v, v->no_fork ? in_order : plain, text, v->timeout_ms, &r, err);
+    if (failed == 0) {
+        find_complaints(&r.errors, complaints);
+        find_complaints(&r.output, complaints);
+    }
+    command_result_clear(&r);
+    return failed;
+}

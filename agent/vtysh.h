@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vtysh: FRR's shell, run as a program.  The only file that knows how to talk to FRR.
+ *
+ * vtysh cannot be trusted to say whether something happened (measured on FRR 8.4.4): `-f` goes on
+ * after a line that failed; with bgpd dead it exits 0 having done nothing; with bgpd stopped it
+ * waits for ever, and so it does on a line of 4,090 bytes.  Therefore every run here has a time
+ * limit, the daemons are asked for a sign of life first, and whoever changes something reads back
+ * what FRR then has (frr_apply.h).
+ *
+ * FRR's daemons listen on /var/run/frr[/NAMESPACE]/DAEMON.vty.
+ */
+#ifndef P2PVPN_AGENT_VTYSH_H
+#define P2PVPN_AGENT_VTYSH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+
+#define VTYSH_PROGRAM "/usr/bin/vtysh"
+#define VTYSH_RUN_DIR "/var/run/frr"
+
+struct vtysh {
+    const char *frr_namespace; /* of `vtysh -N`; NULL: the system's FRR.  Not owned */
+    bool no_fork;              /* FRR 9.0 and newer: load a file in order, by one process */
+    unsigned timeout_ms;       /* to load a file; asking takes at most 10 s */
+};
+
+/* Looks at what is installed, once.  -ENOENT: FRR is not; -EINVAL: no usable namespace name. */
+int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *err);
+
+/* zebra, bgpd and bfdd run and answer.  Otherwise -ENOTCONN, and a sentence for each that does
+ * not, which says what to do. */
+int vtysh_alive(const struct vtysh *v, struct error_list *err);
+/* The same for one daemon. */
+int vtysh_daemon_alive(const struct vtysh *v, const char *daemon, struct error_list *err);
+
+/* Changes when zebra, bgpd or bfdd was started again (and may have forgotten everything); 0 while
+ * one of them is not there.  Costs three stat() calls. */
+uint64_t vtysh_incarnation(const struct vtysh *v);
+
+/* Asks one daemon (NULL: all of them); the answer is appended to *ret.  -ETIMEDOUT, -ENOTCONN or
+ * -EIO with *err filled. */
+int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, struct buf *ret,
+               struct error_list *err);
+
+/* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  -EINVAL:
+ * every line that it does not know. */
+int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err);
+
+/* Runs the text as configuration.  0 says only that vtysh came to its end; what it complained about
+ * is appended to *complaints, a line each. */
+int vtysh_load(const struct vtysh *v, const char *text, struct buf *complaints,
+               struct error_list *err);
+
+#endif
