@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/name.h"
 
 void buf_reserve(struct buf *b, size_t more)
 {
@@ -63,6 +64,28 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_start(ap, format);
     buf_vprintf(b, format, ap);
     va_end(ap);
+}
+
+void buf_json(struct buf *b, const char *s)
+{
+    size_t left = strlen(s), n;
+    uint32_t c;
+
+    buf_char(b, '"');
+    for (; left > 0; s += n, left -= n) {
+        n = utf8_decode(s, left, &c);
+        if (n == 0) {
+            buf_str(b, "\xef\xbf\xbd");
+            n = 1;
+        } else if (c < 0x20) {
+            buf_printf(b, "\\u%04x", (unsigned)c);
+        } else {
+            if (c == '"' || c == '\\')
+                buf_char(b, '\\');
+            buf_add(b, s, n);
+        }
+    }
+    buf_char(b, '"');
 }
 
 const char *buf_cstr(const struct buf *b)

@@ -27,6 +27,9 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 void buf_vprintf(struct buf *b, const char *format, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
+/* A JSON string (RFC 8259) with its quotes; bytes that are not UTF-8 become U+FFFD. */
+void buf_json(struct buf *b, const char *s);
+
 /* The text so far; "" when empty.  Valid until the next change. */
 const char *buf_cstr(const struct buf *b);
 

@@ -16,26 +16,10 @@
 
 #define REVISION "    \"revision\": \"" /* what stands before it */
 
-static void add_string(struct buf *b, const char *s)
-{
-    buf_char(b, '"');
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-
-        if (c == '"' || c == '\\')
-            buf_char(b, '\\');
-        if (c < 0x20)
-            buf_printf(b, "\\u%04x", c);
-        else
-            buf_char(b, *s);
-    }
-    buf_char(b, '"');
-}
-
 static void add_member(struct buf *b, const char *indent, const char *name, const char *value)
 {
     buf_printf(b, "%s\"%s\": ", indent, name);
-    add_string(b, value);
+    buf_json(b, value);
     buf_str(b, ",\n");
 }
 
@@ -105,9 +89,9 @@ static void add_link(struct buf *b, const struct bundle_link *link)
 static void add_file(struct buf *b, const struct bundle_file *file)
 {
     buf_str(b, "      {\"path\": ");
-    add_string(b, file->path);
+    buf_json(b, file->path);
     buf_str(b, ", \"sha256\": ");
-    add_string(b, file->sha256);
+    buf_json(b, file->sha256);
     buf_printf(b, ", \"size\": %" PRIu32 "},\n", file->size);
 }
 

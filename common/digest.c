@@ -23,3 +23,18 @@ char *digest_sha256_text(const void *data, size_t len, char text[static DIGEST_T
     text[DIGEST_TEXT_LEN] = '\0';
     return text;
 }
+
+char *digest_sha256_spoken(const void *data, size_t len, char text[static DIGEST_SPOKEN_LEN + 1])
+{
+    char plain[DIGEST_TEXT_LEN + 1];
+    char *to = text;
+
+    digest_sha256_text(data, len, plain);
+    for (unsigned i = 0; i < DIGEST_TEXT_LEN; i++) {
+        if (i && i % 4 == 0)
+            *to++ = ' ';
+        *to++ = plain[i];
+    }
+    *to = '\0';
+    return text;
+}

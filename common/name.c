@@ -84,9 +84,9 @@ static bool invisible(uint32_t c)
            (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
 }
 
-/* Decodes one UTF-8 sequence (RFC 3629) of at most n bytes; 0: malformed. */
-static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *ret)
+size_t utf8_decode(const char *text, size_t n, uint32_t *ret)
 {
+    const unsigned char *s = (const unsigned char *)text;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
     uint32_t c = s[0];
@@ -126,7 +126,7 @@ bool value_valid(const char *value, size_t len)
             i++;
             continue;
         }
-        n = utf8_decode((const unsigned char *)value + i, len - i, &c);
+        n = utf8_decode(value + i, len - i, &c);
         if (n < 2 || invisible(c))
             return false;
         i += n;

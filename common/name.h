@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define NAME_MAX_LEN 48   /* so that "NAME.gN" fits a certificate's common name (64, RFC 5280) */
 #define SHORT_NAME_MAX 12 /* so that "pv-NAME" fits an interface name (IFNAMSIZ - 1 = 15) */
@@ -22,6 +23,10 @@ bool name_valid(const char *name);
  * no backslash, no backquote, valid UTF-8, no Unicode control, format or bidirectional character.
  */
 bool value_valid(const char *value, size_t len);
+
+/* Decodes one UTF-8 sequence (RFC 3629) of at most n > 0 bytes into *ret and returns how many it
+ * took; 0: malformed. */
+size_t utf8_decode(const char *text, size_t n, uint32_t *ret);
 
 /* A DNS name of letters, digits and hyphens (RFC 1123, 2.1) whose last label has a letter, so that
  * a mistyped IPv4 address is not taken for one; or an IPv4 or IPv6 address without zone and length.

@@ -6,6 +6,7 @@
 #ifndef P2PVPN_CONTROLLER_COMPILE_H
 #define P2PVPN_CONTROLLER_COMPILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,22 +14,27 @@
 
 struct compile_options {
     const char *mesh_file;
-    const char *output_dir;   /* NULL: check only, write nothing */
+    const char *output_dir;   /* NULL: check only, write nothing, not even the lock */
     const char *lock_file;    /* NULL: beside the mesh file */
     const char *template_dir; /* NULL: none */
+    /* Called after every gateway; NULL: not wanted. */
+    void (*progress)(size_t done, size_t total);
 };
 
 struct compile_summary {
-    const char *mesh; /* copied; compile_summary_clear() frees */
+    char *mesh, *lock_file;
     size_t gateways, links, lans, files;
-    size_t gateways_changed, gateways_removed;
+    char **changed, **removed; /* names of gateways, in order; not filled by a mere check */
+    size_t n_changed, n_removed;
+    bool lock_changed;
     uint64_t bytes;
     double seconds;
     struct error_list warnings;
 };
 
 /* 0; -EINVAL: the model, lock or a template is wrong; another negative errno: the system failed. In
- * both cases the old output and the old lock are as they were. */
+ * both cases the old output and the old lock are as they were.  *ret owns what it holds, also on
+ * failure: compile_summary_clear(). */
 int compile(const struct compile_options *options, struct compile_summary *ret,
             struct error_list *err);
 void compile_summary_clear(struct compile_summary *summary);

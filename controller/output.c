@@ -564,6 +564,24 @@ static int carry_rest(void *data, const char *name)
     return r;
 }
 
+static void add_name(struct output_names *names, const char *name)
+{
+    if ((names->n & (names->n - 1)) == 0)
+        names->names = xreallocarray(names->names, names->n ? names->n * 2 : 1, sizeof(char *));
+    names->names[names->n++] = name;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort_names(struct output_names *names)
+{
+    if (names->n)
+        qsort(names->names, names->n, sizeof(char *), compare_names);
+}
+
 int output_prepare(struct output *o, struct output_result *ret, struct error_list *err)
 {
     struct survey s = {.o = o, .err = err};
@@ -572,11 +590,14 @@ int output_prepare(struct output *o, struct output_result *ret, struct error_lis
 
     HASH_ITER(hh, o->folders, f, next)
     {
-        o->result.removed += !f->given;
-        o->result.changed += f->given && f->changed;
-        o->result.unchanged += f->given && !f->changed;
+        if (f->changed)
+            add_name(&o->result.changed, f->name);
+        if (!f->given)
+            add_name(&o->result.removed, f->name);
     }
-    if (o->result.removed)
+    sort_names(&o->result.changed);
+    sort_names(&o->result.removed);
+    if (o->result.removed.n)
         r = stage_make(o, err);
     if (r == 0 && o->stage && o->old_fd >= 0) {
         size_t errors = err->n;
@@ -655,6 +676,8 @@ struct output *output_free(struct output *o)
         close(o->old_fd);
     if (o->parent_fd >= 0)
         close(o->parent_fd);
+    free(o->result.changed.names);
+    free(o->result.removed.names);
     free(o->stage);
     free(o->parent);
     free(o->base);

@@ -24,10 +24,15 @@
 struct output;
 struct rendered_file; /* controller/render.h */
 
+struct output_names {
+    const char **names; /* in ascending order */
+    size_t n;
+};
+
+/* Lives as long as the output. */
 struct output_result {
-    size_t changed;   /* gateways whose files are new or differ */
-    size_t unchanged; /* gateways of which every byte stays */
-    size_t removed;   /* gateways that the mesh no longer has */
+    struct output_names changed; /* gateways whose files are new or differ */
+    struct output_names removed; /* gateways that the mesh no longer has */
 };
 
 /* Takes the lock and looks at what is there.  -EINVAL: DIR cannot be the output (it holds another

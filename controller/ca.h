@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CA: the certificate authority of a mesh, a folder with a P-256 key and what it issued.
+ *
+ *   DIR/ca.key                  0600, PKCS #8 PEM; DIR is 0700
+ *   DIR/ca.crt                  ten years
+ *   DIR/issued/GATEWAY.gN.crt   the latest certificate of this name
+ *
+ * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days.  One name stands for
+ * one key for ever: to give a gateway another key, its generation is raised.  Both extended key
+ * usages are in it, because a gateway is the TLS server of one link and the client of another.
+ */
+#ifndef P2PVPN_CONTROLLER_CA_H
+#define P2PVPN_CONTROLLER_CA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/digest.h"
+#include "common/error.h"
+
+#define CA_DAYS 3650
+#define CA_GATEWAY_DAYS 398
+
+struct ca_answer {
+    struct buf pem;                          /* the gateway's certificate, then the authority's */
+    char *common_name;                       /* "perth.g1" */
+    char fingerprint[DIGEST_SPOKEN_LEN + 1]; /* SHA-256 of the public key (SubjectPublicKeyInfo) */
+    bool renewed; /* the same key had a certificate of this name before */
+};
+
+/* Makes DIR, which must not be there or be empty, as a whole or not at all.  `mesh` may be NULL. */
+int ca_init(const char *dir, const char *mesh, struct error_list *err);
+
+/* Answers a PEM request (PKCS #10).  -EINVAL: the request, its name or its key is wrong, or this
+ * name belongs to another key.  Free with ca_answer_clear(). */
+int ca_enroll(const char *dir, const char *request_file, uint32_t generation, struct ca_answer *ret,
+              struct error_list *err);
+void ca_answer_clear(struct ca_answer *answer);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/alloc.h"
+#include "common/error.h"
+
+#define PROGRAM "p2pvpn-ctl"
+
+/* Long options have letters too, so that a command can say which it takes in one string; of them
+ * only "hoqV" can be written with one dash. */
+static const struct option long_options[] = {
+    {"ca", required_argument, NULL, 'c'},
+    {"generation", required_argument, NULL, 'g'},
+    {"help", no_argument, NULL, 'h'},
+    {"json", no_argument, NULL, 'j'},
+    {"lock", required_argument, NULL, 'l'},
+    {"name", required_argument, NULL, 'n'},
+    {"output", required_argument, NULL, 'o'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"templates", required_argument, NULL, 't'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+struct command {
+    const char *name;     /* one or two words */
+    const char *argument; /* what it works on, for the usage; NULL: nothing */
+    const char *options;  /* letters of those it takes */
+    const char *needs;    /* letters of those it must have */
+    const char *usage, *summary, *help;
+    int (*run)(const struct cli_args *args);
+};
+
+static const struct command commands[] = {
+    {
+        .name = "compile",
+        .argument = "MESH",
+        .options = "oltjq",
+        .needs = "",
+        .usage = "compile [-o DIR] [--lock FILE] [--templates DIR] [--quiet | --json] MESH",
+        .summary = "check a mesh and write the configuration of its gateways",
+        .help = "Checks the model in MESH (JSON, or XML if its name ends in .xml) and writes\n"
+                "DIR/GATEWAY/ with bundle.json, frr/frr.conf and openvpn/pvN.conf for every\n"
+                "gateway.  Without -o it only checks.  A failed compile changes nothing; a\n"
+                "successful one replaces the whole output in one step and leaves every file\n"
+                "that it did not write itself.\n"
+                "\n"
+                "  -o, --output DIR     the folder to write; made if it is not there\n"
+                "      --lock FILE      numbers handed out so far, kept beside the model;\n"
+                "                       default: NAME.lock.json for NAME.json\n"
+                "      --templates DIR  templates that replace the installed ones, file by file\n"
+                "  -q, --quiet          print warnings and errors only\n"
+                "      --json           print the summary as JSON\n",
+        .run = cli_compile,
+    },
+    {
+        .name = "ca init",
+        .options = "cn",
+        .needs = "c",
+        .usage = "ca init --ca DIR [--name MESH]",
+        .summary = "make the certificate authority of a mesh",
+        .help = "Makes a new certificate authority in DIR, a folder that only its owner can\n"
+                "read.  Whoever has it can add a gateway to the mesh: keep it secret, and keep a\n"
+                "copy.  An authority that is there already is never replaced.\n"
+                "\n"
+                "      --ca DIR     the folder of the authority\n"
+                "      --name MESH  the name of the mesh, which its certificate shows\n",
+        .run = cli_ca_init,
+    },
+    {
+        .name = "enroll",
+        .argument = "REQUEST",
+        .options = "cgoq",
+        .needs = "c",
+        .usage = "enroll --ca DIR [-o ANSWER] [--generation N] REQUEST",
+        .summary = "answer a gateway's request with a certificate",
+        .help = "Checks the request that 'p2pvpn-agent enroll' made on a gateway and answers it\n"
+                "with the gateway's certificate and that of the authority in one file, which\n"
+                "'p2pvpn-agent enroll --install' installs there.  Compare the fingerprint that is\n"
+                "printed with the one that the gateway shows before you hand the answer out.\n"
+                "\n"
+                "      --ca DIR         the folder of the authority\n"
+                "  -o, --output ANSWER  where to write; default: standard output\n"
+                "      --generation N   the generation of the key, as the lock has it; default: 1\n"
+                "  -q, --quiet          do not print the fingerprint\n",
+        .run = cli_enroll,
+    },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(void)
+{
+    printf("usage: " PROGRAM " COMMAND [OPTION...] [ARGUMENT]\n\n"
+           "Compiles a mesh of OpenVPN links with BGP routes from one model.\n\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  %-18s %s\n", commands[i].name, commands[i].summary);
+    printf("\n"
+           "  -h, --help         print this, or with a command its options\n"
+           "  -V, --version      print the version\n\n"
+           "The manual is p2pvpn-ctl(1); the model is described in p2pvpn-mesh(5).\n");
+}
+
+static int __attribute__((format(printf, 2, 3)))
+usage_error(const struct command *command, const char *format, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, PROGRAM "%s%s: ", command ? " " : "", command ? command->name : "");
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fprintf(stderr, "; see '" PROGRAM "%s%s --help'\n", command ? " " : "",
+            command ? command->name : "");
+    return EXIT_USAGE;
+}
+
+/* Matches one or two words; *words says how many. */
+static const struct command *find_command(int argc, char **argv, int *words)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        const char *space = strchr(commands[i].name, ' ');
+        size_t n = space ? (size_t)(space - commands[i].name) : strlen(commands[i].name);
+
+        if (argc < 2 || strlen(argv[1]) != n || strncmp(argv[1], commands[i].name, n) != 0)
+            continue;
+        if (!space || (argc > 2 && strcmp(argv[2], space + 1) == 0)) {
+            *words = space ? 2 : 1;
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *option_name(int letter)
+{
+    for (const struct option *o = long_options; o->name; o++)
+        if (o->val == letter)
+            return o->name;
+    return "?";
+}
+
+static bool read_generation(const char *text, uint32_t *ret)
+{
+    unsigned long long n;
+    char *end;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (errno || *end || text[0] < '1' || text[0] > '9' || n > UINT32_MAX)
+        return false;
+    *ret = (uint32_t)n;
+    return true;
+}
+
+/* -1: go on; else the exit code. */
+static int read_option(const struct command *command, int letter, struct cli_args *args)
+{
+    const char **text = letter == 'c'   ? &args->ca
+                        : letter == 'l' ? &args->lock
+                        : letter == 'n' ? &args->name
+                        : letter == 'o' ? &args->output
+                        : letter == 't' ? &args->templates
+                                        : NULL;
+
+    if (!strchr(command->options, letter))
+        return usage_error(command, "there is no option --%s here", option_name(letter));
+    if (text && *text)
+        return usage_error(command, "--%s is there twice", option_name(letter));
+    if (text && !*optarg)
+        return usage_error(command, "--%s needs a value", option_name(letter));
+    if (text)
+        *text = optarg;
+    else if (letter == 'j')
+        args->json = true;
+    else if (letter == 'q')
+        args->quiet = true;
+    else if (!read_generation(optarg, &args->generation))
+        return usage_error(command, "--generation needs a number from 1");
+    return -1;
+}
+
+static bool has_option(const struct cli_args *args, char letter)
+{
+    return letter == 'c' ? args->ca != NULL : letter == 'o' ? args->output != NULL : true;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct cli_args args = {.command = command->name};
+    int letter, r;
+
+    optind = 1;
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, ":ho:qV", long_options, NULL)) != -1) {
+        if (letter == 'h') {
+            printf("usage: " PROGRAM " %s\n\n%s", command->usage, command->help);
+            return EXIT_DONE;
+        }
+        if (letter == ':')
+            return usage_error(command, "%s needs a value", argv[optind - 1]);
+        if (letter == '?')
+            return usage_error(command, "there is no option %s here", argv[optind - 1]);
+        r = read_option(command, letter, &args);
+        if (r >= 0)
+            return r;
+    }
+    for (const char *need = command->needs; *need; need++)
+        if (!has_option(&args, *need))
+            return usage_error(command, "--%s is missing", option_name(*need));
+    if (args.json && args.quiet)
+        return usage_error(command, "--json and --quiet exclude each other");
+    if (command->argument && (optind >= argc || !*argv[optind]))
+        return usage_error(command, "%s is missing", command->argument);
+    if (optind + (command->argument ? 1 : 0) < argc)
+        return usage_error(command, "'%s' is one argument too many",
+                           argv[optind + (command->argument ? 1 : 0)]);
+    args.argument = command->argument ? argv[optind] : NULL;
+    r = command->run(&args);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, PROGRAM ": cannot write to standard output: %s\n", strerror(errno));
+        r = r ? r : EXIT_SYSTEM;
+    }
+    return r;
+}
+
+int cli_main(int argc, char **argv)
+{
+    const struct command *command;
+    int words = 0;
+
+    if (argc < 2) {
+        usage_error(NULL, "a command is missing");
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf(PROGRAM " " P2PVPN_VERSION "\n");
+        return EXIT_DONE;
+    }
+    command = find_command(argc, argv, &words);
+    if (!command)
+        return usage_error(NULL, "there is no command '%s'", argv[1]);
+    return run_command(command, argc - words, argv + words);
+}

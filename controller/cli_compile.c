@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `p2pvpn-ctl compile` prints: the summary for a person, or as JSON. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "controller/cli.h"
+#include "controller/compile.h"
+
+#define NAMES_SHOWN 6
+#define PROGRESS_AFTER 1.0 /* seconds: short work shows none */
+
+static struct timespec started;
+
+/* On a terminal only. */
+static void show_progress(size_t done, size_t total)
+{
+    static time_t last;
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    if (done < total && (t.tv_sec == last || (double)(t.tv_sec - started.tv_sec) < PROGRESS_AFTER))
+        return;
+    if (done < total)
+        fprintf(stderr, "\r%zu of %zu gateways", done, total);
+    else if (last)
+        fprintf(stderr, "\r\033[K");
+    fflush(stderr);
+    last = t.tv_sec;
+}
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* Powers of ten, as people read them. */
+static void add_size(struct buf *b, uint64_t bytes)
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double size = (double)bytes;
+    size_t unit = 0;
+
+    while (size >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        size /= 1000;
+        unit++;
+    }
+    buf_printf(b, unit && size < 10 ? "%.1f %s" : "%.0f %s", size, units[unit]);
+}
+
+static void add_names(struct buf *b, const char *what, char *const *names, size_t n)
+{
+    if (n == 0)
+        return;
+    buf_printf(b, "  %s: ", what);
+    for (size_t i = 0; i < n && i < NAMES_SHOWN; i++)
+        buf_printf(b, "%s%s", i ? ", " : "", names[i]);
+    if (n > NAMES_SHOWN)
+        buf_printf(b, " and %zu more", n - NAMES_SHOWN);
+    buf_char(b, '\n');
+}
+
+static void add_summary(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
+{
+    buf_printf(b, "mesh %s: %zu gateway%s, %zu link%s, %zu LAN%s\n", s->mesh, s->gateways,
+               plural(s->gateways), s->links, plural(s->links), s->lans, plural(s->lans));
+    buf_printf(b, "%s: %zu file%s, ", args->output ? args->output : "checked only (no -o)",
+               s->files, plural(s->files));
+    add_size(b, s->bytes);
+    buf_printf(b, ", %.2f s", s->seconds);
+    if (!args->output) {
+        buf_char(b, '\n');
+        return;
+    }
+    if (s->n_changed == 0 && s->n_removed == 0)
+        buf_str(b, "; nothing changed\n");
+    else
+        buf_printf(b, "; %zu gateway%s changed, %zu removed\n", s->n_changed, plural(s->n_changed),
+                   s->n_removed);
+    add_names(b, "changed", s->changed, s->n_changed);
+    add_names(b, "removed", s->removed, s->n_removed);
+    if (s->lock_changed)
+        buf_printf(b, "%s: changed; keep it with the model\n", s->lock_file);
+}
+
+static void add_json_names(struct buf *b, const char *member, char *const *names, size_t n)
+{
+    buf_printf(b, "  \"%s\": [", member);
+    for (size_t i = 0; i < n; i++) {
+        buf_str(b, i ? ", " : "");
+        buf_json(b, names[i]);
+    }
+    buf_str(b, "],\n");
+}
+
+static void add_json_text(struct buf *b, const char *member, const char *value)
+{
+    buf_printf(b, "  \"%s\": ", member);
+    if (value)
+        buf_json(b, value);
+    else
+        buf_str(b, "null");
+    buf_str(b, ",\n");
+}
+
+static void add_json(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
+{
+    buf_str(b, "{\n");
+    add_json_text(b, "mesh", s->mesh);
+    buf_printf(b, "  \"gateways\": %zu,\n  \"links\": %zu,\n  \"lans\": %zu,\n", s->gateways,
+               s->links, s->lans);
+    buf_printf(b, "  \"files\": %zu,\n  \"bytes\": %" PRIu64 ",\n", s->files, s->bytes);
+    add_json_text(b, "output", args->output);
+    add_json_text(b, "lock", s->lock_file);
+    buf_printf(b, "  \"lock-changed\": %s,\n", s->lock_changed ? "true" : "false");
+    add_json_names(b, "changed", s->changed, s->n_changed);
+    add_json_names(b, "removed", s->removed, s->n_removed);
+    buf_str(b, "  \"warnings\": [");
+    for (size_t i = 0; i < s->warnings.n; i++) {
+        const struct error_item *w = &s->warnings.items[i];
+
+        buf_str(b, i ? ",\n    {\"file\": " : "\n    {\"file\": ");
+        buf_json(b, w->file ? w->file : "");
+        buf_printf(b, ", \"line\": %u, \"path\": ", w->line);
+        buf_json(b, w->path ? w->path : "");
+        buf_str(b, ", \"message\": ");
+        buf_json(b, w->message);
+        buf_char(b, '}');
+    }
+    buf_printf(b, "%s],\n  \"seconds\": %.3f\n}\n", s->warnings.n ? "\n  " : "", s->seconds);
+}
+
+int cli_compile(const struct cli_args *args)
+{
+    const struct compile_options options = {
+        .mesh_file = args->argument,
+        .output_dir = args->output,
+        .lock_file = args->lock,
+        .template_dir = args->templates,
+        .progress = !args->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
+    };
+    struct error_list err = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct compile_summary summary;
+    int r;
+
+    clock_gettime(CLOCK_MONOTONIC, &started);
+    r = compile(&options, &summary, &err);
+    for (size_t i = 0; i < summary.warnings.n; i++) {
+        const struct error_list one = {&summary.warnings.items[i], 1, 1};
+
+        fputs("warning: ", stderr);
+        error_print(&one, stderr);
+    }
+    error_print(&err, stderr);
+    if (r == 0) {
+        if (args->json)
+            add_json(&text, args, &summary);
+        else if (!args->quiet)
+            add_summary(&text, args, &summary);
+        fputs(buf_cstr(&text), stdout);
+    }
+    compile_summary_clear(&summary);
+    error_clear(&err);
+    return error_exit_code(r);
+}

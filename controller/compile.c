@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+#include "common/fs.h"
+#include "controller/allocate.h"
+#include "controller/lock.h"
+#include "controller/mesh.h"
+#include "controller/model.h"
+#include "controller/network.h"
+#include "controller/output.h"
+#include "controller/render.h"
+
+/* What one run has in its hands. */
+struct run {
+    const struct compile_options *options;
+    struct compile_summary *summary;
+    struct error_list *err;
+    struct mesh *mesh;
+    struct lock *old_lock, *new_lock;
+    struct network *net;
+    struct renderer *renderer;
+    struct output *output;
+    struct rendered rendered;
+};
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* True: the file is in the folder, which is replaced as a whole. */
+static bool inside(const char *file, const char *folder)
+{
+    _cleanup_free_ char *f = realpath(file, NULL), *d = realpath(folder, NULL);
+    size_t n = d ? strlen(d) : 0;
+
+    return f && d && strncmp(f, d, n) == 0 && f[n] == '/';
+}
+
+static int check_places(const struct run *run)
+{
+    const struct compile_options *o = run->options;
+
+    if (inside(o->mesh_file, o->output_dir))
+        return error_add(run->err, o->output_dir, 0, NULL,
+                         "the model %s is in this folder, which is replaced as a whole; choose "
+                         "another one with -o",
+                         o->mesh_file);
+    if (inside(run->summary->lock_file, o->output_dir))
+        return error_add(run->err, o->output_dir, 0, NULL,
+                         "the lock %s is in this folder, which is replaced as a whole; choose "
+                         "another one with -o",
+                         run->summary->lock_file);
+    return 0;
+}
+
+static int plan(struct run *run)
+{
+    const struct compile_options *o = run->options;
+    struct compile_summary *s = run->summary;
+    int r = model_load(o->mesh_file, &run->mesh, &s->warnings, run->err);
+
+    if (r < 0)
+        return r;
+    s->mesh = xstrdup(run->mesh->name);
+    s->lock_file = o->lock_file ? xstrdup(o->lock_file) : lock_file_name(o->mesh_file);
+    if (o->output_dir) {
+        /* Before the lock is read: two compiles of one mesh wait for each other here. */
+        r = check_places(run);
+        if (r == 0)
+            r = output_begin(o->output_dir, run->mesh->name, &run->output, run->err);
+        if (r < 0)
+            return r;
+    }
+    r = lock_load(s->lock_file, &run->old_lock, run->err);
+    if (r == 0)
+        r = allocate_network(run->mesh, run->old_lock, &run->net, &run->new_lock, &s->warnings,
+                             run->err);
+    if (r < 0)
+        return r;
+    s->gateways = run->mesh->n_gateways;
+    s->lans = run->mesh->n_lans;
+    s->links = run->net->n_links;
+    return renderer_new(o->template_dir, &run->renderer, run->err);
+}
+
+/* One gateway at a time, so that the memory needed is that of the largest one. */
+static int render_all(struct run *run)
+{
+    const struct mesh *mesh = run->mesh;
+    struct rendered *rendered = &run->rendered;
+    int r = 0;
+
+    for (size_t i = 0; i < mesh->n_gateways && r == 0; i++) {
+        r = render_gateway(run->renderer, run->net, (uint32_t)i, rendered, run->err);
+        if (r == 0 && run->output)
+            r = output_gateway(run->output, mesh->gateways[i].name, rendered->files,
+                               rendered->n_files, run->err);
+        run->summary->files += rendered->n_files;
+        for (size_t f = 0; f < rendered->n_files; f++)
+            run->summary->bytes += rendered->files[f].len;
+        rendered_reset(rendered);
+        if (run->options->progress)
+            run->options->progress(i + 1, mesh->n_gateways);
+    }
+    return r;
+}
+
+static void take_names(const struct output_names *from, char ***to, size_t *n)
+{
+    *to = xcalloc(from->n + 1, sizeof(**to));
+    for (size_t i = 0; i < from->n; i++)
+        (*to)[i] = xstrdup(from->names[i]);
+    *n = from->n;
+}
+
+/* The lock comes first.  Killed between the two, the next compile makes the same output from it;
+ * the other way round, gateways could carry numbers that nothing remembers, and the next compile
+ * would give them to others.  If the exchange fails, the old lock returns. */
+static int put_in_place(struct run *run)
+{
+    struct compile_summary *s = run->summary;
+    struct buf old = BUF_INIT, new = BUF_INIT;
+    struct output_result result = {0};
+    bool existed = access(s->lock_file, F_OK) == 0;
+    int changed = 0, r;
+
+    r = output_prepare(run->output, &result, run->err);
+    if (r == 0 && existed)
+        r = fs_read(s->lock_file, LOCK_MAX_BYTES, &old, run->err);
+    if (r == 0) {
+        lock_format(run->new_lock, &new);
+        r = fs_write_if_changed(s->lock_file, buf_cstr(&new), new.len, 0644, &changed, run->err);
+    }
+    if (r == 0) {
+        r = output_commit(run->output, &s->warnings, run->err);
+        if (r < 0 && changed && existed)
+            fs_write(s->lock_file, buf_cstr(&old), old.len, 0644, run->err);
+        else if (r < 0 && changed)
+            unlink(s->lock_file);
+    }
+    if (r == 0) {
+        s->lock_changed = changed;
+        take_names(&result.changed, &s->changed, &s->n_changed);
+        take_names(&result.removed, &s->removed, &s->n_removed);
+    }
+    buf_free(&old);
+    buf_free(&new);
+    return r;
+}
+
+int compile(const struct compile_options *options, struct compile_summary *ret,
+            struct error_list *err)
+{
+    struct run run = {.options = options, .summary = ret, .err = err};
+    double start = now();
+    int r;
+
+    *ret = (struct compile_summary){0};
+    r = plan(&run);
+    if (r == 0)
+        r = render_all(&run);
+    if (r == 0 && run.output)
+        r = put_in_place(&run);
+    rendered_free(&run.rendered);
+    renderer_free(run.renderer);
+    network_free(run.net);
+    lock_free(run.new_lock);
+    lock_free(run.old_lock);
+    mesh_free(run.mesh);
+    output_free(run.output);
+    error_sort(&ret->warnings);
+    error_sort(err);
+    ret->seconds = now() - start;
+    return r;
+}
+
+static void free_names(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+void compile_summary_clear(struct compile_summary *s)
+{
+    free(s->mesh);
+    free(s->lock_file);
+    free_names(s->changed, s->n_changed);
+    free_names(s->removed, s->n_removed);
+    error_clear(&s->warnings);
+    *s = (struct compile_summary){0};
+}
