@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buf.h"
 
@@ -23,6 +24,16 @@ void log_say(enum log_level level, const char *format, ...)
     buf_vprintf(&b, format, ap);
     va_end(ap);
     emit(level, buf_cstr(&b));
+}
+
+void log_lines(enum log_level level, const char *prefix, const char *text)
+{
+    while (*text) {
+        int len = (int)strcspn(text, "\n");
+
+        log_say(level, "%s%.*s", prefix, len, text);
+        text += len + (text[len] == '\n');
+    }
 }
 
 void log_errors(enum log_level level, const struct error_list *err)

@@ -46,7 +46,7 @@ struct loop {
     bool frr_in_force;           /* as far as we know */
     bool frr_stale;              /* something changed while the worker was at it */
     unsigned frr_failures;       /* in a row */
-    uint64_t daemons;            /* routing_daemons_stamp() */
+    uint64_t daemons;            /* routing_incarnation() */
     struct stat seen;            /* bundle.json as it was last taken or refused */
     bool dir_missing;            /* and said */
     char *told_links, *told_frr; /* the last reports of trouble, not to be repeated */
@@ -76,28 +76,31 @@ static void report(char **told, const struct error_list *err)
 
 static void announce(const struct plan *plan)
 {
-    static const char *const lines_end = "\n";
     _cleanup_buf_ struct buf text = BUF_INIT;
-    char *rest = NULL;
 
     plan_print(plan, &text);
-    if (text.len == 0)
-        return;
-    for (char *line = strtok_r(text.data, lines_end, &rest); line;
-         line = strtok_r(NULL, lines_end, &rest))
-        log_say(LOG_LEVEL_INFO, "%s", line);
+    log_lines(LOG_LEVEL_INFO, "", buf_cstr(&text));
 }
 
 /* --- FRR, in a worker ----------------------------------------------------------------------- */
 
 static int work_apply(void *arg, struct error_list *err)
 {
-    return routing_apply(((struct loop *)arg)->settings, err);
+    struct frr_result changed = FRR_RESULT_INIT;
+    int r = routing_apply(((struct loop *)arg)->settings, &changed, err);
+
+    log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
+    frr_result_clear(&changed);
+    return r;
 }
 
 static int work_check(void *arg, struct error_list *err)
 {
-    return routing_check(((struct loop *)arg)->settings, err);
+    struct frr_result differs = FRR_RESULT_INIT;
+    int r = routing_check(((struct loop *)arg)->settings, &differs, err);
+
+    frr_result_clear(&differs);
+    return r;
 }
 
 static void start_worker(struct loop *l, bool apply)
@@ -323,7 +326,7 @@ static void on_signal(struct loop *l)
 
 static void on_look_due(struct loop *l)
 {
-    uint64_t daemons = l->settings->no_frr ? 0 : routing_daemons_stamp(l->settings);
+    uint64_t daemons = l->settings->no_frr ? 0 : routing_incarnation(l->settings);
 
     look_at_bundle(l);
     if (daemons != l->daemons) {

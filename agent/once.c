@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/apply.h"
+#include "agent/log.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
 #include "agent/plan.h"
@@ -67,6 +68,19 @@ static int keep_worse(int r, int q)
     return r == 0 || (r == -EINVAL && q < 0) ? q : r;
 }
 
+static int configure_frr(const struct settings *s,
+                         int (*act)(const struct settings *, struct frr_result *,
+                                    struct error_list *),
+                         struct error_list *err)
+{
+    struct frr_result changed = FRR_RESULT_INIT;
+    int r = act(s, &changed, err);
+
+    log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
+    frr_result_clear(&changed);
+    return r;
+}
+
 static int act(struct session *n, const struct bundle *want, struct error_list *err)
 {
     const struct settings *s = n->apply.settings;
@@ -80,7 +94,7 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
     if (!plan)
         return -EIO;
     r = keep_worse(r, apply_make(&n->apply, want, plan, err));
-    q = plan_has_frr(plan) ? routing_apply(s, err) : 0;
+    q = plan_has_frr(plan) ? configure_frr(s, routing_apply, err) : 0;
     r = keep_worse(r, q);
     if (q == 0)
         r = keep_worse(r, apply_break(&n->apply, plan, err));
@@ -152,7 +166,7 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
     int r = plan ? 0 : -EIO;
 
     if (plan && plan_has_frr(plan))
-        r = routing_remove(s, err);
+        r = configure_frr(s, routing_remove, err);
     /* A router that cannot be asked keeps nothing of ours alive: the links go all the same. */
     if (plan)
         r = keep_worse(r, apply_break(&n->apply, plan, err));
