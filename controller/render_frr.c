@@ -378,7 +378,7 @@ static struct template_value fill_paths(const struct render_job *job, const unsi
                                         size_t n_lengths)
 {
     struct template_value(*values)[H_COUNT];
-    unsigned sorted[3];
+    unsigned sorted[3] = {0};
     size_t n = 0;
 
     values = arena_alloc(job->arena, n_lengths + 1, sizeof(*values));
