@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "common/alloc.h"
+#include "common/fs.h"
+#include "common/name.h"
+
+#define PEM_MAX_BYTES 65536
+#define COMMON_NAME_MAX 64 /* RFC 5280, ub-common-name */
+
+static int crypto_failed(struct error_list *err, const char *file, const char *what)
+{
+    char text[256];
+    unsigned long code = ERR_get_error();
+
+    ERR_error_string_n(code, text, sizeof(text));
+    ERR_clear_error();
+    error_add(err, file, 0, NULL, "%s: %s", what, code ? text : "OpenSSL gives no reason");
+    return -EIO;
+}
+
+static void add_pem(struct buf *b, BIO *bio)
+{
+    char *data;
+    long n = BIO_get_mem_data(bio, &data);
+
+    if (n > 0)
+        buf_add(b, data, (size_t)n);
+}
+
+/* Our files are not encrypted; never ask on the terminal. */
+static int no_passphrase(char *text, int size, int writing, void *data)
+{
+    (void)text;
+    (void)size;
+    (void)writing;
+    (void)data;
+    return -1;
+}
+
+/* *ret: the text of a file as a BIO, which lives as long as *text.  1; 0: there is no such file. */
+static int open_pem(const char *file, struct buf *text, BIO **ret, struct error_list *err)
+{
+    int r;
+
+    if (access(file, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    r = fs_read(file, PEM_MAX_BYTES, text, err);
+    if (r < 0)
+        return r;
+    *ret = BIO_new_mem_buf(buf_cstr(text), (int)text->len);
+    return *ret ? 1 : crypto_failed(err, file, "cannot read it");
+}
+
+/* The one common name of a subject; "": it is not of that form. */
+static void common_name(const X509_NAME *subject, char ret[static COMMON_NAME_MAX + 1])
+{
+    const ASN1_STRING *value;
+    int n;
+
+    ret[0] = '\0';
+    if (X509_NAME_entry_count(subject) != 1 ||
+        X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1) != 0)
+        return;
+    value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, 0));
+    n = ASN1_STRING_length(value);
+    if (n > 0 && n <= COMMON_NAME_MAX) {
+        memcpy(ret, ASN1_STRING_get0_data(value), (size_t)n);
+        ret[n] = '\0';
+    }
+}
+
+/* --- the key
+ * ---------------------------------------------------------------------------------------- */
+
+static int read_key(const char *file, EVP_PKEY **ret, struct error_list *err)
+{
+    struct buf text = BUF_INIT;
+    BIO *bio = NULL;
+    int r = open_pem(file, &text, &bio, err);
+
+    if (r == 1) {
+        *ret = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+        if (!*ret)
+            r = crypto_failed(err, file,
+                              "this is no private key; move the file away and enroll again");
+    }
+    BIO_free(bio);
+    if (text.data)
+        OPENSSL_cleanse(text.data, text.cap);
+    buf_free(&text);
+    return r;
+}
+
+/* Born with its final mode and owner, and under its name only when whole; never over another. */
+static int write_key(const char *file, const char *data, size_t len, uid_t uid, gid_t gid,
+                     struct error_list *err)
+{
+    _cleanup_free_ char *temporary = xasprintf("%s.new-XXXXXX", file);
+    int fd = mkostemp(temporary, O_CLOEXEC), r = 0; /* 0600 */
+
+    if (fd < 0)
+        return error_sys(err, errno, file, "cannot make the file of the private key");
+    if (write(fd, data, len) != (ssize_t)len)
+        r = errno ? -errno : -EIO;
+    if (r == 0 && fchown(fd, uid, gid) < 0)
+        r = -errno;
+    if (r == 0 && fsync(fd) < 0)
+        r = -errno;
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    if (r == 0 && renameat2(AT_FDCWD, temporary, AT_FDCWD, file, RENAME_NOREPLACE) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlink(temporary);
+        return error_sys(err, -r, file, "cannot write the private key");
+    }
+    return 0;
+}
+
+static int make_key(const char *file, uid_t uid, gid_t gid, EVP_PKEY **ret, struct error_list *err)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    BIO *bio = BIO_new(BIO_s_secmem());
+    char *data;
+    int r;
+
+    if (!key || !bio || PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
+        r = crypto_failed(err, file, "cannot make the private key");
+    } else {
+        long n = BIO_get_mem_data(bio, &data);
+
+        r = write_key(file, data, n > 0 ? (size_t)n : 0, uid, gid, err);
+    }
+    BIO_free(bio);
+    if (r < 0)
+        EVP_PKEY_free(key);
+    else
+        *ret = key;
+    return r;
+}
+
+/* --- the request
+ * ------------------------------------------------------------------------------------ */
+
+/* Which gateway the key was made for.  1: *ret set; 0: nothing says it. */
+static int requested_name(const char *file, char ret[static COMMON_NAME_MAX + 1],
+                          struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    X509_REQ *request;
+    BIO *bio = NULL;
+    int r = open_pem(file, &text, &bio, err);
+
+    if (r < 1)
+        return r;
+    request = PEM_read_bio_X509_REQ(bio, NULL, no_passphrase, NULL);
+    BIO_free(bio);
+    ret[0] = '\0';
+    if (request)
+        common_name(X509_REQ_get_subject_name(request), ret);
+    X509_REQ_free(request);
+    ERR_clear_error();
+    return ret[0] != '\0';
+}
+
+static int make_request(const char *gateway, EVP_PKEY *key, struct key_request *ret,
+                        struct error_list *err)
+{
+    X509_REQ *request = X509_REQ_new();
+    X509_NAME *name = X509_NAME_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(key, &der);
+    bool ok =
+        request && name && bio && n > 0 && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
+        X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
+                                   (const unsigned char *)gateway, -1, -1, 0) == 1 &&
+        X509_REQ_set_subject_name(request, name) == 1 && X509_REQ_set_pubkey(request, key) == 1 &&
+        X509_REQ_sign(request, key, EVP_sha256()) > 0 && PEM_write_bio_X509_REQ(bio, request) == 1;
+
+    if (ok) {
+        add_pem(&ret->pem, bio);
+        digest_sha256_spoken(der, (size_t)n, ret->fingerprint);
+    }
+    OPENSSL_free(der);
+    BIO_free(bio);
+    X509_NAME_free(name);
+    X509_REQ_free(request);
+    return ok ? 0 : crypto_failed(err, NULL, "cannot make the request");
+}
+
+int key_generate(const char *keys, const char *gateway, uid_t uid, gid_t gid,
+                 struct key_request *ret, struct error_list *err)
+{
+    _cleanup_free_ char *key_file = xasprintf("%s/gateway.key", keys);
+    _cleanup_free_ char *request_file = xasprintf("%s/gateway.csr", keys);
+    char name[COMMON_NAME_MAX + 1];
+    EVP_PKEY *key = NULL;
+    int r;
+
+    *ret = (struct key_request){.pem = BUF_INIT};
+    if (!name_valid(gateway))
+        return error_add(err, NULL, 0, NULL,
+                         "this is no valid name of a gateway (letters, digits, '.', '_', '-'; at "
+                         "most %d); use the name in the model",
+                         NAME_MAX_LEN);
+    r = read_key(key_file, &key, err);
+    if (r == 1) {
+        ret->reused = true;
+        r = requested_name(request_file, name, err);
+        if (r == 1 && strcmp(name, gateway) != 0)
+            r = error_add(err, key_file, 0, NULL,
+                          "this key is that of gateway '%s'; to make this machine gateway '%s', "
+                          "move the folder %s away and enroll again",
+                          name, gateway, keys);
+    } else if (r == 0) {
+        r = make_key(key_file, uid, gid, &key, err);
+    }
+    if (r >= 0)
+        r = make_request(gateway, key, ret, err);
+    if (r == 0)
+        r = fs_write(request_file, buf_cstr(&ret->pem), ret->pem.len, 0644, err);
+    EVP_PKEY_free(key);
+    if (r < 0)
+        key_request_clear(ret);
+    return r;
+}
+
+void key_request_clear(struct key_request *request)
+{
+    buf_free(&request->pem);
+}
+
+/* --- the answer
+ * ------------------------------------------------------------------------------------- */
+
+struct answer {
+    const char *file;
+    X509 *cert, *ca;
+};
+
+static int read_answer(struct answer *a, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    X509 *more = NULL;
+    BIO *bio = NULL;
+    int r = open_pem(a->file, &text, &bio, err);
+
+    if (r == 0)
+        return error_add(err, a->file, 0, NULL, "there is no such file");
+    if (r < 0)
+        return r;
+    a->cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    a->ca = a->cert ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+    more = a->ca ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+    BIO_free(bio);
+    ERR_clear_error();
+    X509_free(more);
+    if (a->ca && !more)
+        return 0;
+    return error_add(err, a->file, 0, NULL,
+                     "this is no answer of 'p2pvpn-ctl enroll': it does not hold the certificate "
+                     "of the gateway and that of the authority");
+}
+
+/* GATEWAY.gN, N from 1 and without leading zeros. */
+static bool name_fits(const char *common, const char *gateway)
+{
+    size_t n = strlen(gateway);
+    const char *digits = common + n + 2;
+
+    return strncmp(common, gateway, n) == 0 && strncmp(common + n, ".g", 2) == 0 &&
+           digits[0] >= '1' && digits[0] <= '9' && strspn(digits, "0123456789") == strlen(digits);
+}
+
+/* Chain, dates, and both usages: a gateway is the server of one link and the client of another. */
+static int check_chain(const struct answer *a, struct error_list *err)
+{
+    static const int purposes[] = {X509_PURPOSE_SSL_SERVER, X509_PURPOSE_SSL_CLIENT};
+    X509_STORE *store = X509_STORE_new();
+    int r = store && X509_STORE_add_cert(store, a->ca) == 1
+                ? 0
+                : crypto_failed(err, a->file, "cannot check the certificate");
+
+    for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]) && r == 0; i++) {
+        X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+
+        if (!ctx || X509_STORE_CTX_init(ctx, store, a->cert, NULL) != 1 ||
+            X509_STORE_CTX_set_purpose(ctx, purposes[i]) != 1)
+            r = crypto_failed(err, a->file, "cannot check the certificate");
+        else if (X509_verify_cert(ctx) != 1)
+            r = error_add(err, a->file, 0, NULL,
+                          "the certificate is not valid here and now: %s; check this machine's "
+                          "clock, or ask for a new answer",
+                          X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+        X509_STORE_CTX_free(ctx);
+    }
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return r;
+}
+
+/* 1: the file holds this very certificate; 0: there is no file; -EINVAL: it holds another. */
+static int compare_file(const char *file, X509 *cert, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    BIO *bio = NULL;
+    X509 *old;
+    int r = open_pem(file, &text, &bio, err);
+
+    if (r < 1)
+        return r;
+    old = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    BIO_free(bio);
+    r = old && X509_cmp(old, cert) == 0 ? 1 : -EINVAL;
+    X509_free(old);
+    ERR_clear_error();
+    return r;
+}
+
+static int check_answer(const struct answer *a, const char *keys, const char *common,
+                        struct error_list *err)
+{
+    _cleanup_free_ char *key_file = xasprintf("%s/gateway.key", keys);
+    _cleanup_free_ char *request_file = xasprintf("%s/gateway.csr", keys);
+    _cleanup_free_ char *ca_file = xasprintf("%s/ca.crt", keys);
+    char gateway[COMMON_NAME_MAX + 1];
+    EVP_PKEY *key = NULL;
+    int r = read_key(key_file, &key, err);
+
+    if (r == 1)
+        r = requested_name(request_file, gateway, err);
+    if (r == 0)
+        r = error_add(err, keys, 0, NULL,
+                      "there is no key that this could be the answer for; make one with "
+                      "'p2pvpn-agent enroll --gateway NAME'");
+    else if (r == 1 && EVP_PKEY_eq(X509_get0_pubkey(a->cert), key) != 1)
+        r = error_add(err, a->file, 0, NULL,
+                      "the certificate is for another key than this gateway's; have the request "
+                      "of this gateway answered, %s",
+                      request_file);
+    else if (r == 1 && !name_fits(common, gateway))
+        r = error_add(err, a->file, 0, NULL,
+                      "the certificate is for '%s', and this is gateway '%s'; have the request of "
+                      "this gateway answered, %s",
+                      common, gateway, request_file);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    if (r < 0)
+        return r;
+    r = check_chain(a, err);
+    if (r == 0 && compare_file(ca_file, a->ca, err) == -EINVAL)
+        r = error_add(err, a->file, 0, NULL,
+                      "the answer comes from another authority than the one installed; if the "
+                      "mesh really has a new one, remove %s first",
+                      ca_file);
+    return r;
+}
+
+static int install_certificate(const char *file, X509 *cert, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio && PEM_write_bio_X509(bio, cert) == 1;
+
+    if (ok)
+        add_pem(&text, bio);
+    BIO_free(bio);
+    return ok ? fs_write_if_changed(file, buf_cstr(&text), text.len, 0644, NULL, err)
+              : crypto_failed(err, file, "cannot write the certificate");
+}
+
+static void format_time(const ASN1_TIME *time, char *ret, size_t size)
+{
+    struct tm tm = {0};
+
+    ASN1_TIME_to_tm(time, &tm);
+    if (strftime(ret, size, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+        ret[0] = '\0';
+}
+
+int key_install(const char *keys, const char *answer_file, struct key_installed *ret,
+                struct error_list *err)
+{
+    _cleanup_free_ char *ca_file = xasprintf("%s/ca.crt", keys);
+    _cleanup_free_ char *cert_file = xasprintf("%s/gateway.crt", keys);
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct answer a = {.file = answer_file};
+    char common[COMMON_NAME_MAX + 1];
+    int r = read_answer(&a, err);
+
+    *ret = (struct key_installed){0};
+    if (r == 0) {
+        common_name(X509_get_subject_name(a.cert), common);
+        r = check_answer(&a, keys, common, err);
+    }
+    if (r == 0) {
+        ret->changed = compare_file(cert_file, a.cert, &ignored) != 1;
+        r = install_certificate(ca_file, a.ca, err);
+    }
+    if (r == 0)
+        r = install_certificate(cert_file, a.cert, err);
+    if (r == 0) {
+        ret->common_name = xstrdup(common);
+        format_time(X509_get0_notAfter(a.cert), ret->not_after, sizeof(ret->not_after));
+    }
+    error_clear(&ignored);
+    X509_free(a.cert);
+    X509_free(a.ca);
+    return r;
+}
+
+void key_installed_clear(struct key_installed *installed)
+{
+    free(installed->common_name);
+    installed->common_name = NULL;
+}
