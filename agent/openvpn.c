@@ -175,11 +175,27 @@ void openvpn_bound_log(const struct settings *s, const char *interface)
         return; /* tried again later; the log is nobody's reason to stop */
 }
 
+/* The last line of the text, cut out of it; "" if there is none. */
+static char *cut_last_line(char *text)
+{
+    size_t len = strlen(text);
+    char *end;
+
+    while (len > 0 && text[len - 1] == '\n')
+        text[--len] = '\0';
+    end = strrchr(text, '\n');
+    if (!end)
+        return text;
+    *end = '\0';
+    return end + 1;
+}
+
 char *openvpn_last_words(const struct settings *s, const char *interface)
 {
+    static const char hint[] = "Use --help for more information."; /* follows the reason */
     _cleanup_free_ char *path = settings_log_path(s, interface);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    char text[512], *last = text;
+    char text[1024], *last;
     off_t end;
     ssize_t n;
 
@@ -189,12 +205,9 @@ char *openvpn_last_words(const struct settings *s, const char *interface)
     n = pread(fd, text, sizeof(text) - 1,
               end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0);
     close(fd);
-    if (n <= 0)
-        return xstrdup("");
-    while (n > 0 && text[n - 1] == '\n')
-        n--;
-    text[n] = '\0';
-    if (strrchr(text, '\n'))
-        last = strrchr(text, '\n') + 1;
+    text[n > 0 ? n : 0] = '\0';
+    last = cut_last_line(text);
+    if (strcmp(last, hint) == 0)
+        last = cut_last_line(text);
     return xstrdup(last);
 }

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`p2pvpn-agent apply` and `remove` against a real kernel and real OpenVPN."""
+import os
+import pwd
+import shutil
+
+import pytest
+
+from agent_sandbox import AGENT, LINK_USER, Link, Sandbox, sh, write_bundle
+from p2plab.wait import wait_for
+
+
+@pytest.fixture()
+def box():
+    s = Sandbox()
+    yield s
+    s.close()
+
+
+def refused(node, *arguments):
+    """Runs apply, expects exit 1 and returns what it said."""
+    answer = node.agent("apply", *arguments, node.bundle, check=False)
+    assert answer.returncode == 1, answer.stderr
+    return answer.stderr
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+
+
+def test_link_comes_up_and_second_apply_does_nothing(box):
+    for node in box.nodes():
+        node.agent("apply", node.bundle)
+    box.wait_up()
+    link = box.left.link("pv2")
+    assert link["mtu"] == 1400 and link["txqlen"] == 500
+    assert link["ifalias"] == "p2pvpn bench right" and link["altnames"] == ["pv-right"]
+    assert link["linkinfo"]["info_kind"] == "tun"
+    assert box.left.addresses("pv2") == {"172.19.0.0/31", "fd00::/127"}
+    assert not any(a.get("tentative") for a in link["addr_info"])
+    assert box.left.sysctl("net.ipv4.ip_forward") == "1"
+    assert box.left.sysctl("net.ipv6.conf.all.forwarding") == "1"
+    assert box.left.sysctl("net.ipv4.conf.pv2.rp_filter") == "2"
+    assert box.left.sysctl("net.ipv4.fib_multipath_hash_policy") == "1"
+    assert box.left.sysctl("net.ipv6.conf.pv2.accept_ra") == "0"
+
+    before = box.left.process("pv2")
+    assert box.left.agent("apply", "--dry-run", box.left.bundle).stdout == ""
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.process("pv2") == before
+
+
+def test_openvpn_has_no_rights(box):
+    box.left.agent("apply", box.left.bundle)
+    pid = box.left.process("pv2")
+    status = status_of(pid)
+    uid, gid = pwd.getpwnam(LINK_USER)[2:4]
+    assert status["Uid"].split() == [str(uid)] * 4 and status["Gid"].split() == [str(gid)] * 4
+    assert status["Groups"].strip() == ""
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[name], 16) == 0, name
+    assert status["NoNewPrivs"] == "1"
+    assert os.getsid(pid) == pid
+    # Nothing of the agent's is open in it, the lock least of all.
+    opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    assert not any("agent.lock" in path for path in opened)
+    # The key is its own, the configuration and the agent's files are not.
+    for path in (box.left.state / "current" / "openvpn" / "pv2.conf", box.left.run_dir / "pv2.json"):
+        assert path.stat().st_uid == 0 and not path.stat().st_mode & 0o022
+
+
+def test_router_advertisements_go_on(box):
+    """Forwarding would make the kernel deaf for them on the uplink."""
+    assert box.left.sysctl("net.ipv6.conf.eth0.accept_ra") == "1"
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.sysctl("net.ipv6.conf.eth0.accept_ra") == "2"
+
+
+def test_name_taken(box):
+    box.left.ip("link", "add", "pv2", "type", "bridge")
+    said = refused(box.left)
+    assert "the link to right needs an interface of this name" in said
+    assert "rename that one" in said
+    assert box.left.link("pv2")["linkinfo"]["info_kind"] == "bridge"
+    assert box.left.process("pv2") is None
+    box.left.ip("link", "del", "pv2")
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.process("pv2")
+
+
+def test_altname_taken(box):
+    box.left.ip("link", "property", "add", "dev", "eth0", "altname", "pv-right")
+    answer = box.left.agent("apply", box.left.bundle, check=False)
+    assert "another interface has it" in answer.stderr
+    assert box.left.process("pv2"), "the link works without its second name"
+
+
+def test_not_enrolled(box):
+    (box.left.state / "keys" / "gateway.crt").unlink()
+    assert "run 'p2pvpn-agent enroll --gateway NAME'" in refused(box.left)
+    assert box.left.process("pv2") is None
+
+
+def test_no_tun_device_for_the_link_user(box):
+    """The device's mode is the machine's: a namespace of mounts hides it from the others."""
+    command = ["unshare", "-m", "sh", "-c",
+               'mount -t tmpfs none /dev/net && exec "$@"', "sh", AGENT, "apply",
+               *box.left.options(), box.left.bundle]
+    answer = box.left.exec(*command, check=False)
+    assert answer.returncode != 0
+    assert "/dev/net/tun is missing: load the kernel module with 'modprobe tun'" in answer.stderr
+    command[4] = ('mount -t tmpfs none /dev/net && mknod -m 600 /dev/net/tun c 10 200 && '
+                  'exec "$@"')
+    answer = box.left.exec(*command, check=False)
+    assert answer.returncode == 1 and "chmod 0666 /dev/net/tun" in answer.stderr
+
+
+@pytest.mark.parametrize("user,sentence", [
+    ("no-such-user", "does not exist: create it"),
+    ("root", "must not run as 'root'"),
+])
+def test_bad_link_user(box, user, sentence):
+    assert sentence in refused(box.left, "--link-user", user)
+
+
+def test_link_that_does_not_start_is_told(box):
+    box.left_link.extra = "no-such-directive\n"
+    box.write()
+    answer = box.left.agent("apply", box.left.bundle, check=False)
+    assert answer.returncode == 3
+    assert "OpenVPN of link pv2 to right does not stay alive" in answer.stderr
+
+
+def test_bundle_of_another_gateway(box):
+    box.left.agent("apply", box.left.bundle)
+    process = box.left.process("pv2")
+    shutil.rmtree(box.left.bundle)
+    shutil.copytree(box.right.bundle, box.left.bundle)
+    said = refused(box.left)
+    assert "this bundle is for gateway 'right' of mesh 'bench', but here runs gateway 'left'" in said
+    assert box.left.process("pv2") == process
+
+
+@pytest.mark.parametrize("file", ["bundle.json", "openvpn/pv2.conf", "frr/frr.conf"])
+def test_damaged_bundle_changes_nothing(box, file):
+    box.left.agent("apply", box.left.bundle)
+    process, before = box.left.process("pv2"), (box.left.state / "current" / file).read_bytes()
+    path = box.left.bundle / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    refused(box.left)
+    path.unlink()
+    assert box.left.agent("apply", box.left.bundle, check=False).returncode != 0
+    assert (box.left.state / "current" / file).read_bytes() == before
+    assert box.left.process("pv2") == process
+
+
+def test_only_what_changed_is_touched(box):
+    """Another MTU restarts its link, other addresses restart nothing."""
+    third = Link("third", 3, ["172.19.0.2/31"], ["172.19.0.3"], server=True, port=11003)
+    write_bundle(box.left.bundle, "left", 1, [box.left_link, third])
+    box.left.agent("apply", box.left.bundle)
+    first, second = box.left.process("pv2"), box.left.process("pv3")
+    third.addresses = ["172.19.0.4/31"]
+    third.peer_addresses = ["172.19.0.5"]
+    box.left_link.queue = 700
+    write_bundle(box.left.bundle, "left", 1, [box.left_link, third])
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.addresses("pv3") == {"172.19.0.4/31"}
+    assert box.left.link("pv2")["txqlen"] == 700
+    assert (box.left.process("pv2"), box.left.process("pv3")) == (first, second)
+    third.mtu = 1300
+    write_bundle(box.left.bundle, "left", 1, [box.left_link, third])
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.link("pv3")["mtu"] == 1300
+    assert box.left.process("pv2") == first and box.left.process("pv3") != second
+
+
+def test_imported_link_has_its_peer_beside_it(box):
+    box.left_link.addresses, box.left_link.peer_addresses = ["172.17.4.1/32"], ["172.17.4.2"]
+    box.right_link.addresses, box.right_link.peer_addresses = ["172.17.4.2/32"], ["172.17.4.1"]
+    box.write()
+    for node in box.nodes():
+        node.agent("apply", node.bundle)
+    wait_for(lambda: box.left.pings("172.17.4.2"), 15, "a ping over the imported link")
+    address = [a for a in box.left.link("pv2")["addr_info"] if a["scope"] == "global"]
+    assert [(a["local"], a["address"]) for a in address] == [("172.17.4.1", "172.17.4.2")]
+
+
+def test_link_leaves_and_nothing_remains(box):
+    box.left.ip("link", "add", "pv5", "type", "bridge")  # not ours
+    for node in box.nodes():
+        node.agent("apply", node.bundle)
+    box.wait_up()
+    pid = box.left.process("pv2")
+    write_bundle(box.left.bundle, "left", 1, [])
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.link("pv2") is None and not os.path.exists(f"/proc/{pid}/exe")
+    assert [f for f in os.listdir(box.left.run_dir) if f.endswith(".json")] == []
+    assert os.listdir(box.left.run_dir / "management") == []
+    assert box.left.link("pv5")
+
+
+def test_remove(box):
+    box.left.agent("apply", box.left.bundle)
+    box.left.agent("remove")
+    assert box.left.link("pv2") is None
+    assert sh("ip", "netns", "pids", box.left.netns).stdout == ""
+    assert os.listdir(box.left.state) == ["keys"] and not box.left.run_dir.exists()
+    box.left.agent("remove")  # nothing there: done
+    box.left.agent("apply", box.left.bundle)
+    assert box.left.process("pv2")
