@@ -113,7 +113,7 @@ static void check_contradictions(struct allocator *al)
     }
 }
 
-/* Takes a number for a gateway. */
+/* Takes a number for a gateway; it stays without one (0) when somebody else has it. */
 static void take_number(struct allocator *al, uint32_t g, uint32_t number)
 {
     uint32_t other = number <= GATEWAY_MAX_NUMBER ? al->owner[number] : NOBODY;
@@ -125,7 +125,7 @@ static void take_number(struct allocator *al, uint32_t g, uint32_t number)
                       "/base-port, or use a number up to %" PRIu32,
                       number, al->mesh->base_port, al->mesh->base_port + number, al->max_number);
     else if (other == NOBODY)
-        al->owner[number] = g;
+        al->owner[al->net->gateways[g].number = number] = g;
     else if (al->kept[other])
         gateway_error(al, g, "number",
                       "%" PRIu32 " is taken: %s: /p2pvpn-lock:lock/gateway[name='%s']/number has "
@@ -137,7 +137,6 @@ static void take_number(struct allocator *al, uint32_t g, uint32_t number)
                       " is also the number of gateway '%s'; choose another, or leave the "
                       "leaf out",
                       number, al->mesh->gateways[other].name);
-    al->net->gateways[g].number = number;
 }
 
 /* Values that were given, by the lock or the model, before numbers are looked for. */

@@ -10,7 +10,7 @@
 #include "controller/network.h"
 
 #define WORD 64
-#define BUDGET (UINT64_C(1) << 29) /* words looked at before the bound becomes an estimate */
+#define BUDGET (UINT64_C(1) << 28) /* words looked at before the bound becomes an estimate */
 #define NAMED 4                    /* gateways named on each side of an error */
 
 typedef uint64_t word;

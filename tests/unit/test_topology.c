@@ -584,7 +584,7 @@ int main(void)
     tcase_add_test(t, two_islands);
     tcase_add_test(t, gateways_that_share_a_lan);
     tcase_add_test(t, nobody_in_a_segment);
-    tcase_add_loop_test(t, path_bound_is_exact, 0, 200);
+    tcase_add_loop_test(t, path_bound_is_exact, 0, 60);
     tcase_add_test(t, link_ends);
     tcase_add_test(t, mtu_too_small_for_ipv6);
     tcase_add_test(t, large);
