@@ -87,6 +87,14 @@ static struct prefix host(struct prefix p)
     return p;
 }
 
+/* Both endpoints are addresses, of different families. */
+static bool families_differ(const struct mesh *mesh, uint32_t a, uint32_t b)
+{
+    unsigned x = mesh->gateways[a].endpoint_family, y = mesh->gateways[b].endpoint_family;
+
+    return x != FAMILY_NONE && y != FAMILY_NONE && x != y;
+}
+
 void network_link_end(const struct network *net, uint32_t self, const struct network_peer *peer,
                       struct link_end *ret)
 {
@@ -122,6 +130,8 @@ void network_link_end(const struct network *net, uint32_t self, const struct net
         ret->local_port = low ? o->port_a : o->port_b;
     if (o && (low ? o->port_b : o->port_a))
         remote_port = low ? o->port_b : o->port_a;
+    if (ret->role == LINK_ROLE_SERVER && families_differ(mesh, self, peer->gateway))
+        ret->remote_host = NULL;
     ret->remote_port = ret->remote_host ? remote_port : 0;
     ret->tun_mtu = (uint16_t)(ret->settings.underlay_mtu - overhead(mesh, link));
 }

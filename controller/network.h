@@ -69,7 +69,9 @@ struct link_end {
     struct prefix address[2], peer_address[2];
     uint16_t local_port;
     uint16_t remote_port;    /* 0 with remote_host NULL */
-    const char *remote_host; /* the peer's endpoint, NULL when it has none */
+    /* The peer's endpoint.  NULL: it has none, or one end's endpoint is an IPv4 address and the
+     * other's an IPv6 address: they cannot both call with one socket, so the client calls. */
+    const char *remote_host;
     enum link_role role; /* server: it has an endpoint and the peer has none, or the lower number */
     struct mesh_settings settings; /* resolved */
     uint16_t tun_mtu;

@@ -53,11 +53,14 @@ static const struct template_field fields[O_COUNT] = {
 };
 const struct template_type openvpn_template_type = {TEMPLATE_OBJECT, fields, O_COUNT, NULL};
 
-/* The family of the UDP socket: that of the address we call, or else that of the address on which
- * we are called.  A DNS name may mean either, and so may a gateway that nobody can call. */
-static const char *proto(const struct mesh_gateway *self, const struct mesh_gateway *peer)
+/* The family of the UDP socket: that of the address we call; else, because both ends must choose the
+ * same one, that of the address on which we are called.  Where neither is an address, either. */
+static const char *proto(const struct link_end *e, const struct mesh_gateway *self,
+                         const struct mesh_gateway *peer)
 {
-    switch (peer->endpoint ? peer->endpoint_family : self->endpoint_family) {
+    bool known = e->remote_host && peer->endpoint_family != FAMILY_NONE;
+
+    switch (known ? peer->endpoint_family : self->endpoint_family) {
     case FAMILY_IPV4:
         return "udp4";
     case FAMILY_IPV6:
@@ -88,7 +91,7 @@ int render_openvpn(const struct template *t, const struct render_job *job, size_
         [O_IDENTITY] = {identity, (size_t)n},
         [O_INTERFACE] = value_text(job->interfaces[end]),
         [O_SERVER] = value_number(e->role == LINK_ROLE_SERVER),
-        [O_PROTO] = value_text(proto(job->gateway, peer)),
+        [O_PROTO] = value_text(proto(e, job->gateway, peer)),
         [O_LOCAL_PORT] = value_number(e->local_port),
         [O_REMOTE] = {e->remote_host ? remote : NULL, 0},
         /* Only where we cannot know the peer's address: it has none that we were told, or a name
