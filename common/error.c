@@ -7,27 +7,40 @@
 
 #include "common/alloc.h"
 #include "common/buf.h"
+#include "common/name.h"
 
 /* The longest message that is kept: hostile input is quoted in errors and may be very long. */
 #define MESSAGE_MAX 2000
 
-/* Copies text with every control byte (and DEL) spelled out, cut at MESSAGE_MAX. */
+/* The length of a character that a terminal may see; 0: a control byte, an invisible or
+ * bidirectional character, or not UTF-8. */
+static size_t visible_character(const char *p)
+{
+    unsigned char c = (unsigned char)*p;
+    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+    if (n == 1)
+        return c >= 0x20 && c != 0x7f;
+    return strnlen(p, n) == n && value_valid(p, n) ? n : 0;
+}
+
+/* Copies text with every other byte spelled out, cut at MESSAGE_MAX. */
 static char *printable(const char *text)
 {
     struct buf b = BUF_INIT;
-    size_t n = 0;
 
-    for (const char *p = text; *p; p++, n++) {
-        unsigned char c = (unsigned char)*p;
+    for (const char *p = text; *p;) {
+        size_t n = visible_character(p);
 
-        if (n == MESSAGE_MAX && strlen(p) > 3) {
+        if (p - text >= MESSAGE_MAX && strnlen(p, 4) > 3) {
             buf_str(&b, "...");
             break;
         }
-        if (c < 0x20 || c == 0x7f)
-            buf_printf(&b, "\\x%02x", c);
+        if (n)
+            buf_add(&b, p, n);
         else
-            buf_add(&b, p, 1);
+            buf_printf(&b, "\\x%02x", (unsigned char)*p);
+        p += n ? n : 1;
     }
     return buf_steal(&b);
 }

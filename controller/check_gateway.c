@@ -192,12 +192,13 @@ static void check_number_ranges(const struct check *c)
     }
     if (ports && m->n_gateways > port_room)
         check_report(c, c->err, addressing, "base-port",
-                     "%u leaves UDP ports for %" PRIu32 " gateways, and the mesh has %zu; lower it",
+                     "%u leaves UDP ports for the gateway numbers up to %" PRIu32
+                     ", and there are %zu gateways; lower it",
                      m->base_port, port_room, m->n_gateways);
     if (asns && n_derived > asn_room(m))
         check_report(c, c->err, addressing, "base-asn",
-                     "%" PRIu32 " leaves private ASNs for %" PRIu32
-                     " gateways, and the mesh has %" PRIu32 "; lower it",
+                     "%" PRIu32 " leaves private ASNs for the gateway numbers up to %" PRIu32
+                     ", and %" PRIu32 " gateways need one; lower it",
                      m->base_asn, asn_room(m), n_derived);
 }
 
@@ -282,7 +283,7 @@ void check_gateways(const struct check *c)
     for (uint32_t i = 0; i < c->mesh->n_gateways; i++)
         check_gateway(c, i);
     check_lans_served(c);
-    if (c->mesh->n_gateways == 1)
+    if (c->mesh->n_gateways == 1 && c->err->n == 0)
         check_report(c, c->warnings, c->places->gateways[0], NULL,
                      "it is the only gateway, so there is no link; add the others");
 }

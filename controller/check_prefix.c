@@ -21,7 +21,8 @@ struct span {
     const struct document_node *node; /* NULL: the default pool */
 };
 
-static void check_one(const struct check *c, const struct mesh_prefix_place *place)
+/* False: it is nothing to compare with others. */
+static bool check_one(const struct check *c, const struct mesh_prefix_place *place)
 {
     const struct prefix *p = &place->prefix;
     bool v6 = p->family == FAMILY_IPV6, lan = place->lan != MESH_NONE;
@@ -58,6 +59,7 @@ static void check_one(const struct check *c, const struct mesh_prefix_place *pla
                      "%s is not in private space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16); "
                      "correct it, or set addressing/allow-public-prefix to true if it is yours",
                      text);
+    return !lan || p->len >= limits[v6].shortest;
 }
 
 static void owner_text(const struct check *c, const struct span *s, struct buf *ret)
@@ -91,7 +93,11 @@ static void report_overlap(const struct check *c, const struct span *outer,
         return;
     }
     owner_text(c, early, &owner);
-    if (late->lan == early->lan)
+    if (prefix_compare(&late->prefix, &early->prefix) == 0)
+        check_report(c, c->err, late->node, NULL,
+                     "%s is also a prefix %s; no address can be in two places, change one of them",
+                     text, buf_cstr(&owner));
+    else if (late->lan == early->lan)
         check_report(c, c->err, late->node, NULL,
                      "%s overlaps %s %s, the same one; remove the one that is inside the other",
                      text, other, buf_cstr(&owner));
@@ -165,12 +171,13 @@ void check_prefixes(const struct check *c)
     for (size_t i = 0; i < c->places->n_prefixes; i++) {
         const struct mesh_prefix_place *place = &c->places->prefixes[i];
 
-        check_one(c, place);
+        pool_v4 |= place->lan == MESH_NONE && place->prefix.family == FAMILY_IPV4;
+        if (!check_one(c, place))
+            continue;
         spans[n++] = (struct span){.prefix = prefix_network(&place->prefix),
                                    .lan = place->lan,
                                    .gateway = MESH_NONE,
                                    .node = place->node};
-        pool_v4 |= place->lan == MESH_NONE && place->prefix.family == FAMILY_IPV4;
     }
     if (m->has_ipv4 && !pool_v4) {
         spans[n] = (struct span){.lan = MESH_NONE, .gateway = MESH_NONE};

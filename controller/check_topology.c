@@ -99,8 +99,8 @@ static void check_segment(const struct check *c, const struct groups *groups, si
             n_hubs += in_groups(&m->gateways[k], s->hub_groups, s->n_hub_groups);
         if (n_hubs && s->hubs_per_spoke > n_hubs)
             check_report(c, c->err, node, "hubs-per-spoke",
-                         "%" PRIu32 " is more than the %" PRIu32
-                         " gateways in the hub groups; lower it, or add hubs",
+                         "%" PRIu32 " is more than there are gateways in the hub groups, %" PRIu32
+                         "; lower it, or add hubs",
                          s->hubs_per_spoke, n_hubs);
     }
     if (s->kind != SEGMENT_FULL_MESH && document_child(node, "transit-members"))

@@ -79,14 +79,25 @@ const struct document_node *document_child(const struct document_node *node, con
     return child;
 }
 
+/* "p2pvpn-mesh" of itself and of "urn:p2pvpn:yang:p2pvpn-mesh". */
+static const char *module_name(const char *module)
+{
+    const char *last = module;
+
+    for (const char *p = module; *p; p++)
+        if (*p == ':' || *p == '/')
+            last = p + 1;
+    return last;
+}
+
 static void path_step(const struct document_node *node, struct buf *ret)
 {
     if (!node->parent)
         return;
     path_step(node->parent, ret);
     buf_char(ret, '/');
-    if (!node->parent->parent)
-        buf_str(ret, "p2pvpn-mesh:");
+    if (!node->parent->parent && node->module)
+        buf_printf(ret, "%.*s:", NAME_MAX_LEN, module_name(node->module));
     /* A name that YANG does not know may be anything; its place is told, not its bytes. */
     if (strlen(node->name) <= NAME_MAX_LEN)
         buf_str(ret, node->name);

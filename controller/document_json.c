@@ -200,7 +200,9 @@ static int read_list(struct reader *r, struct document_node *parent, const char 
         if (result < 0)
             return result;
     } while (take(r, ','));
-    return take(r, ']') ? 0 : wrong(r, "a comma or ] is missing in a list");
+    return take(r, ']')
+               ? 0
+               : wrong(r, "a comma or ] is missing here, or at the end of the line before");
 }
 
 /* Behind the opening brace. */
@@ -231,7 +233,7 @@ static int read_object(struct reader *r, struct document_node *node)
         if (take(r, '}'))
             return 0;
         if (!take(r, ','))
-            return wrong(r, "a comma or } is missing");
+            return wrong(r, "a comma or } is missing here, or at the end of the line before");
     }
 }
 

@@ -95,6 +95,10 @@ static void report_unknown(struct walk *w, struct document_node *node,
     struct instance_guess guess = {0};
 
     instance_quote(node->name, &quoted);
+    if (node->name[0] == '@') {
+        report(w, node, "annotations have no meaning in a model; remove it");
+        return;
+    }
     for (unsigned i = 0; i < parent->n_children; i++) {
         instance_guess(&guess, node->name, parent->children[i].name);
         buf_printf(&known, "%s%s", i ? ", " : "", parent->children[i].name);
