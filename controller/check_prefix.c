@@ -7,6 +7,8 @@
 
 #include "controller/check_internal.h"
 
+/* Where links have their addresses unless the lock says otherwise; so lans are compared with it
+ * where the lock is known (pool.h). */
 #define DEFAULT_POOL "172.19.0.0/16"
 
 /* Shorter ones swallow whole address plans, longer ones have no room for a host and a gateway. */
@@ -18,7 +20,7 @@ struct span {
     struct prefix prefix;             /* without host bits */
     uint32_t lan;                     /* MESH_NONE: link addresses */
     uint32_t gateway;                 /* MESH_NONE: not the endpoint of a gateway */
-    const struct document_node *node; /* NULL: the default pool */
+    const struct document_node *node; /* NULL: the default link addresses */
 };
 
 /* False: it is nothing to compare with others. */
@@ -79,19 +81,12 @@ static void report_overlap(const struct check *c, const struct span *outer,
     char text[PREFIX_TEXT_MAX], other[PREFIX_TEXT_MAX];
     _cleanup_buf_ struct buf owner = BUF_INIT;
 
-    if (!inner->node || (outer->node && outer->node->line > inner->node->line)) {
+    if (outer->node->line > inner->node->line) {
         late = outer;
         early = inner;
     }
     prefix_format(&late->prefix, text);
     prefix_format(&early->prefix, other);
-    if (!early->node) {
-        check_report(c, c->err, late->node, NULL,
-                     "%s overlaps %s, from which links take their addresses; set "
-                     "addressing/link-prefix to a prefix that no lan uses",
-                     text, other);
-        return;
-    }
     owner_text(c, early, &owner);
     if (prefix_compare(&late->prefix, &early->prefix) == 0)
         check_report(c, c->err, late->node, NULL,
@@ -153,8 +148,14 @@ static void sweep(const struct check *c, struct span *spans, size_t n)
                 report_endpoint(c, open[depth - 1], &spans[i]);
             continue;
         }
-        if (depth)
-            report_overlap(c, open[depth - 1], &spans[i]);
+        if (spans[i].node) {
+            size_t outer = depth;
+
+            while (outer && !open[outer - 1]->node)
+                outer--;
+            if (outer)
+                report_overlap(c, open[outer - 1], &spans[i]);
+        }
         open[depth++] = &spans[i];
     }
     free(open);

@@ -15,8 +15,6 @@
 #include "controller/mesh_build.h"
 #include "controller/schema.h"
 
-#define MODEL_MAX_BYTES (64u << 20)
-
 const char *model_yang_dir(void)
 {
     const char *dir = getenv("P2PVPN_YANG_DIR");
@@ -29,6 +27,13 @@ static bool is_xml(const char *file)
     size_t n = strlen(file);
 
     return n >= 4 && strcasecmp(file + n - 4, ".xml") == 0;
+}
+
+int model_read_document(const char *text, size_t len, const char *file, struct document *ret,
+                        struct error_list *err)
+{
+    return is_xml(file) ? document_read_xml(text, len, file, ret, err)
+                        : document_read_json(text, len, file, ret, err);
 }
 
 struct mesh *mesh_free(struct mesh *mesh)
@@ -64,7 +69,6 @@ static int parse_document(const struct schema *schema, struct document *doc, con
 int model_parse_with(const struct schema *schema, const char *text, size_t len, const char *file,
                      struct mesh **ret, struct error_list *warnings, struct error_list *err)
 {
-    bool xml = is_xml(file);
     struct mesh *mesh = xcalloc(1, sizeof(*mesh));
     struct document doc;
     /* A copy that is certain to end in a NUL, as libyang wants it. */
@@ -74,10 +78,9 @@ int model_parse_with(const struct schema *schema, const char *text, size_t len, 
     if (len)
         memcpy(copy, text, len);
     copy[len] = '\0';
-    r = xml ? document_read_xml(copy, len, file, &doc, err)
-            : document_read_json(copy, len, file, &doc, err);
+    r = model_read_document(copy, len, file, &doc, err);
     if (r == 0)
-        r = parse_document(schema, &doc, copy, xml, file, mesh, warnings, err);
+        r = parse_document(schema, &doc, copy, is_xml(file), file, mesh, warnings, err);
     document_clear(&doc);
     if (r < 0) {
         mesh_free(mesh);

@@ -15,7 +15,11 @@
 
 #include "common/error.h"
 
-struct mesh; /* controller/mesh.h */
+#define MODEL_MAX_BYTES (64u << 20)
+
+struct document; /* controller/document.h */
+struct mesh;     /* controller/mesh.h */
+struct schema;   /* controller/schema.h */
 
 /* Where the YANG modules are: the environment variable P2PVPN_YANG_DIR, else the installed place.
  */
@@ -31,10 +35,13 @@ int model_load(const char *file, struct mesh **ret, struct error_list *warnings,
 int model_parse(const char *text, size_t len, const char *file, struct mesh **ret,
                 struct error_list *warnings, struct error_list *err);
 
-/* The same with a schema (schema.h) that is already loaded. */
-struct schema;
+/* The same with a schema that is already loaded. */
 int model_parse_with(const struct schema *schema, const char *text, size_t len, const char *file,
                      struct mesh **ret, struct error_list *warnings, struct error_list *err);
+
+/* Only the text: as the ending of the file's name says, document_read_json() or _xml(). */
+int model_read_document(const char *text, size_t len, const char *file, struct document *ret,
+                        struct error_list *err);
 
 struct mesh *mesh_free(struct mesh *mesh); /* NULL ok; returns NULL */
 
