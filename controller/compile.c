@@ -11,6 +11,7 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "controller/allocate.h"
+#include "controller/locate.h"
 #include "controller/lock.h"
 #include "controller/mesh.h"
 #include "controller/model.h"
@@ -180,6 +181,8 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
     lock_free(run.old_lock);
     mesh_free(run.mesh);
     output_free(run.output);
+    locate(options->mesh_file, &ret->warnings);
+    locate(options->mesh_file, err);
     error_sort(&ret->warnings);
     error_sort(err);
     ret->seconds = now() - start;
