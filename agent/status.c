@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/status.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/status_print.h"
+#include "agent/vtysh.h"
+#include "common/alloc.h"
+#include "common/fs.h"
+
+#define LINK_TIMEOUT_MS 500
+#define LINKS_TIMEOUT_S 10 /* for all of them together */
+#define LOG_MAX (64u << 20)
+#define MAX_NAMED 6
+
+/* --- gathering ----------------------------------------------------------------------------------
+ */
+
+/* The log remembers the cipher when it has left the process's own short memory. */
+static void find_cipher(const struct status_query *q, struct status_link *l)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct buf log = BUF_INIT;
+    char *path;
+
+    if (*l->vpn.cipher || !q->log_dir || !l->vpn.connected)
+        return;
+    path = xasprintf("%s/%s.log", q->log_dir, l->link->interface);
+    if (fs_read(path, LOG_MAX, &log, &ignored) == 0)
+        openvpn_status_cipher(buf_cstr(&log), log.len, l->vpn.cipher, sizeof(l->vpn.cipher));
+    free(path);
+    buf_free(&log);
+    error_clear(&ignored);
+}
+
+static void link_problem(struct status *s, const struct status_link *l, const char *why)
+{
+    struct buf since = BUF_INIT;
+
+    if (!why && l->vpn.since > 0 && l->vpn.since <= s->now) {
+        buf_str(&since, " for ");
+        status_print_duration((uint64_t)(s->now - l->vpn.since), &since);
+    }
+    if (why)
+        error_add(&s->problems, NULL, 0, NULL, "link %s to %s is down: %s", l->link->interface,
+                  l->link->peer, why);
+    else
+        error_add(&s->problems, NULL, 0, NULL,
+                  "link %s to %s is down: OpenVPN is in state %s%s%s%s%s, so the peer does not "
+                  "answer on UDP port %u",
+                  l->link->interface, l->link->peer, l->vpn.state, *l->vpn.reason ? " (" : "",
+                  l->vpn.reason, *l->vpn.reason ? ")" : "", buf_cstr(&since), l->link->remote_port);
+    buf_free(&since);
+}
+
+static void ask_links(const struct status_query *q, struct status *s)
+{
+    time_t give_up = time(NULL) + LINKS_TIMEOUT_S;
+
+    s->n_links = s->bundle->n_links;
+    s->links = xcalloc(s->n_links + 1, sizeof(*s->links));
+    for (size_t i = 0; i < s->n_links; i++) {
+        struct status_link *l = &s->links[i];
+        struct error_list why = ERROR_LIST_INIT;
+        char *path;
+
+        l->link = &s->bundle->links[i];
+        path = xasprintf("%s/%s.sock", q->management_dir, l->link->interface);
+        if (if_nametoindex(l->link->interface) == 0)
+            error_add(&why, NULL, 0, NULL, "there is no interface %s", l->link->interface);
+        else if (openvpn_status_read(path, time(NULL) < give_up ? LINK_TIMEOUT_MS : 1, &l->vpn,
+                                     &why) == 0)
+            l->up = l->vpn.connected;
+        find_cipher(q, l);
+        if (!l->up)
+            link_problem(s, l, why.n ? why.items[0].message : NULL);
+        free(path);
+        error_clear(&why);
+    }
+}
+
+/* Asks one daemon into *b, which is emptied first; false: a problem was added. */
+static bool ask(struct status *s, const struct vtysh *v, const char *daemon, const char *command,
+                struct buf *b)
+{
+    buf_reset(b);
+    return vtysh_show(v, daemon, command, b, &s->problems) == 0;
+}
+
+static void ask_frr(const struct status_query *q, struct status *s, bool *bgp, bool *bfd)
+{
+    struct error_list *p = &s->problems;
+    struct buf b = BUF_INIT;
+    struct vtysh v;
+    bool zebra;
+
+    *bgp = *bfd = false;
+    s->frr_asked = !q->no_frr;
+    if (q->no_frr || vtysh_open(&v, q->frr_namespace, p) < 0)
+        return;
+    zebra = vtysh_daemon_alive(&v, "zebra", p) == 0;
+    *bgp = vtysh_daemon_alive(&v, "bgpd", p) == 0 &&
+           ask(s, &v, "bgpd", "show bgp summary json", &b) &&
+           vtysh_json_bgp_summary(buf_cstr(&b), &s->bgp, p) == 0;
+    *bfd = vtysh_daemon_alive(&v, "bfdd", p) == 0 &&
+           ask(s, &v, "bfdd", "show bfd peers json", &b) &&
+           vtysh_json_bfd_peers(buf_cstr(&b), &s->bfd, p) == 0;
+    s->routes_known = zebra && ask(s, &v, "zebra", "show ip route bgp json", &b) &&
+                      vtysh_json_routes(buf_cstr(&b), &s->routes, p) == 0 &&
+                      ask(s, &v, "zebra", "show ipv6 route bgp json", &b) &&
+                      vtysh_json_routes(buf_cstr(&b), &s->routes, p) == 0;
+    buf_free(&b);
+}
+
+/* --- judging ------------------------------------------------------------------------------------
+ */
+
+static void session_problem(struct status *s, const struct status_session *n, bool bfd_known)
+{
+    char address[PREFIX_TEXT_MAX];
+    struct buf since = BUF_INIT;
+
+    prefix_format_address(&n->address, address);
+    if (!n->bgp) {
+        error_add(&s->problems, NULL, 0, NULL,
+                  "BGP has no neighbor %s (%s over %s): FRR does not hold the mesh's "
+                  "configuration; look at \"journalctl -u p2pvpn-agent\"",
+                  address, n->link->peer, n->link->interface);
+    } else if (!n->bgp->established) {
+        if (n->bgp->up_ms >= 1000) {
+            buf_str(&since, " for ");
+            status_print_duration(n->bgp->up_ms / 1000, &since);
+        }
+        error_add(&s->problems, NULL, 0, NULL,
+                  "BGP with %s (%s, over %s) is in state %s%s, though the link is up: see \"vtysh "
+                  "-c 'show bgp neighbors %s'\"",
+                  n->link->peer, address, n->link->interface, n->bgp->state, buf_cstr(&since),
+                  address);
+    } else if (bfd_known && n->bfd && !n->bfd->up) {
+        error_add(
+            &s->problems, NULL, 0, NULL,
+            "BFD with %s (%s, over %s) is %s, though BGP is up: see \"vtysh -c 'show bfd peer "
+            "%s'\" here and there",
+            n->link->peer, address, n->link->interface, n->bfd->status, address);
+    }
+    buf_free(&since);
+}
+
+static void judge_sessions(struct status *s, bool bgp_known, bool bfd_known)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < s->n_links; i++)
+        most += s->links[i].link->n_addresses;
+    s->sessions = xcalloc(most + 1, sizeof(*s->sessions));
+    for (size_t i = 0; i < s->n_links; i++)
+        for (size_t k = 0; k < s->links[i].link->n_addresses; k++) {
+            struct status_session *n = &s->sessions[s->n_sessions++];
+
+            n->link = s->links[i].link;
+            n->address = n->link->peer_addresses[k];
+            n->address.len = n->address.family == FAMILY_IPV4 ? 32 : 128;
+            n->known = bgp_known;
+            n->bgp = bgp_sessions_find(&s->bgp, &n->address, n->address.family);
+            n->bfd = bfd_sessions_find(&s->bfd, &n->address);
+            if (bgp_known && s->links[i].up)
+                session_problem(s, n, bfd_known);
+        }
+}
+
+static void judge_routes(struct status *s)
+{
+    const struct bundle *b = s->bundle;
+    struct buf names = BUF_INIT;
+
+    s->missing = xcalloc(b->n_mesh_prefixes + 1, sizeof(*s->missing));
+    if (!s->routes_known)
+        return;
+    for (size_t i = 0; i < b->n_mesh_prefixes; i++)
+        if (!route_set_has(&s->routes, &b->mesh_prefixes[i]))
+            s->missing[s->n_missing++] = b->mesh_prefixes[i];
+    for (size_t i = 0; i < s->n_missing && i < MAX_NAMED; i++) {
+        char text[PREFIX_TEXT_MAX];
+
+        buf_printf(&names, "%s%s", i ? ", " : "", prefix_format(&s->missing[i], text));
+    }
+    if (s->n_missing > 0)
+        error_add(&s->problems, NULL, 0, NULL,
+                  "%zu of the %zu prefixes of other LANs have no route by BGP: %s%s", s->n_missing,
+                  b->n_mesh_prefixes, buf_cstr(&names), s->n_missing > MAX_NAMED ? ", ..." : "");
+    buf_free(&names);
+}
+
+void status_judge(struct status *s, bool bgp_known, bool bfd_known)
+{
+    judge_sessions(s, bgp_known, bfd_known);
+    judge_routes(s);
+}
+
+int status_collect(const struct status_query *q, struct status **ret, struct error_list *err)
+{
+    struct status *s = xcalloc(1, sizeof(*s));
+    char *file = xasprintf("%s/%s", q->bundle_dir, BUNDLE_FILE);
+    bool bgp, bfd;
+    int r = 0;
+
+    if (access(file, F_OK) < 0 && errno == ENOENT)
+        r = error_add(err, NULL, 0, NULL,
+                      "no bundle is in force on this gateway (there is no %s): run \"p2pvpn-agent "
+                      "apply DIR\", or start the service p2pvpn-agent",
+                      file);
+    if (r == 0)
+        r = bundle_load(q->bundle_dir, &s->bundle, err);
+    if (r == 0) {
+        s->now = time(NULL);
+        ask_frr(q, s, &bgp, &bfd);
+        ask_links(q, s);
+        status_judge(s, bgp, bfd);
+        *ret = s;
+        s = NULL;
+    }
+    free(file);
+    status_free(s);
+    return r;
+}
+
+struct status *status_free(struct status *s)
+{
+    if (!s)
+        return NULL;
+    bundle_free(s->bundle);
+    free(s->links);
+    free(s->sessions);
+    free(s->missing);
+    error_clear(&s->problems);
+    bgp_sessions_free(&s->bgp);
+    bfd_sessions_free(&s->bfd);
+    route_set_free(&s->routes);
+    free(s);
+    return NULL;
+}

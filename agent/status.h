@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Status: what a person who is paged at night wants to know about this gateway.
+ *
+ * Collected without the agent's help, so it works while the agent is dead: the bundle in force says
+ * what should be, each OpenVPN process, bgpd, bfdd and zebra say what is.  Whatever does not answer
+ * becomes a sentence among the problems, and the rest is still shown.
+ *
+ * Problems are ordered by cause: FRR's daemons, then links, then sessions whose link is up, then
+ * routes.  What follows from a problem already named is not named again.
+ */
+#ifndef P2PVPN_AGENT_STATUS_H
+#define P2PVPN_AGENT_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/openvpn_status.h"
+#include "agent/vtysh_json.h"
+#include "common/bundle.h"
+#include "common/error.h"
+
+struct status_query {
+    const char *bundle_dir;     /* STATE/current */
+    const char *management_dir; /* holds pvN.sock */
+    const char *log_dir;        /* holds pvN.log; may be NULL */
+    const char *frr_namespace;  /* NULL: the system's FRR */
+    bool no_frr;                /* links only */
+};
+
+struct status_link {
+    const struct bundle_link *link;
+    bool up;
+    struct openvpn_status vpn; /* meaningless fields are empty */
+};
+
+struct status_session {
+    const struct bundle_link *link;
+    struct prefix address;         /* the neighbor's */
+    bool known;                    /* FRR answered */
+    const struct bgp_session *bgp; /* NULL: not configured, or not known */
+    const struct bfd_session *bfd;
+};
+
+struct status {
+    struct bundle *bundle;
+    int64_t now;               /* seconds since 1970 */
+    struct status_link *links; /* the bundle's, in its order */
+    size_t n_links;
+    struct status_session *sessions; /* by link, then family */
+    size_t n_sessions;
+    struct prefix *missing; /* prefixes of the mesh without a route by BGP */
+    size_t n_missing;
+    bool routes_known, frr_asked;
+    struct error_list problems; /* none: the gateway is healthy */
+    struct bgp_sessions bgp;
+    struct bfd_sessions bfd;
+    struct route_set routes;
+};
+
+/* 0 and *ret set, also when everything is down.  -EINVAL: no bundle is in force here. */
+int status_collect(const struct status_query *q, struct status **ret, struct error_list *err);
+
+/* The second half of status_collect(): derives sessions, missing prefixes and problems of links and
+ * routes from what was gathered.  Pure. */
+void status_judge(struct status *s, bool bgp_known, bool bfd_known);
+
+struct status *status_free(struct status *s); /* NULL ok; returns NULL */
+
+#endif

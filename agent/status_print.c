@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/status_print.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/status.h"
+
+#define MAX_COLUMNS 10
+
+/* --- what both printers are given ---------------------------------------------------------------
+ */
+
+enum cell_type { CELL_TEXT, CELL_SECONDS, CELL_BYTES, CELL_COUNT, CELL_STATE };
+
+struct column {
+    const char *key;   /* in JSON */
+    const char *title; /* in text; NULL: not shown there */
+    enum cell_type type;
+};
+
+struct cell {
+    const char *text; /* CELL_TEXT, CELL_STATE; NULL: unknown */
+    uint64_t number;
+    bool known; /* of a number */
+    bool bad;   /* CELL_STATE: written in capitals */
+};
+
+/* The walk hands over values in this order: fields, problems, tables, prefixes. */
+struct printer {
+    void (*field)(void *to, const char *key, const char *value);
+    void (*problems)(void *to, const struct error_list *problems);
+    void (*table_begin)(void *to, const char *key, const struct column *columns, size_t n);
+    void (*row)(void *to, const struct cell *cells);
+    void (*table_end)(void *to);
+    void (*prefixes)(void *to, const struct status *s);
+};
+
+static struct cell text(const char *s)
+{
+    return (struct cell){.text = s && *s ? s : NULL};
+}
+
+static struct cell state(const char *s, bool good)
+{
+    return (struct cell){.text = s, .bad = !good};
+}
+
+static struct cell count(uint64_t n, bool known)
+{
+    return (struct cell){.number = n, .known = known};
+}
+
+static void walk_links(const struct status *s, const struct printer *p, void *to)
+{
+    static const struct column columns[] = {
+        {"interface", "LINK", CELL_TEXT},   {"peer", "PEER", CELL_TEXT},
+        {"state", "STATE", CELL_STATE},     {"seconds", "SINCE", CELL_SECONDS},
+        {"cipher", "CIPHER", CELL_TEXT},    {"bytes-in", "IN", CELL_BYTES},
+        {"bytes-out", "OUT", CELL_BYTES},   {"remote", "REMOTE", CELL_TEXT},
+        {"openvpn-state", NULL, CELL_TEXT},
+    };
+
+    p->table_begin(to, "links", columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < s->n_links; i++) {
+        const struct status_link *l = &s->links[i];
+        bool answers = *l->vpn.state != '\0', since = answers && l->vpn.since <= s->now;
+        struct cell row[] = {
+            text(l->link->interface),
+            text(l->link->peer),
+            state(l->up ? "up" : "down", l->up),
+            count(since ? (uint64_t)(s->now - l->vpn.since) : 0, since),
+            text(l->vpn.cipher),
+            count(l->vpn.bytes_in, answers),
+            count(l->vpn.bytes_out, answers),
+            text(l->vpn.remote),
+            text(l->vpn.state),
+        };
+
+        p->row(to, row);
+    }
+    p->table_end(to);
+}
+
+static void walk_sessions(const struct status *s, const struct printer *p, void *to)
+{
+    static const struct column columns[] = {
+        {"neighbor", "NEIGHBOR", CELL_TEXT},
+        {"peer", "PEER", CELL_TEXT},
+        {"interface", "LINK", CELL_TEXT},
+        {"family", "ROUTES", CELL_TEXT},
+        {"bgp", "BGP", CELL_STATE},
+        {"seconds", "SINCE", CELL_SECONDS},
+        {"prefixes-received", "RECEIVED", CELL_COUNT},
+        {"prefixes-sent", "SENT", CELL_COUNT},
+        {"bfd", "BFD", CELL_STATE},
+    };
+
+    p->table_begin(to, "sessions", columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < s->n_sessions; i++) {
+        const struct status_session *n = &s->sessions[i];
+        const struct bgp_session *b = n->bgp;
+        char address[PREFIX_TEXT_MAX];
+        struct cell row[] = {
+            text(prefix_format_address(&n->address, address)),
+            text(n->link->peer),
+            text(n->link->interface),
+            text(n->address.family == FAMILY_IPV4 ? "IPv4" : "IPv6"),
+            state(b          ? b->state
+                  : n->known ? "missing"
+                             : "unknown",
+                  b && b->established),
+            count(b ? b->up_ms / 1000 : 0, b && b->up_ms >= 1000),
+            count(b ? b->received : 0, b && b->established),
+            count(b ? b->sent : 0, b && b->established),
+            state(n->bfd ? n->bfd->status : "-", !n->bfd || n->bfd->up),
+        };
+
+        p->row(to, row);
+    }
+    p->table_end(to);
+}
+
+static void walk(const struct status *s, const struct printer *p, void *to)
+{
+    p->field(to, "gateway", s->bundle->gateway);
+    p->field(to, "mesh", s->bundle->mesh);
+    p->field(to, "lan", s->bundle->lan);
+    p->field(to, "revision", s->bundle->revision);
+    p->problems(to, &s->problems);
+    walk_links(s, p, to);
+    if (s->frr_asked) {
+        walk_sessions(s, p, to);
+        p->prefixes(to, s);
+    }
+}
+
+/* --- text ---------------------------------------------------------------------------------------
+ */
+
+struct text_printer {
+    struct buf *out;
+    const struct column *columns;
+    size_t n_columns, n_rows;
+    char **cells; /* of the table in hand, row by row, the titles first */
+};
+
+void status_print_duration(uint64_t seconds, struct buf *ret)
+{
+    static const struct {
+        uint64_t seconds;
+        char name;
+    } units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    size_t i = 0;
+
+    while (i < 3 && seconds < units[i].seconds)
+        i++;
+    buf_printf(ret, "%llu%c", (unsigned long long)(seconds / units[i].seconds), units[i].name);
+    if (i < 3)
+        buf_printf(ret, " %llu%c",
+                   (unsigned long long)(seconds % units[i].seconds / units[i + 1].seconds),
+                   units[i + 1].name);
+}
+
+void status_print_bytes(uint64_t bytes, struct buf *ret)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    double n = (double)bytes;
+    size_t i = 0;
+
+    /* 1023.95 would be rounded to "1024.0". */
+    while (i < 5 && n >= (i ? 1023.95 : 1024)) {
+        n /= 1024;
+        i++;
+    }
+    buf_printf(ret, i ? "%.1f %s" : "%.0f %s", n, units[i]);
+}
+
+static void text_field(void *to, const char *key, const char *value)
+{
+    struct text_printer *t = to;
+
+    /* A revision is compared by its beginning, as with git. */
+    if (strcmp(key, "revision") == 0)
+        buf_printf(t->out, ", revision %.12s\n", value);
+    else
+        buf_printf(t->out, "%s%s %s", t->out->len ? ", " : "", key, value);
+}
+
+static void text_problems(void *to, const struct error_list *problems)
+{
+    struct text_printer *t = to;
+
+    if (problems->n == 0)
+        buf_str(t->out, "Everything is up.\n");
+    else
+        buf_printf(t->out, "\n%zu problem%s:\n", problems->n, problems->n == 1 ? "" : "s");
+    for (size_t i = 0; i < problems->n; i++)
+        buf_printf(t->out, "  %s\n", problems->items[i].message);
+}
+
+static void text_table_begin(void *to, const char *key, const struct column *columns, size_t n)
+{
+    struct text_printer *t = to;
+
+    (void)key;
+    t->columns = columns;
+    t->n_columns = n;
+    t->n_rows = 1;
+    t->cells = xcalloc(n, sizeof(char *));
+    for (size_t i = 0; i < n; i++)
+        t->cells[i] = xstrdup(columns[i].title ? columns[i].title : "");
+}
+
+static char *cell_text(const struct column *column, const struct cell *c)
+{
+    struct buf b = BUF_INIT;
+    bool number = column->type != CELL_TEXT && column->type != CELL_STATE;
+
+    if (number ? !c->known : !c->text)
+        buf_char(&b, '-');
+    else if (column->type == CELL_SECONDS)
+        status_print_duration(c->number, &b);
+    else if (column->type == CELL_BYTES)
+        status_print_bytes(c->number, &b);
+    else if (column->type == CELL_COUNT)
+        buf_printf(&b, "%llu", (unsigned long long)c->number);
+    else
+        for (const char *p = c->text; *p; p++)
+            buf_char(&b, c->bad && *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p);
+    return buf_steal(&b);
+}
+
+static void text_row(void *to, const struct cell *cells)
+{
+    struct text_printer *t = to;
+
+    t->cells = xreallocarray(t->cells, (t->n_rows + 1) * t->n_columns, sizeof(char *));
+    for (size_t i = 0; i < t->n_columns; i++)
+        t->cells[t->n_rows * t->n_columns + i] = cell_text(&t->columns[i], &cells[i]);
+    t->n_rows++;
+}
+
+static void text_table_end(void *to)
+{
+    struct text_printer *t = to;
+    size_t width[MAX_COLUMNS] = {0}, last = 0;
+
+    for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+        if (strlen(t->cells[i]) > width[i % t->n_columns])
+            width[i % t->n_columns] = strlen(t->cells[i]);
+    for (size_t i = 0; i < t->n_columns; i++)
+        if (t->columns[i].title)
+            last = i;
+    for (size_t r = 0; t->n_rows > 1 && r < t->n_rows; r++) {
+        buf_str(t->out, r ? "" : "\n");
+        for (size_t i = 0; i <= last; i++) {
+            const char *s = t->cells[r * t->n_columns + i];
+            bool right = t->columns[i].type == CELL_BYTES || t->columns[i].type == CELL_COUNT;
+
+            if (t->columns[i].title)
+                buf_printf(t->out, right ? "%*s%s" : "%-*s%s",
+                           i == last && !right ? 0 : (int)width[i], s, i == last ? "\n" : "  ");
+        }
+    }
+    for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+        free(t->cells[i]);
+    free(t->cells);
+    t->cells = NULL;
+}
+
+static void text_prefixes(void *to, const struct status *s)
+{
+    struct text_printer *t = to;
+    size_t expected = s->bundle->n_mesh_prefixes;
+
+    if (s->routes_known)
+        buf_printf(t->out, "\nRoutes by BGP: %zu of %zu prefixes of other LANs.\n",
+                   expected - s->n_missing, expected);
+    else
+        buf_printf(t->out, "\nRoutes by BGP: unknown; %zu prefixes of other LANs are expected.\n",
+                   expected);
+}
+
+void status_print_text(const struct status *s, struct buf *ret)
+{
+    static const struct printer p = {text_field, text_problems,  text_table_begin,
+                                     text_row,   text_table_end, text_prefixes};
+    struct text_printer t = {.out = ret};
+
+    walk(s, &p, &t);
+}
+
+/* --- JSON ---------------------------------------------------------------------------------------
+ */
+
+struct json_printer {
+    json_t *root, *rows;
+    const struct column *columns;
+    size_t n_columns;
+};
+
+static void json_field(void *to, const char *key, const char *value)
+{
+    struct json_printer *j = to;
+
+    json_object_set_new(j->root, key, json_string(value));
+}
+
+static void json_problems(void *to, const struct error_list *problems)
+{
+    struct json_printer *j = to;
+    json_t *list = json_array();
+
+    json_object_set_new(j->root, "healthy", json_boolean(problems->n == 0));
+    for (size_t i = 0; i < problems->n; i++)
+        json_array_append_new(list, json_string(problems->items[i].message));
+    json_object_set_new(j->root, "problems", list);
+}
+
+static void json_table_begin(void *to, const char *key, const struct column *columns, size_t n)
+{
+    struct json_printer *j = to;
+
+    j->rows = json_array();
+    j->columns = columns;
+    j->n_columns = n;
+    json_object_set_new(j->root, key, j->rows);
+}
+
+/* What is unknown is absent. */
+static void json_row(void *to, const struct cell *cells)
+{
+    struct json_printer *j = to;
+    json_t *row = json_object();
+
+    for (size_t i = 0; i < j->n_columns; i++) {
+        enum cell_type type = j->columns[i].type;
+
+        if (type != CELL_TEXT && type != CELL_STATE && cells[i].known)
+            json_object_set_new(row, j->columns[i].key, json_integer((json_int_t)cells[i].number));
+        else if (cells[i].text && strcmp(cells[i].text, "-") != 0)
+            json_object_set_new(row, j->columns[i].key, json_string(cells[i].text));
+    }
+    json_array_append_new(j->rows, row);
+}
+
+static void json_table_end(void *to)
+{
+    (void)to;
+}
+
+static json_t *prefix_list(const struct prefix *p, size_t n)
+{
+    json_t *list = json_array();
+    char text_of_one[PREFIX_TEXT_MAX];
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(prefix_format(&p[i], text_of_one)));
+    return list;
+}
+
+static void json_prefixes(void *to, const struct status *s)
+{
+    struct json_printer *j = to;
+    json_t *o = json_object();
+
+    json_object_set_new(o, "expected",
+                        prefix_list(s->bundle->mesh_prefixes, s->bundle->n_mesh_prefixes));
+    if (s->routes_known) {
+        json_object_set_new(o, "present", prefix_list(s->routes.items, s->routes.n));
+        json_object_set_new(o, "missing", prefix_list(s->missing, s->n_missing));
+    }
+    json_object_set_new(j->root, "prefixes", o);
+}
+
+void status_print_json(const struct status *s, struct buf *ret)
+{
+    static const struct printer p = {json_field, json_problems,  json_table_begin,
+                                     json_row,   json_table_end, json_prefixes};
+    struct json_printer j = {.root = json_object()};
+    char *dump;
+
+    walk(s, &p, &j);
+    dump = json_dumps(j.root, JSON_INDENT(2));
+    if (dump)
+        buf_str(ret, dump);
+    buf_char(ret, '\n');
+    free(dump);
+    json_decref(j.root);
+}
