@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/enroll.h"
 #include "agent/log.h"
 #include "agent/loop.h"
 #include "agent/once.h"
@@ -19,6 +20,9 @@ static const char usage[] =
     "  apply DIR                make this gateway what the bundle in DIR says, once\n"
     "  apply --dry-run DIR      print what that would do\n"
     "  run DIR                  the same, then stay, watch DIR and the gateway, and repair\n"
+    "  enroll --gateway NAME [-o REQUEST]\n"
+    "                           make this gateway's key and a request for its certificate\n"
+    "  enroll --install ANSWER  install the certificates that answer the request\n"
     "  remove                   take everything away that the agent made; keys stay\n"
     "\n"
     "options:\n"
@@ -36,12 +40,12 @@ static const char usage[] =
 struct options {
     struct settings settings;
     bool json, dry_run;
+    const char *gateway, *install, *output; /* of enroll */
 };
 
 struct verb {
     const char *name;
     int min_args, max_args;
-    bool needs_root, needs_user;
     int (*run)(const struct options *o, char **args, struct error_list *err);
 };
 
@@ -56,6 +60,13 @@ static int verb_run(const struct options *o, char **args, struct error_list *err
     return loop_run(&o->settings, args[0], err);
 }
 
+static int verb_enroll(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return o->install ? enroll_install(&o->settings, o->install, err)
+                      : enroll_request(&o->settings, o->gateway, o->output, err);
+}
+
 static int verb_remove(const struct options *o, char **args, struct error_list *err)
 {
     (void)args;
@@ -63,12 +74,22 @@ static int verb_remove(const struct options *o, char **args, struct error_list *
 }
 
 static const struct verb verbs[] = {
-    {"apply", 1, 1, true, true, verb_apply},
-    {"run", 1, 1, true, true, verb_run},
-    {"remove", 0, 0, true, true, verb_remove},
+    {"apply", 1, 1, verb_apply},
+    {"run", 1, 1, verb_run},
+    {"enroll", 0, 0, verb_enroll},
+    {"remove", 0, 0, verb_remove},
 };
 
-enum { OPT_STATE = 256, OPT_RUN_DIR, OPT_LINK_USER, OPT_FRR_NAMESPACE, OPT_NO_FRR, OPT_DRY_RUN };
+enum {
+    OPT_STATE = 256,
+    OPT_RUN_DIR,
+    OPT_LINK_USER,
+    OPT_FRR_NAMESPACE,
+    OPT_NO_FRR,
+    OPT_DRY_RUN,
+    OPT_GATEWAY,
+    OPT_INSTALL
+};
 
 static const struct option long_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
@@ -77,6 +98,9 @@ static const struct option long_options[] = {
     {"frr-namespace", required_argument, NULL, OPT_FRR_NAMESPACE},
     {"no-frr", no_argument, NULL, OPT_NO_FRR},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"gateway", required_argument, NULL, OPT_GATEWAY},
+    {"install", required_argument, NULL, OPT_INSTALL},
+    {"output", required_argument, NULL, 'o'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -93,7 +117,7 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
 {
     int c;
 
-    while ((c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "ho:V", long_options, NULL)) != -1) {
         switch (c) {
         case OPT_STATE:
             o->settings.state_dir = optarg;
@@ -112,6 +136,15 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             break;
         case OPT_DRY_RUN:
             o->dry_run = true;
+            break;
+        case OPT_GATEWAY:
+            o->gateway = optarg;
+            break;
+        case OPT_INSTALL:
+            o->install = optarg;
+            break;
+        case 'o':
+            o->output = optarg;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -141,10 +174,10 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     struct error_list err = ERROR_LIST_INIT;
     int r = 0;
 
-    if (verb->needs_root && geteuid() != 0)
+    if (geteuid() != 0)
         r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
                       verb->name);
-    if (r == 0 && verb->needs_user)
+    if (r == 0)
         r = settings_resolve_user(&o->settings, &err);
     if (r == 0)
         r = verb->run(o, args, &err);
@@ -177,5 +210,7 @@ int agent_main(int argc, char **argv)
         return usage_error(n < verb->min_args ? "a folder is missing after "
                                               : "too many words after ",
                            verb->name);
+    if (verb->run == verb_enroll && !o.gateway == !o.install)
+        return usage_error("enroll wants either --gateway NAME or --install ANSWER", "");
     return run_verb(verb, &o, argv + optind + 1);
 }

@@ -48,6 +48,7 @@ struct loop {
     unsigned frr_failures;       /* in a row */
     uint64_t daemons;            /* routing_incarnation() */
     struct stat seen;            /* bundle.json as it was last taken or refused */
+    struct stat certificate;     /* gateway.crt as it was seen last */
     bool dir_missing;            /* and said */
     char *told_links, *told_frr; /* the last reports of trouble, not to be repeated */
     int epoll, signals, inotify, lock;
@@ -324,11 +325,24 @@ static void on_signal(struct loop *l)
     }
 }
 
+static void look_at_certificate(struct loop *l)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(l->settings);
+    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
+    struct stat now;
+
+    if (stat(file, &now) < 0 || same_file(&now, &l->certificate))
+        return;
+    l->certificate = now;
+    converge_soon(l);
+}
+
 static void on_look_due(struct loop *l)
 {
     uint64_t daemons = l->settings->no_frr ? 0 : routing_incarnation(l->settings);
 
     look_at_bundle(l);
+    look_at_certificate(l);
     if (daemons != l->daemons) {
         l->daemons = daemons;
         if (l->worker.pid == 0)

@@ -159,6 +159,5 @@ def test_new_certificate_restarts_the_link(running):
     left = running.left
     before = left.process("pv2")
     make_keys(running.dir / "ca", left.state / "keys", "left")
-    os.kill(left.agent_process.pid, signal.SIGHUP)
     wait_process(left, "pv2", before)
     running.wait_up()

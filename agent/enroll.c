@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/enroll.h"
+
+#include <stdio.h>
+
+#include "agent/key.h"
+#include "agent/state.h"
+#include "common/alloc.h"
+#include "common/fs.h"
+
+int enroll_request(const struct settings *s, const char *gateway, const char *file,
+                   struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s);
+    struct key_request request = {BUF_INIT};
+    FILE *out = file ? stdout : stderr; /* what is said must not mix with the request */
+    int r = state_prepare(s, err);
+
+    if (r == 0)
+        r = key_generate(keys, gateway, s->link_uid, s->link_gid, &request, err);
+    if (r == 0 && file)
+        r = fs_write(file, request.pem.data, request.pem.len, 0644, err);
+    else if (r == 0)
+        fwrite(request.pem.data, 1, request.pem.len, stdout);
+    if (r == 0) {
+        fprintf(out, "%s key of gateway %s; its fingerprint is\n  %s\n",
+                request.reused ? "The request is for the existing" : "Made the", gateway,
+                request.fingerprint);
+        fprintf(out,
+                "Send the request%s%s to the operator, who compares the fingerprint and "
+                "answers with 'p2pvpn-ctl enroll'.\n",
+                file ? " " : "", file ? file : "");
+    }
+    key_request_clear(&request);
+    return r;
+}
+
+int enroll_install(const struct settings *s, const char *answer, struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s);
+    struct key_installed installed = {NULL};
+    int r = state_prepare(s, err);
+
+    if (r == 0)
+        r = key_install(keys, answer, &installed, err);
+    if (r == 0)
+        printf("%s certificate of %s, valid until %s.\n",
+               installed.changed ? "Installed the" : "Already installed: the",
+               installed.common_name, installed.not_after);
+    key_installed_clear(&installed);
+    return r;
+}
