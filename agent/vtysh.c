@@ -183,7 +183,7 @@ static int run(const struct vtysh *v, const char *const *arguments, const char *
         argv[n++] = "-N";
         argv[n++] = v->frr_namespace;
     }
-    for (size_t i = 0; arguments[i] && i < MAX_ARGUMENTS; i++)
+    for (size_t i = 0; i < MAX_ARGUMENTS && arguments[i]; i++)
         argv[n++] = arguments[i];
     failed = command_run(&c, r, err);
     if (failed == 0 && r->timed_out) {

@@ -68,7 +68,7 @@ struct link_end {
      * the neighbor. */
     struct prefix address[2], peer_address[2];
     uint16_t local_port;
-    uint16_t remote_port;    /* 0 with remote_host NULL */
+    uint16_t remote_port; /* 0 with remote_host NULL */
     /* The peer's endpoint.  NULL: it has none, or one end's endpoint is an IPv4 address and the
      * other's an IPv6 address: they cannot both call with one socket, so the client calls. */
     const char *remote_host;

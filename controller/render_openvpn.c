@@ -53,8 +53,9 @@ static const struct template_field fields[O_COUNT] = {
 };
 const struct template_type openvpn_template_type = {TEMPLATE_OBJECT, fields, O_COUNT, NULL};
 
-/* The family of the UDP socket: that of the address we call; else, because both ends must choose the
- * same one, that of the address on which we are called.  Where neither is an address, either. */
+/* The family of the UDP socket: that of the address we call; else, because both ends must choose
+ * the same one, that of the address on which we are called.  Where neither is an address, either.
+ */
 static const char *proto(const struct link_end *e, const struct mesh_gateway *self,
                          const struct mesh_gateway *peer)
 {
