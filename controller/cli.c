@@ -100,10 +100,11 @@ static void print_help(void)
     printf("usage: " PROGRAM " COMMAND [OPTION...] [ARGUMENT]\n\n"
            "Compiles a mesh of OpenVPN links with BGP routes from one model.\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-18s %s\n", commands[i].name, commands[i].summary);
+        printf("  " PROGRAM " %s\n      %s\n", commands[i].usage, commands[i].summary);
     printf("\n"
-           "  -h, --help         print this, or with a command its options\n"
-           "  -V, --version      print the version\n\n"
+           "  -h, --help         print this, or with a command what its options mean\n"
+           "  -V, --version      print the version\n"
+           "  -o is short for --output, -q for --quiet.\n\n"
            "The manual is p2pvpn-ctl(1); the model is described in p2pvpn-mesh(5).\n");
 }
 

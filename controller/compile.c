@@ -144,13 +144,12 @@ static int put_in_place(struct run *run)
         lock_format(run->new_lock, &new);
         r = fs_write_if_changed(s->lock_file, buf_cstr(&new), new.len, 0644, &changed, run->err);
     }
-    if (r == 0) {
+    if (r == 0)
         r = output_commit(run->output, &s->warnings, run->err);
-        if (r < 0 && changed && existed)
-            fs_write(s->lock_file, buf_cstr(&old), old.len, 0644, run->err);
-        else if (r < 0 && changed)
-            unlink(s->lock_file);
-    }
+    if (r < 0 && changed && existed)
+        fs_write(s->lock_file, buf_cstr(&old), old.len, 0644, run->err);
+    else if (r < 0 && changed)
+        unlink(s->lock_file);
     if (r == 0) {
         s->lock_changed = changed;
         take_names(&result.changed, &s->changed, &s->n_changed);
