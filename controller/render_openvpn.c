@@ -22,6 +22,7 @@ enum {
     O_LOCAL_PORT,
     O_REMOTE,
     O_FLOAT,
+    O_ONLY_CALLER,
     O_MTU,
     O_SOCKET_BUFFER,
     O_COUNT
@@ -48,6 +49,7 @@ static const struct template_field fields[O_COUNT] = {
     [O_LOCAL_PORT] = {"local_port", &template_number},
     [O_REMOTE] = {"remote", &remote_type},
     [O_FLOAT] = {"float", &template_flag},
+    [O_ONLY_CALLER] = {"only_caller", &template_flag},
     [O_MTU] = {"mtu", &template_number},
     [O_SOCKET_BUFFER] = {"socket_buffer", &template_number},
 };
@@ -69,6 +71,16 @@ static const char *proto(const struct link_end *e, const struct mesh_gateway *se
     default:
         return "udp";
     }
+}
+
+/* The peer waits for our call and never calls itself: we have no endpoint, or one that is an
+ * address of the other family (network.h). */
+static bool only_caller(const struct link_end *e, const struct mesh_gateway *self,
+                        const struct mesh_gateway *peer)
+{
+    return e->remote_host && (!self->endpoint || (self->endpoint_family != FAMILY_NONE &&
+                                                  peer->endpoint_family != FAMILY_NONE &&
+                                                  self->endpoint_family != peer->endpoint_family));
 }
 
 int render_openvpn(const struct template *t, const struct render_job *job, size_t end)
@@ -98,6 +110,7 @@ int render_openvpn(const struct template *t, const struct render_job *job, size_
         /* Only where we cannot know the peer's address: it has none that we were told, or a name
          * that may come to mean another one.  Packets count only once they are authenticated. */
         [O_FLOAT] = value_number(!e->remote_host || peer->endpoint_family == FAMILY_NONE),
+        [O_ONLY_CALLER] = value_number(only_caller(e, job->gateway, peer)),
         [O_MTU] = value_number(e->tun_mtu),
         [O_SOCKET_BUFFER] = value_number(e->settings.socket_buffer),
     };
