@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles each mesh and compares every byte with what is kept in this folder.
+
+    golden.py P2PVPN-CTL            compare; the difference is printed
+    golden.py P2PVPN-CTL --update   keep what it writes now; read the difference in git before you do
+"""
+
+import difflib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parents[1]
+CASES = {
+    "five-sites": SOURCE / "examples/five-sites/mesh.json",  # dual stack, full mesh
+    "ipv6-only": SOURCE / "examples/ipv6-only/mesh.json",    # also an endpoint that is a DNS name
+    "hub-call-out": HERE / "hub-call-out/mesh.json",         # hubs, leaves, one that can only call
+}
+
+
+def compile_mesh(ctl, mesh, folder):
+    """{relative path: bytes} of the output and the lock."""
+    shutil.copy(mesh, folder / "mesh.json")
+    environment = {**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
+                   "P2PVPN_YANG_DIR": str(SOURCE / "yang")}
+    subprocess.run([ctl, "compile", folder / "mesh.json", "-o", folder / "out"], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
+    files = {str(p.relative_to(folder / "out")): p.read_bytes()
+             for p in (folder / "out").rglob("*") if p.is_file()}
+    files["mesh.lock.json"] = (folder / "mesh.lock.json").read_bytes()
+    return files
+
+
+def read(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def show(path, old, new):
+    old, new = (text.decode(errors="backslashreplace").splitlines(keepends=True)
+                for text in (old, new))
+    for line in difflib.unified_diff(old, new, f"expected/{path}", f"now/{path}"):
+        print("#", line.rstrip("\n"))
+
+
+def compare(expected, files):
+    for path in sorted(expected.keys() | files.keys()):
+        if expected.get(path) != files.get(path):
+            show(path, expected.get(path, b""), files.get(path, b""))
+    return expected == files
+
+
+def main():
+    ctl = Path(sys.argv[1]).resolve()
+    update = sys.argv[2:] == ["--update"]
+    failed = False
+    print(f"1..{len(CASES)}")
+    for number, (name, mesh) in enumerate(CASES.items(), 1):
+        with tempfile.TemporaryDirectory() as temporary:
+            files = compile_mesh(ctl, mesh, Path(temporary))
+        folder = HERE / name / "expected"
+        if update:
+            shutil.rmtree(folder, ignore_errors=True)
+            for path, data in files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(data)
+        same = compare(read(folder), files)
+        failed |= not same
+        print(f"{'ok' if same else 'not ok'} {number} - {name}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
