@@ -56,10 +56,27 @@ static int write_record(struct job *j, const char *text)
     return fs_write_if_changed(j->record_path, text, strlen(text), 0600, NULL, j->err);
 }
 
+/* The `bfd` block of bfdd's configuration.  The rest is not bfdd's to tell: it keeps prefix lists,
+ * too, and would hide that a restarted bgpd has lost them. */
+static void bfd_block(const char *text, struct buf *ret)
+{
+    bool inside = false;
+    size_t len;
+
+    for (const char *p = text; *p; p += len) {
+        len = strcspn(p, "\n");
+        if (*p != ' ' && *p != '!')
+            inside = len == 3 && strncmp(p, "bfd", 3) == 0;
+        len += p[len] == '\n';
+        if (inside)
+            buf_add(ret, p, len);
+    }
+}
+
 /* Compares the desired text with what FRR has now. */
 static int compare(struct job *j, const char *desired, const char *applied, bool validate)
 {
-    struct buf text = BUF_INIT;
+    struct buf text = BUF_INIT, bfd = BUF_INIT;
     int r;
 
     forget(j);
@@ -69,12 +86,14 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     if (r == 0)
         r = vtysh_show(j->v, "bgpd", "show running-config bgpd no-header", &text, j->err);
     if (r == 0)
-        r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &text, j->err);
+        r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &bfd, j->err);
     if (r == 0) {
+        bfd_block(buf_cstr(&bfd), &text);
         frr_config_parse(&j->running, buf_cstr(&text), text.len);
         r = frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
     }
     buf_free(&text);
+    buf_free(&bfd);
     return r;
 }
 

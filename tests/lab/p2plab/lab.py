@@ -178,7 +178,9 @@ class Lab:
         if not self._ctl.exists():
             raise LabError(f"{self._ctl} is missing: build first (meson setup build && "
                            "ninja -C build), or set P2PVPN_BUILD_ROOT")
-        return run([self._ctl, *arguments], check=check)
+        # What was built is not installed: its models and templates are those of the tree.
+        places = {"P2PVPN_YANG_DIR": str(SOURCE / "yang"), "P2PVPN_TEMPLATE_DIR": str(SOURCE)}
+        return run([self._ctl, *arguments], check=check, env=self.environment() | places)
 
     def compile(self):
         """Compiles the lab's mesh file with its lock; what running agents watch changes."""
