@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/name.h"
+#include "controller/locate.h"
 #include "controller/mesh.h"
 #include "controller/model.h"
 #include "controller/schema.h"
@@ -49,9 +50,28 @@ static void look_at(const struct mesh *m)
         expect(m->links[i].a < m->links[i].b && m->links[i].b < m->n_gateways);
 }
 
+/* What later stages do: a path without a line.  Here also paths that are nothing of the kind. */
+static void look_for_lines(const char *text, size_t len, const char *file, struct error_list *err)
+{
+    char path[80];
+
+    for (size_t i = 0; i < err->n; i++)
+        err->items[i].line = 0;
+    for (size_t at = 0; at < len && at < 400; at += 50) {
+        size_t n = len - at < sizeof(path) - 2 ? len - at : sizeof(path) - 2;
+
+        path[0] = '/';
+        memcpy(path + 1, text + at, n);
+        path[n + 1] = '\0';
+        error_add(err, file, 0, path, "x");
+    }
+    locate_in_text(text, len, file, err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct schema *schema;
+    const char *file = size && data[0] == '<' ? "mesh.xml" : "mesh.json";
     struct error_list warnings = ERROR_LIST_INIT, err = ERROR_LIST_INIT;
     struct mesh *mesh = NULL;
 
@@ -59,13 +79,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         error_print(&err, stderr);
         abort();
     }
-    if (model_parse_with(schema, (const char *)data, size,
-                         size && data[0] == '<' ? "mesh.xml" : "mesh.json", &mesh, &warnings,
-                         &err) == 0) {
+    if (model_parse_with(schema, (const char *)data, size, file, &mesh, &warnings, &err) == 0) {
         expect(err.n == 0);
         look_at(mesh);
     } else {
         expect(err.n > 0 && !mesh);
+        look_for_lines((const char *)data, size, file, &err);
     }
     mesh_free(mesh);
     error_clear(&warnings);
