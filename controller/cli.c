@@ -91,6 +91,23 @@ static const struct command commands[] = {
                 "  -q, --quiet          do not print the fingerprint\n",
         .run = cli_enroll,
     },
+    {
+        .name = "import p2p-vpn",
+        .argument = "DIR",
+        .options = "oq",
+        .needs = "o",
+        .usage = "import p2p-vpn -o MESH [--quiet] DIR",
+        .summary = "make a mesh of a P2P-VPN directory",
+        .help =
+            "Reads DIR, the working directory of P2P-VPN (cache.txt and servers/), and writes\n"
+            "the same mesh as a model, MESH, and its lock, NAME.lock.json for NAME.json: names,\n"
+            "endpoints, LANs and pairs, with the addresses and ports that the pairs have now.\n"
+            "Says what could not be carried over.  Neither file may exist.\n"
+            "\n"
+            "  -o, --output MESH  the model to write\n"
+            "  -q, --quiet        print errors only\n",
+        .run = cli_import,
+    },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

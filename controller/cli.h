@@ -31,5 +31,6 @@ int cli_main(int argc, char **argv);
 int cli_compile(const struct cli_args *args);
 int cli_ca_init(const struct cli_args *args);
 int cli_enroll(const struct cli_args *args);
+int cli_import(const struct cli_args *args);
 
 #endif
