@@ -88,6 +88,7 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     if (r == 0)
         r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &bfd, j->err);
     if (r == 0) {
+        buf_char(&text, '\n');
         bfd_block(buf_cstr(&bfd), &text);
         frr_config_parse(&j->running, buf_cstr(&text), text.len);
         r = frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);

@@ -7,8 +7,9 @@
  * else than was wanted, the old configuration is put back the same way, and the error names the
  * lines that FRR did not take.
  *
- * Running configuration is read from bgpd and bfdd themselves: prefix lists and route-maps are in
- * every daemon, and vtysh merges them, so a bgpd that was restarted empty would look complete.
+ * The running configuration is bgpd's own, and of bfdd's only "bfd": prefix lists are in every
+ * daemon and route-maps in several, and vtysh merges what they show, so a bgpd that was restarted
+ * empty would look complete while it refuses every route.
  *
  * STATE/frr-applied.conf records which lines are ours.  Before a batch it is written as the union
  * of old and new, after it as the new: killed anywhere in between, no line of ours is ever taken

@@ -15,6 +15,8 @@ from p2plab.namespace import Namespace, connect
 
 BUILD = Path(os.environ.get("P2PVPN_BUILD_ROOT") or SOURCE / "build")
 RENDER = BUILD / "tests/tools/render_mesh"
+COMPILE_ENVIRONMENT = {**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
+                       "P2PVPN_YANG_DIR": str(SOURCE / "yang")}
 
 
 def ours(running_config):
@@ -77,11 +79,7 @@ class Routers:
     def __enter__(self):
         self.dir = host.enter(self.name, remove)
         try:
-            out = self.dir / "out"
-            subprocess.run([RENDER, self.mesh_file, out], check=True, stdin=subprocess.DEVNULL,
-                           env={**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
-                                "P2PVPN_YANG_DIR": str(SOURCE / "yang")})
-            for folder in sorted(out.iterdir()):
+            for folder in sorted(self.compile().iterdir()):
                 self.routers[folder.name] = Router(self, folder.name, folder)
             for router in self:
                 router.namespace.create()
@@ -92,6 +90,13 @@ class Routers:
             self.__exit__()
             raise
         return self
+
+    def compile(self):
+        """The folder with a folder for each gateway."""
+        out = self.dir / "out"
+        subprocess.run([RENDER, self.mesh_file, out], check=True, stdin=subprocess.DEVNULL,
+                       env=COMPILE_ENVIRONMENT)
+        return out
 
     def _wire(self):
         for a in self:
@@ -134,4 +139,4 @@ class Routers:
 
     def wait_converged(self):
         wait_for(self.converged, 60, "every router to have exactly its routes",
-                 explain=lambda: "\n".join(r.vtysh("show bgp summary") for r in self))
+                 explain=lambda _: "\n".join(r.vtysh("show bgp summary") for r in self))

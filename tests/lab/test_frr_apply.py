@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent does to FRR (agent/frr_apply.h), against real FRR: it changes what is ours and
+nothing else, resets no session that stays, and puts back what FRR did not take whole."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from p2plab import wait_for
+from p2plab.lab import SOURCE
+from routers import BUILD, COMPILE_ENVIRONMENT, Routers, ours
+
+APPLY = BUILD / "tests/tools/frr_apply"
+CTL = BUILD / "controller/p2pvpn-ctl"
+FIVE = SOURCE / "examples/five-sites/mesh.json"
+NEW = "singapore"  # the gateway that joins and leaves
+OLD = ["branch", "head", "sales", "sydney"]
+
+OPERATORS = """\
+ip prefix-list MINE seq 5 permit 192.0.2.0/24
+route-map MINE permit 10
+ match ip address prefix-list MINE
+exit
+"""
+OPERATORS_BGP = """\
+router bgp {asn}
+ neighbor 192.0.2.9 remote-as 65009
+ neighbor 192.0.2.9 description not of the mesh
+ address-family ipv4 unicast
+  network 192.0.2.0/24
+  neighbor 192.0.2.9 route-map MINE in
+ exit-address-family
+exit
+"""
+
+
+class Mesh(Routers):
+    """Five routers; for four of them also what they had before the fifth came (`old`)."""
+
+    def compile(self):
+        model = json.loads(FIVE.read_text())
+        mesh = model["p2pvpn-mesh:mesh"]
+        mesh["gateway"] = [g for g in mesh["gateway"] if g["name"] != NEW]
+        mesh["lan"] = [lan for lan in mesh["lan"] if lan["name"] != "vpc-singapore"]
+        four = self.dir / "four.json"
+        four.write_text(json.dumps(model))
+        for source, out in ((four, "old"), (FIVE, "out")):
+            subprocess.run([CTL, "compile", source, "-o", self.dir / out, "--lock",
+                            self.dir / "lock.json"], check=True, env=COMPILE_ENVIRONMENT,
+                           stdout=subprocess.DEVNULL)
+        return self.dir / "out"
+
+    def old(self, router):
+        return self.dir / "old" / router.name / "frr/frr.conf"
+
+
+@pytest.fixture(scope="module")
+def routers():
+    for program in (APPLY, CTL):
+        if not program.exists():
+            pytest.fail(f"{program} is missing: build first (ninja -C build)")
+    with Mesh(FIVE) as routers:
+        yield routers
+
+
+def start(router, *arguments):
+    state = router.conf.parent / "state"
+    state.mkdir(exist_ok=True)
+    return ["ip", "netns", "exec", router.namespace.name, APPLY, router.frr.pathspace, state,
+            *arguments]
+
+
+def run(router, *arguments):
+    return subprocess.run(start(router, *arguments), stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, check=False)
+
+
+def apply(router, conf=None):
+    done = run(router, "apply", conf or router.conf)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def load(router, text):
+    """The operator types something into vtysh."""
+    file = router.conf.parent / "typed.conf"
+    file.write_text(text)
+    router.namespace.run(["vtysh", "-N", router.frr.pathspace, "-f", str(file)])
+
+
+@pytest.fixture
+def mesh(routers):
+    """All five applied and converged."""
+    for router in routers:
+        apply(router)
+    routers.wait_converged()
+    return routers
+
+
+def kept(router, peers):
+    """Of the sessions with these peers: how often they came up and went down."""
+    names = {a.split("/")[0] for peer in peers if peer != router.name
+             for a in router.link(peer)["peer-address"]}
+    return {k: v for k, v in router.frr.sessions().items() if k in names}
+
+
+def test_what_was_rendered_is_in_place(mesh):
+    for router in mesh:
+        assert ours(router.frr.running_config()) == router.conf.read_text().splitlines()
+        assert run(router, "check", router.conf).returncode == 0
+        assert apply(router).startswith("added 0 removed 0\n")
+
+
+def test_a_gateway_joins_and_leaves_and_no_session_is_reset(mesh):
+    before = {name: kept(mesh[name], OLD) for name in OLD}
+    assert all(len(sessions) == 6 for sessions in before.values())
+    for name in OLD:
+        apply(mesh[name], mesh.old(mesh[name]))
+        assert "singapore" not in mesh[name].frr.running_config()
+    gone = run(mesh[NEW], "remove")
+    assert (gone.returncode, "P2PVPN" in mesh[NEW].frr.running_config()) == (0, False), gone.stderr
+    for name in OLD:
+        apply(mesh[name])
+    apply(mesh[NEW])
+    mesh.wait_converged()
+    assert {name: kept(mesh[name], OLD) for name in OLD} == before
+
+
+def test_a_change_in_place_resets_nothing(mesh, tmp_path):
+    head = mesh["head"]
+    before = head.frr.sessions()
+    text = head.conf.read_text()
+    changed = tmp_path / "frr.conf"
+    changed.write_text(text.replace("description sales", "description sales and service").replace(
+        "  network 10.1.0.0/16\n", "  network 10.1.0.0/16\n  network 10.100.0.0/16\n").replace(
+        "LAN-head-office seq 5 permit 10.1.0.0/16\n", "LAN-head-office seq 5 permit 10.1.0.0/16\n"
+        "ip prefix-list P2PVPN-LAN-head-office seq 10 permit 10.100.0.0/16\n"))
+    assert apply(head, changed).startswith("added 4 removed 2\n")
+    assert apply(head).startswith("added 2 removed 4\n")
+    assert head.frr.sessions() == before
+
+
+def test_what_is_the_operators_stays(routers):
+    head = routers["head"]
+    assert run(head, "remove").returncode == 0
+    load(head, OPERATORS + OPERATORS_BGP.format(asn=head.bundle["asn"]))
+    before = head.frr.running_config()
+    assert "192.0.2.9 route-map MINE in" in before
+    for conf in (routers.old(head), head.conf, routers.old(head)):
+        apply(head, conf)
+        running = head.frr.running_config()
+        for line in ("description not of the mesh", "network 192.0.2.0/24",
+                     "192.0.2.9 route-map MINE in", "route-map MINE permit 10"):
+            assert line in running
+        assert "P2PVPN-TRANSIT-V4 activate" in running
+    assert run(head, "remove").returncode == 0
+    assert head.frr.running_config() == before
+    load(head, f"no router bgp {head.bundle['asn']}\nno route-map MINE\nno ip prefix-list MINE\n")
+
+
+def test_another_as_number_is_a_conflict(routers):
+    head = routers["head"]
+    assert run(head, "remove").returncode == 0
+    load(head, OPERATORS + OPERATORS_BGP.format(asn=65000))
+    before = head.frr.running_config()
+    done = run(head, "apply", head.conf)
+    assert done.returncode == 1
+    assert 'set this gateway\'s asn to 65000 in the mesh model and compile' in done.stderr
+    assert head.frr.running_config() == before
+    load(head, "no router bgp 65000\nno route-map MINE\nno ip prefix-list MINE\n")
+
+
+def test_a_line_that_frr_refuses_brings_the_old_state_back(mesh, tmp_path):
+    head = mesh["head"]
+    before, sessions = head.frr.running_config(), head.frr.sessions()
+    own = head.link("sales")["address"][0].split("/")[0]
+    bad = tmp_path / "frr.conf"
+    bad.write_text(head.conf.read_text().replace("description sales", "description halfway").replace(
+        " neighbor P2PVPN-TRANSIT-V6 peer-group\n",
+        " neighbor P2PVPN-TRANSIT-V6 peer-group\n"
+        f" neighbor {own} remote-as 4200000099\n neighbor {own} peer-group P2PVPN-TRANSIT-V4\n", 1))
+    done = run(head, "apply", bad)
+    assert done.returncode == 1
+    assert f"neighbor {own} remote-as 4200000099" in done.stderr
+    assert "the FRR configuration of before is back in place" in done.stderr
+    assert head.frr.running_config() == before
+    assert head.frr.sessions() == sessions
+    assert run(head, "check", head.conf).returncode == 0
+
+
+def test_a_line_that_vtysh_does_not_know_changes_nothing(mesh, tmp_path):
+    head = mesh["head"]
+    before = head.frr.running_config()
+    bad = tmp_path / "frr.conf"
+    bad.write_text(head.conf.read_text().replace(
+        " bgp log-neighbor-changes\n", " bgp log-neighbor-changes\n bgp frobnicate\n"))
+    done = run(head, "apply", bad)
+    assert done.returncode == 1
+    assert "bgp frobnicate" in done.stderr
+    assert head.frr.running_config() == before
+
+
+def test_what_somebody_took_away_comes_back(mesh):
+    head = mesh["head"]
+    load(head, "no ip prefix-list P2PVPN-LAN-sales-office\n"
+               f"router bgp {head.bundle['asn']}\n no bgp bestpath as-path multipath-relax\n"
+               " bgp bestpath med missing-as-worst\nexit\n")
+    looked = run(head, "check", head.conf)
+    assert looked.returncode == 1
+    assert "+ ip prefix-list P2PVPN-LAN-sales-office seq 5 permit 10.3.0.0/16\n" in looked.stdout
+    assert apply(head).startswith("added 2 removed 0\n")
+    assert "bgp bestpath med missing-as-worst" in head.frr.running_config()
+    load(head, f"router bgp {head.bundle['asn']}\n no bgp bestpath med missing-as-worst\nexit\n")
+    # A list that comes anew is shown behind the others, so order is not compared.
+    assert sorted(ours(head.frr.running_config())) == sorted(head.conf.read_text().splitlines())
+
+
+def test_a_dead_bgpd_is_named_and_an_empty_one_is_filled(mesh):
+    head = mesh["head"]
+    head.frr.kill_daemon("bgpd")
+    done = run(head, "apply", head.conf)
+    assert done.returncode == 3
+    assert "FRR's bgpd of FRR namespace" in done.stderr
+    assert "set bgpd=yes in /etc/frr/daemons" in done.stderr
+    # zebra still has the lists and the route-maps, and vtysh would show them as if bgpd had.
+    head.frr.start_daemon("bgpd")
+    assert "P2PVPN-IN-TRANSIT-V4 permit 10" in head.frr.running_config()
+    assert "+ ip prefix-list P2PVPN-LAN-head-office" in apply(head)
+    mesh.wait_converged()
+
+
+def test_a_bgpd_that_does_not_answer_is_named(mesh):
+    head = mesh["head"]
+    bgpd = next(p for p in head.namespace.processes() if p.name == "bgpd")
+    os.kill(bgpd.pid, signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        done = run(head, "apply", head.conf)
+        assert time.monotonic() - begin < 15
+    finally:
+        os.kill(bgpd.pid, signal.SIGCONT)
+    assert done.returncode == 3
+    assert "FRR's bgpd" in done.stderr and "has not answered for 5 s" in done.stderr
+    mesh.wait_converged()
+
+
+@pytest.mark.parametrize("after", [0.03, 0.1, 0.15, 0.2, 0.3, 0.4])
+def test_killed_anywhere_nothing_is_forgotten(routers, after):
+    """However far it came, the next run ends it, and a removal leaves nothing of ours behind."""
+    head = routers["head"]
+    assert run(head, "remove").returncode == 0
+    with subprocess.Popen(start(head, "apply", head.conf), stdout=subprocess.DEVNULL) as child:
+        try:
+            child.wait(after)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    assert run(head, "remove").returncode == 0
+    running = head.frr.running_config()
+    assert "P2PVPN" not in running and "router bgp" not in running, running
+    apply(head)
+    assert ours(head.frr.running_config()) == head.conf.read_text().splitlines()
+
+
+def test_frr_is_as_before_when_everything_is_removed(mesh):
+    for router in mesh:
+        assert run(router, "remove").returncode == 0
+        wait_for(lambda r=router: r.frr.routes(4) == {}, 10, "its routes to go")
+        running = router.frr.running_config()
+        assert "P2PVPN" not in running and "router bgp" not in running and "bfd" not in running
+        assert not (router.conf.parent / "state/frr-applied.conf").exists()
