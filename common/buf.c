@@ -66,6 +66,27 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_end(ap);
 }
 
+void buf_number(struct buf *b, uint64_t n)
+{
+    char digits[20], *p = digits + sizeof(digits);
+
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+/* How many bytes from here stand for themselves. */
+static size_t plain_json(const char *s, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && (unsigned char)s[i] >= 0x20 && (unsigned char)s[i] < 0x80 && s[i] != '"' &&
+           s[i] != '\\')
+        i++;
+    return i;
+}
+
 void buf_json(struct buf *b, const char *s)
 {
     size_t left = strlen(s), n;
@@ -73,6 +94,11 @@ void buf_json(struct buf *b, const char *s)
 
     buf_char(b, '"');
     for (; left > 0; s += n, left -= n) {
+        n = plain_json(s, left);
+        if (n > 0) {
+            buf_add(b, s, n);
+            continue;
+        }
         n = utf8_decode(s, left, &c);
         if (n == 0) {
             buf_str(b, "\xef\xbf\xbd");

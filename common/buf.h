@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data;
@@ -26,6 +27,8 @@ void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list ap)
     __attribute__((format(printf, 2, 0)));
+
+void buf_number(struct buf *b, uint64_t n); /* in decimal */
 
 /* A JSON string (RFC 8259) with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, const char *s);

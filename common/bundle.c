@@ -10,22 +10,32 @@
  */
 #include "common/bundle.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define REVISION "    \"revision\": \"" /* what stands before it */
 
+/* No printf here: a bundle has a dozen members for each of up to thousands of links. */
+static void add_name(struct buf *b, const char *indent, const char *name)
+{
+    buf_str(b, indent);
+    buf_char(b, '"');
+    buf_str(b, name);
+    buf_str(b, "\": ");
+}
+
 static void add_member(struct buf *b, const char *indent, const char *name, const char *value)
 {
-    buf_printf(b, "%s\"%s\": ", indent, name);
+    add_name(b, indent, name);
     buf_json(b, value);
     buf_str(b, ",\n");
 }
 
 static void add_number(struct buf *b, const char *indent, const char *name, uint32_t value)
 {
-    buf_printf(b, "%s\"%s\": %" PRIu32 ",\n", indent, name, value);
+    add_name(b, indent, name);
+    buf_number(b, value);
+    buf_str(b, ",\n");
 }
 
 /* The last member of a list entry or of the bundle is followed by nothing (RFC 8259). */
@@ -41,11 +51,14 @@ static void add_prefixes(struct buf *b, const char *indent, const char *name,
 {
     char text[PREFIX_TEXT_MAX];
 
-    buf_printf(b, "%s\"%s\": [", indent, name);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(b, "%s\"%s\"", i ? ", " : "",
-                   addresses ? prefix_format_address(&prefixes[i], text)
+    add_name(b, indent, name);
+    buf_char(b, '[');
+    for (size_t i = 0; i < n; i++) {
+        buf_str(b, i ? ", \"" : "\"");
+        buf_str(b, addresses ? prefix_format_address(&prefixes[i], text)
                              : prefix_format(&prefixes[i], text));
+        buf_char(b, '"');
+    }
     buf_str(b, "],\n");
 }
 
@@ -55,9 +68,13 @@ static void add_prefix_lines(struct buf *b, const char *name, const struct prefi
 {
     char text[PREFIX_TEXT_MAX];
 
-    buf_printf(b, "    \"%s\": [", name);
-    for (size_t i = 0; i < n; i++)
-        buf_printf(b, "%s\n      \"%s\"", i ? "," : "", prefix_format(&prefixes[i], text));
+    add_name(b, "    ", name);
+    buf_char(b, '[');
+    for (size_t i = 0; i < n; i++) {
+        buf_str(b, i ? ",\n      \"" : "\n      \"");
+        buf_str(b, prefix_format(&prefixes[i], text));
+        buf_char(b, '"');
+    }
     buf_str(b, n ? "\n    ],\n" : "],\n");
 }
 
@@ -92,7 +109,9 @@ static void add_file(struct buf *b, const struct bundle_file *file)
     buf_json(b, file->path);
     buf_str(b, ", \"sha256\": ");
     buf_json(b, file->sha256);
-    buf_printf(b, ", \"size\": %" PRIu32 "},\n", file->size);
+    buf_str(b, ", \"size\": ");
+    buf_number(b, file->size);
+    buf_str(b, "},\n");
 }
 
 static void end_list(struct buf *b, size_t n)

@@ -2,7 +2,6 @@
 #include "common/prefix.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 static uint8_t family_bits(const struct prefix *p)
@@ -47,18 +46,99 @@ bool prefix_parse(const char *text, struct prefix *ret)
     return true;
 }
 
+/* --- text: by hand, because compiling a large mesh writes millions of them ----------------------
+ */
+
+static char *put_byte(char *p, unsigned n)
+{
+    if (n >= 100)
+        *p++ = (char)('0' + n / 100);
+    if (n >= 10)
+        *p++ = (char)('0' + n / 10 % 10);
+    *p++ = (char)('0' + n % 10);
+    return p;
+}
+
+static char *put_group(char *p, unsigned n)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (n >= 0x1000)
+        *p++ = digits[n >> 12];
+    if (n >= 0x100)
+        *p++ = digits[n >> 8 & 15];
+    if (n >= 0x10)
+        *p++ = digits[n >> 4 & 15];
+    *p++ = digits[n & 15];
+    return p;
+}
+
+static char *put_ipv4(char *p, const uint8_t *addr)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        p = put_byte(p, addr[i]);
+        *p++ = '.';
+    }
+    return p - 1;
+}
+
+/* RFC 5952: "::" for the first of the longest runs of zero groups, if it has more than one. */
+static char *put_ipv6(char *p, const uint8_t *addr)
+{
+    unsigned groups[8], begin = 8, length = 1;
+
+    for (unsigned i = 0; i < 8; i++)
+        groups[i] = (unsigned)addr[2 * i] << 8 | addr[2 * i + 1];
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned n = 0;
+
+        while (i + n < 8 && groups[i + n] == 0)
+            n++;
+        if (n > length) {
+            begin = i;
+            length = n;
+        }
+        i += n;
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        if (i == begin) {
+            *p++ = ':';
+            *p++ = ':';
+            i += length - 1;
+            continue;
+        }
+        if (i > 0 && i != begin + length)
+            *p++ = ':';
+        p = put_group(p, groups[i]);
+    }
+    return p;
+}
+
+static char *put_address(char *p, const struct prefix *prefix)
+{
+    static const uint8_t zero[10];
+
+    if (prefix->family == FAMILY_IPV4)
+        return put_ipv4(p, prefix->addr);
+    /* ::1, ::ffff:192.0.2.1 and their like, which have rules of their own. */
+    if (memcmp(prefix->addr, zero, sizeof(zero)) == 0 &&
+        inet_ntop(AF_INET6, prefix->addr, p, PREFIX_TEXT_MAX))
+        return p + strlen(p);
+    return put_ipv6(p, prefix->addr);
+}
+
 char *prefix_format_address(const struct prefix *p, char text[static PREFIX_TEXT_MAX])
 {
-    if (!inet_ntop(p->family == FAMILY_IPV4 ? AF_INET : AF_INET6, p->addr, text, PREFIX_TEXT_MAX))
-        text[0] = '\0';
+    *put_address(text, p) = '\0';
     return text;
 }
 
 char *prefix_format(const struct prefix *p, char text[static PREFIX_TEXT_MAX])
 {
-    size_t n = strlen(prefix_format_address(p, text));
+    char *end = put_address(text, p);
 
-    snprintf(text + n, PREFIX_TEXT_MAX - n, "/%u", p->len);
+    *end++ = '/';
+    *put_byte(end, p->len) = '\0';
     return text;
 }
 

@@ -576,16 +576,6 @@ static const struct template_value *look_up(const struct template *t, const stru
     return v;
 }
 
-static void add_number(struct buf *out, size_t n)
-{
-    char digits[24], *p = digits + sizeof(digits);
-
-    do
-        *--p = (char)('0' + n % 10);
-    while (n /= 10);
-    buf_add(out, p, (size_t)(digits + sizeof(digits) - p));
-}
-
 static int bad_value(const struct template *t, const struct op *op, const struct template_value *v,
                      const char *subject, struct error_list *err)
 {
@@ -621,7 +611,7 @@ int template_render(const struct template *t, const struct template_value *root,
                 result = bad_value(t, op, v, subject, err);
             break;
         case OP_NUMBER:
-            add_number(out, look_up(t, op, frames)->n);
+            buf_number(out, look_up(t, op, frames)->n);
             break;
         case OP_TEST:
         case OP_TEST_NOT:

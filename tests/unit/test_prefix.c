@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <check.h>
 #include <stdlib.h>
 
@@ -86,6 +87,26 @@ START_TEST(kinds)
 }
 END_TEST
 
+/* Our text is the C library's, for many addresses with many zeros in them. */
+START_TEST(text_is_canonical)
+{
+    uint32_t state = 1;
+
+    for (unsigned i = 0; i < 200000; i++) {
+        struct prefix p = {.family = i % 4 ? FAMILY_IPV6 : FAMILY_IPV4};
+        char ours[PREFIX_TEXT_MAX], theirs[PREFIX_TEXT_MAX];
+
+        for (unsigned k = 0; k < (i % 4 ? 16 : 4); k++) {
+            state = state * 1664525 + 1013904223;
+            p.addr[k] = state >> 24 < 100 ? (uint8_t)(state >> 16) : 0;
+        }
+        inet_ntop(i % 4 ? AF_INET6 : AF_INET, p.addr, theirs, sizeof(theirs));
+        if (strcmp(prefix_format_address(&p, ours), theirs) != 0)
+            ck_assert_str_eq(ours, theirs);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("prefix");
@@ -97,6 +118,7 @@ int main(void)
     tcase_add_test(t, containment);
     tcase_add_test(t, blocks);
     tcase_add_test(t, kinds);
+    tcase_add_test(t, text_is_canonical);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
