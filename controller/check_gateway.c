@@ -36,7 +36,9 @@ static int compare_items(const void *pa, const void *pb)
     const struct item *a = pa, *b = pb;
     int r = compare_values(a, b);
 
-    return r ? r : a->line < b->line ? -1 : a->line > b->line;
+    if (r == 0 && a->line != b->line) /* all on one line is JSON, too */
+        return a->line < b->line ? -1 : 1;
+    return r ? r : a->index < b->index ? -1 : a->index > b->index;
 }
 
 /* Tells each item that has an equal one before it in the file. */
@@ -207,7 +209,7 @@ static void check_mtu(const struct check *c, const struct document_node *node, u
     if (mtu && mtu < UNDERLAY_MTU_MIN_IPV6)
         check_report(c, c->err, node, "underlay-mtu",
                      "%u leaves less than the 1280 bytes that IPv6 needs in a tunnel, and the "
-                     "mesh has IPv6 lans; at least %u is needed, 1352 for tunnels over IPv6",
+                     "mesh has IPv6 LANs; at least %u is needed, 1352 for tunnels over IPv6",
                      mtu, UNDERLAY_MTU_MIN_IPV6);
 }
 
@@ -270,8 +272,8 @@ static void check_lans_served(const struct check *c)
     for (uint32_t i = 0; i < m->n_lans && sure && m->n_gateways; i++)
         if (!served[i])
             check_report(c, c->err, c->places->lans[i], NULL,
-                         "no gateway serves it, so nobody could reach it; add a gateway with this "
-                         "lan, or remove the lan until there is one");
+                         "no gateway serves it, so nobody could reach it; add a gateway for it, or "
+                         "remove it until there is one");
     free(served);
 }
 

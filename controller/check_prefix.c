@@ -7,7 +7,7 @@
 
 #include "controller/check_internal.h"
 
-/* Where links have their addresses unless the lock says otherwise; so lans are compared with it
+/* Where links have their addresses unless the lock says otherwise; so LANs are compared with it
  * where the lock is known (pool.h). */
 #define DEFAULT_POOL "172.19.0.0/16"
 
@@ -38,12 +38,12 @@ static bool check_one(const struct check *c, const struct mesh_prefix_place *pla
                      prefix_format(&network, other));
     else if (lan && p->len < limits[v6].shortest)
         check_report(c, c->err, place->node, NULL,
-                     "%s is too large for a lan; write its real prefixes, the largest allowed is "
+                     "%s is too large for a LAN; write its real prefixes, the largest allowed is "
                      "a /%u",
                      text, limits[v6].shortest);
     else if (lan && p->len > limits[v6].longest)
         check_report(c, c->err, place->node, NULL,
-                     "%s is too small for a lan with a host and a gateway; write a prefix of /%u "
+                     "%s is too small for a LAN with a host and a gateway; write a prefix of /%u "
                      "or shorter",
                      text, limits[v6].longest);
     else if (!lan && p->len > limits[v6].longest_pool)
@@ -131,7 +131,9 @@ static int compare_spans(const void *pa, const void *pb)
         return a->gateway != MESH_NONE ? 1 : -1; /* behind the prefix that encloses it */
     if (!a->node || !b->node)
         return a->node ? 1 : b->node ? -1 : 0;
-    return a->node->line < b->node->line ? -1 : a->node->line > b->node->line;
+    if (a->node->line != b->node->line)
+        return a->node->line < b->node->line ? -1 : 1;
+    return a->lan < b->lan ? -1 : a->lan > b->lan;
 }
 
 static void sweep(const struct check *c, struct span *spans, size_t n)

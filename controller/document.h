@@ -5,7 +5,7 @@
  * libyang 2.1 gives its nodes no line numbers, stops at the first error, and its way of going on
  * after one (opaque nodes) takes a list entry with a late key for a wrong one.  So the text is read
  * here, strictly: JSON as in RFC 8259, XML without a document type.  What the values mean is
- * model.c's business.
+ * instance.h's business.
  *
  * Any input is safe: depth and number of nodes are bounded, text is valid UTF-8 without NUL.  One
  * arena owns everything.
@@ -38,15 +38,15 @@ struct document_node {
     const char *name;
     const char *module;    /* JSON: the module in "module:name", XML: the namespace; NULL: none */
     const char *value;     /* what a leaf says, as written; NULL for an object */
-    const char *canonical; /* model.c: the value in YANG's canonical form; NULL: not valid */
+    const char *canonical; /* instance.c: the value in YANG's canonical form; NULL: not valid */
     struct document_node *parent, *children, *last_child, *next;
     uint32_t line;     /* 1-based */
     uint32_t position; /* among the siblings of its name, 1-based; 0: the only one by its kind */
     uint8_t kind;      /* enum document_kind */
     bool in_array;     /* JSON: an element of an array */
-    bool bad;          /* model.c: reported, not to be looked at again */
-    uint8_t n_keys;    /* model.c: of a list entry with valid keys, the number of its first children
-                          named in keys[] */
+    bool bad;          /* instance.c: reported, not to be looked at again */
+    uint8_t n_keys; /* instance.c: of a list entry with valid keys, the number of its first children
+                       named in keys[] */
     const struct document_node *keys[2];
 };
 

@@ -2,7 +2,7 @@
 /*
  * Mesh: the operator's model as plain data (what yang/p2pvpn-mesh.yang describes).
  *
- * model.c fills it, everything after it reads it.  All lists are sorted by name (links by a, b), so
+ * mesh_build.c fills it, all after it read it.  All lists are sorted by name (links by a, b), so
  * nothing downstream depends on the order in the file.  One arena owns everything.
  *
  * `line` is where the entry begins in the file, for messages; the data path of a gateway is
