@@ -13,6 +13,9 @@
 #include "agent/loop.h"
 #include "agent/once.h"
 #include "agent/settings.h"
+#include "agent/status.h"
+#include "agent/status_print.h"
+#include "common/alloc.h"
 
 static const char usage[] =
     "usage: p2pvpn-agent VERB [OPTIONS] [ARGUMENTS]\n"
@@ -20,6 +23,7 @@ static const char usage[] =
     "  apply DIR                make this gateway what the bundle in DIR says, once\n"
     "  apply --dry-run DIR      print what that would do\n"
     "  run DIR                  the same, then stay, watch DIR and the gateway, and repair\n"
+    "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
     "                           make this gateway's key and a request for its certificate\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
@@ -67,6 +71,32 @@ static int verb_enroll(const struct options *o, char **args, struct error_list *
                       : enroll_request(&o->settings, o->gateway, o->output, err);
 }
 
+/* A gateway with problems is a state that is wrong: scripts see it by the exit code. */
+static int verb_status(const struct options *o, char **args, struct error_list *err)
+{
+    _cleanup_free_ char *current = settings_current_dir(&o->settings);
+    _cleanup_free_ char *management = settings_management_dir(&o->settings);
+    const struct status_query query = {
+        .bundle_dir = current,
+        .management_dir = management,
+        .log_dir = o->settings.run_dir,
+        .frr_namespace = o->settings.frr_namespace,
+        .no_frr = o->settings.no_frr,
+    };
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct status *status = NULL;
+    int r = status_collect(&query, &status, err);
+
+    (void)args;
+    if (r < 0)
+        return r;
+    (o->json ? status_print_json : status_print_text)(status, &text);
+    fputs(buf_cstr(&text), stdout);
+    r = status->problems.n ? -EINVAL : 0;
+    status_free(status);
+    return r;
+}
+
 static int verb_remove(const struct options *o, char **args, struct error_list *err)
 {
     (void)args;
@@ -74,10 +104,8 @@ static int verb_remove(const struct options *o, char **args, struct error_list *
 }
 
 static const struct verb verbs[] = {
-    {"apply", 1, 1, verb_apply},
-    {"run", 1, 1, verb_run},
-    {"enroll", 0, 0, verb_enroll},
-    {"remove", 0, 0, verb_remove},
+    {"apply", 1, 1, verb_apply},   {"run", 1, 1, verb_run},       {"enroll", 0, 0, verb_enroll},
+    {"remove", 0, 0, verb_remove}, {"status", 0, 0, verb_status},
 };
 
 enum {
@@ -88,7 +116,8 @@ enum {
     OPT_NO_FRR,
     OPT_DRY_RUN,
     OPT_GATEWAY,
-    OPT_INSTALL
+    OPT_INSTALL,
+    OPT_JSON,
 };
 
 static const struct option long_options[] = {
@@ -101,6 +130,7 @@ static const struct option long_options[] = {
     {"gateway", required_argument, NULL, OPT_GATEWAY},
     {"install", required_argument, NULL, OPT_INSTALL},
     {"output", required_argument, NULL, 'o'},
+    {"json", no_argument, NULL, OPT_JSON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -143,6 +173,9 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
         case OPT_INSTALL:
             o->install = optarg;
             break;
+        case OPT_JSON:
+            o->json = true;
+            break;
         case 'o':
             o->output = optarg;
             break;
@@ -177,7 +210,7 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     if (geteuid() != 0)
         r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
                       verb->name);
-    if (r == 0)
+    if (r == 0 && verb->run != verb_status)
         r = settings_resolve_user(&o->settings, &err);
     if (r == 0)
         r = verb->run(o, args, &err);

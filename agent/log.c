@@ -28,6 +28,14 @@ void log_say(enum log_level level, const char *format, ...)
 
 void log_lines(enum log_level level, const char *prefix, const char *text)
 {
+    size_t n = 0;
+
+    for (const char *p = text; *p; p++)
+        n += *p == '\n';
+    if (n > LOG_LINES_MAX) {
+        log_say(level, "%s%zu changes", prefix, n);
+        return;
+    }
     while (*text) {
         int len = (int)strcspn(text, "\n");
 

@@ -14,8 +14,9 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
 
 void log_say(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Every line of a text, behind this prefix. */
+/* Every line of a text behind this prefix; of a long text only how many lines it has. */
 void log_lines(enum log_level level, const char *prefix, const char *text);
+#define LOG_LINES_MAX 24
 
 /* Every item of the list as one line; the list stays as it is. */
 void log_errors(enum log_level level, const struct error_list *err);

@@ -26,6 +26,7 @@ struct child {
     char digest[DIGEST_TEXT_LEN + 1]; /* that a new process gets */
     bool wanted, ours;                /* ours: we forked it, so we reap it */
     bool fresh;                       /* started by us and not yet seen to work */
+    bool gone;                        /* the link left: its log goes with its process */
     struct identity id;               /* pid 0: no process */
     int pidfd;
     struct backoff backoff;
@@ -102,6 +103,13 @@ static void child_free(struct child *c)
     free(c);
 }
 
+static void remove_log(const struct supervisor *sv, const struct child *c)
+{
+    _cleanup_free_ char *path = settings_log_path(sv->settings, c->interface);
+
+    unlink(path);
+}
+
 /* Forgets the links that are neither wanted nor have a process. */
 static void sweep(struct supervisor *sv)
 {
@@ -110,10 +118,13 @@ static void sweep(struct supervisor *sv)
     for (size_t i = 0; i < sv->n; i++) {
         struct child *c = sv->children[i];
 
-        if (c->wanted || c->id.pid)
+        if (c->wanted || c->id.pid) {
             sv->children[kept++] = c;
-        else
-            child_free(c);
+            continue;
+        }
+        if (c->gone)
+            remove_log(sv, c);
+        child_free(c);
     }
     sv->n = kept;
 }
@@ -320,6 +331,7 @@ void supervisor_want(struct supervisor *sv, const char *interface, const char *p
         c->backoff = (struct backoff){0}; /* something new: no reason for mistrust */
     snprintf(c->digest, sizeof(c->digest), "%s", digest);
     c->wanted = true;
+    c->gone = false;
     if (c->id.pid && strcmp(c->id.digest, digest) != 0)
         stop(c); /* its death starts the new one */
     else if (!c->id.pid && (c->start_at == SUPERVISE_NEVER || c->backoff.deaths == 0))
@@ -341,6 +353,7 @@ void supervisor_unwant(struct supervisor *sv, const char *interface)
     if (!c)
         return;
     c->wanted = false;
+    c->gone = true;
     c->start_at = SUPERVISE_NEVER;
     stop(c);
     sweep(sv);
