@@ -51,8 +51,8 @@ static uint64_t digits(const char *s, const char *end)
 /* "1795391115,CONNECTED,SUCCESS,TUN-ADDRESS,REMOTE,PORT,..." */
 static void parse_state(const char *p, const char *end, struct openvpn_status *ret)
 {
-    const char *f, *port, *start = p;
-    char address[48];
+    const char *f, *start = p;
+    char address[48], port[6];
     size_t n = field(&p, end, &f);
 
     if (n == 0 || p == start)
@@ -68,10 +68,11 @@ static void parse_state(const char *p, const char *end, struct openvpn_status *r
     field(&p, end, &f);
     n = field(&p, end, &f);
     copy(address, sizeof(address), f, n);
-    n = field(&p, end, &port);
+    n = field(&p, end, &f);
+    copy(port, sizeof(port), f, n);
     if (*address)
-        snprintf(ret->remote, sizeof(ret->remote), strchr(address, ':') ? "[%s]:%.*s" : "%s:%.*s",
-                 address, (int)(n < 6 ? n : 6), port);
+        snprintf(ret->remote, sizeof(ret->remote), strchr(address, ':') ? "[%s]:%s" : "%s:%s",
+                 address, port);
 }
 
 static void parse_counter(const char *p, const char *end, struct openvpn_status *ret)

@@ -7,48 +7,21 @@
 #include "tests/unit/frr_model.h"
 
 /* The configuration is kept as text, one line per element: contexts and line joined by '\n'. */
+struct entry {
+    char *path, *key, *content; /* as of struct frr_line */
+};
+
 struct model {
-    char **paths;
+    struct entry *lines;
     size_t n;
 };
 
 static size_t find(const struct model *m, const char *path)
 {
     for (size_t i = 0; i < m->n; i++)
-        if (strcmp(m->paths[i], path) == 0)
+        if (strcmp(m->lines[i].path, path) == 0)
             return i;
     return m->n;
-}
-
-static void add(struct model *m, const char *path)
-{
-    if (find(m, path) < m->n)
-        return;
-    m->paths = xreallocarray(m->paths, m->n + 1, sizeof(char *));
-    m->paths[m->n++] = xstrdup(path);
-}
-
-static void drop(struct model *m, size_t i)
-{
-    free(m->paths[i]);
-    memmove(m->paths + i, m->paths + i + 1, (--m->n - i) * sizeof(char *));
-}
-
-/* Removes `path` and what stands in it; with `words`, also what goes on behind it with a space. */
-static bool drop_tree(struct model *m, const char *path, bool words)
-{
-    size_t len = strlen(path);
-    bool any = false;
-
-    for (size_t i = m->n; i-- > 0;) {
-        char end = strncmp(m->paths[i], path, len) == 0 ? m->paths[i][len] : 'x';
-
-        if (end == '\0' || end == '\n' || (words && end == ' ')) {
-            drop(m, i);
-            any = true;
-        }
-    }
-    return any;
 }
 
 /* The line of a path, parsed where it stands; valid until frr_config_free(). */
@@ -68,6 +41,51 @@ static struct frr_line *parse(struct frr_config *c, const char *path)
     return c->n ? c->lines[c->n - 1] : NULL;
 }
 
+static void add(struct model *m, const char *path)
+{
+    struct frr_config c = FRR_CONFIG_INIT;
+    const struct frr_line *l;
+
+    if (find(m, path) < m->n)
+        return;
+    l = parse(&c, path);
+    m->lines = xreallocarray(m->lines, m->n + 1, sizeof(*m->lines));
+    m->lines[m->n++] = (struct entry){.path = xstrdup(path),
+                                      .key = xstrdup(l ? l->key : path),
+                                      .content = l && l->content ? xstrdup(l->content) : NULL};
+    frr_config_free(&c);
+}
+
+static void entry_free(struct entry *e)
+{
+    free(e->path);
+    free(e->key);
+    free(e->content);
+}
+
+static void drop(struct model *m, size_t i)
+{
+    entry_free(&m->lines[i]);
+    memmove(m->lines + i, m->lines + i + 1, (--m->n - i) * sizeof(*m->lines));
+}
+
+/* Removes `path` and what stands in it; with `words`, also what goes on behind it with a space. */
+static bool drop_tree(struct model *m, const char *path, bool words)
+{
+    size_t len = strlen(path);
+    bool any = false;
+
+    for (size_t i = m->n; i-- > 0;) {
+        char end = strncmp(m->lines[i].path, path, len) == 0 ? m->lines[i].path[len] : 'x';
+
+        if (end == '\0' || end == '\n' || (words && end == ' ')) {
+            drop(m, i);
+            any = true;
+        }
+    }
+    return any;
+}
+
 static const char *last_line(const char *path)
 {
     const char *nl = strrchr(path, '\n');
@@ -81,9 +99,9 @@ static void drop_neighbor(struct model *m, const char *router, const char *name)
     _cleanup_free_ char *is = xasprintf("neighbor %s ", name);
 
     for (size_t i = m->n; i-- > 0;)
-        if (strncmp(m->paths[i], router, strlen(router)) == 0 &&
-            strncmp(last_line(m->paths[i]) +
-                        (strncmp(last_line(m->paths[i]), "no ", 3) == 0 ? 3 : 0),
+        if (strncmp(m->lines[i].path, router, strlen(router)) == 0 &&
+            strncmp(last_line(m->lines[i].path) +
+                        (strncmp(last_line(m->lines[i].path), "no ", 3) == 0 ? 3 : 0),
                     is, strlen(is)) == 0)
             drop(m, i);
 }
@@ -96,7 +114,7 @@ static bool drop_group(struct model *m, const char *router, const char *name)
     while (again) {
         again = false;
         for (size_t i = 0; i < m->n && !again; i++) {
-            const char *line = last_line(m->paths[i]);
+            const char *line = last_line(m->lines[i].path);
             size_t len = strlen(line), tail = strlen(member);
 
             if (len > tail && strcmp(line + len - tail, member) == 0) {
@@ -178,18 +196,15 @@ static void set(struct model *m, const char *path)
         return;
     }
     for (size_t i = m->n; i-- > 0;) {
-        struct frr_config old = FRR_CONFIG_INIT;
-        const struct frr_line *o = parse(&old, m->paths[i]);
-        bool same_content = l->content && o->content && strcmp(l->content, o->content) == 0;
+        const struct entry *o = &m->lines[i];
         bool same_key = strcmp(l->key, o->key) == 0;
 
-        if (same_key && !frr_is_context(l->kind))
-            drop(m, i);
-        frr_config_free(&old);
-        if (same_content && !same_key) {
+        if (l->content && o->content && strcmp(l->content, o->content) == 0 && !same_key) {
             frr_config_free(&new); /* FRR: already there, so nothing is done, silently */
             return;
         }
+        if (same_key && !frr_is_context(l->kind))
+            drop(m, i);
     }
     if (l->kind != FRR_PROFILE_LINE || !profile_default(l->text))
         add(m, path);
@@ -202,7 +217,7 @@ static void to_text(const struct model *m, struct buf *ret)
     for (size_t i = 0; i < m->n; i++) {
         size_t depth = 0;
 
-        for (const char *p = m->paths[i]; *p; p++) {
+        for (const char *p = m->lines[i].path; *p; p++) {
             buf_char(ret, *p);
             if (*p == '\n')
                 for (size_t k = 0; k <= depth; k++)
@@ -255,9 +270,10 @@ bool frr_model_apply(const char *running, const char *batch, struct buf *ret)
             char *inner = join(context, line);
 
             for (size_t i = 0; strncmp(inner, "router bgp ", 11) == 0 && i < m.n; i++)
-                good &= strchr(m.paths[i], '\n') || strncmp(m.paths[i], "router bgp ", 11) != 0 ||
-                        strchr(m.paths[i] + 11, ' ') ||
-                        strncmp(m.paths[i], inner, strcspn(inner, "\n")) == 0;
+                good &= strchr(m.lines[i].path, '\n') ||
+                        strncmp(m.lines[i].path, "router bgp ", 11) != 0 ||
+                        strchr(m.lines[i].path + 11, ' ') ||
+                        strncmp(m.lines[i].path, inner, strcspn(inner, "\n")) == 0;
             add(&m, inner);
             free(context);
             context = inner;
@@ -276,8 +292,8 @@ bool frr_model_apply(const char *running, const char *batch, struct buf *ret)
     if (good)
         to_text(&m, ret);
     for (size_t i = 0; i < m.n; i++)
-        free(m.paths[i]);
-    free(m.paths);
+        entry_free(&m.lines[i]);
+    free(m.lines);
     free(context);
     frr_config_free(&c);
     return good;
