@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/netlink.h"
+#include "agent/openvpn.h"
 #include "agent/supervise.h"
 #include "agent/sysctl.h"
 #include "agent/tun.h"
@@ -134,8 +135,11 @@ int apply_break(const struct apply_context *c, const struct plan *plan, struct e
             q = netlink_remove_address(c->netlink, s->target, &s->address, err);
         else if (s->action == PLAN_PROCESS_STOP)
             supervisor_unwant(c->supervisor, s->target);
-        else if (s->action == PLAN_LINK_REMOVE)
+        else if (s->action == PLAN_LINK_REMOVE) {
+            /* First what would not be found again: without the interface nothing names the log. */
+            openvpn_remove_log(c->settings, s->target);
             q = netlink_delete_link(c->netlink, s->target, err);
+        }
         r = worse(r, q);
     }
     return r;

@@ -175,6 +175,13 @@ void openvpn_bound_log(const struct settings *s, const char *interface)
         return; /* tried again later; the log is nobody's reason to stop */
 }
 
+void openvpn_remove_log(const struct settings *s, const char *interface)
+{
+    _cleanup_free_ char *path = settings_log_path(s, interface);
+
+    unlink(path);
+}
+
 /* The last line of the text, cut out of it; "" if there is none. */
 static char *cut_last_line(char *text)
 {

@@ -30,6 +30,9 @@ int openvpn_start(const struct settings *s, const char *interface, const char *c
  */
 void openvpn_bound_log(const struct settings *s, const char *interface);
 
+/* Removes the log of a link that is gone. */
+void openvpn_remove_log(const struct settings *s, const char *interface);
+
 /* The last line it printed, on the heap; "" if there is none. */
 char *openvpn_last_words(const struct settings *s, const char *interface);
 
