@@ -5,11 +5,13 @@ certificates written here by hand, so that what the agent does is tested against
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
+from p2plab import host
+from p2plab.lab import remove, take_down
 from p2plab.wait import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +128,7 @@ class Node:
 
     def __init__(self, folder, name, number):
         self.name, self.number = name, number
-        self.netns = f"agent-{os.getpid()}-{name}"
+        self.netns = f"{folder.name}-{name}"
         self.dir = folder / name
         self.bundle = self.dir / "out" / "bundle"
         self.state, self.run_dir = self.dir / "state", self.dir / "run"
@@ -193,24 +195,22 @@ class Node:
     def pings(self, address):
         return self.exec("ping", "-c", "1", "-W", "1", address, check=False).returncode == 0
 
-    def close(self):
-        if self.agent_process and self.agent_process.poll() is None:
-            self.agent_process.kill()
-            self.agent_process.wait()
-        for pid in sh("ip", "netns", "pids", self.netns, check=False).stdout.split():
-            try:
-                os.kill(int(pid), 9)
-            except ProcessLookupError:
-                pass
-        sh("ip", "netns", "del", self.netns, check=False)
-
 
 class Sandbox:
-    """Gateways `left` (number 1, 192.0.2.1) and `right` (number 2, 192.0.2.2) on one cable."""
+    """Gateways `left` (number 1, 192.0.2.1) and `right` (number 2, 192.0.2.2) on one cable.
+
+    To the machine it is a lab like the others: p2plab makes the machine fit and cleans up."""
 
     def __init__(self):
-        self.dir = Path(tempfile.mkdtemp(prefix="agent-test-"))
-        self.dir.chmod(0o755)
+        self.lab = f"agent{secrets.token_hex(2)}"
+        self.dir = host.enter(self.lab, remove)
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self):
         self.left, self.right = Node(self.dir, "left", 1), Node(self.dir, "right", 2)
         sh("ip", "link", "add", "eth0", "netns", self.left.netns, "type", "veth", "peer", "name",
            "eth0", "netns", self.right.netns)
@@ -240,6 +240,4 @@ class Sandbox:
         wait_for(lambda: self.left.pings("fd00::1"), timeout, "a ping over the link, IPv6")
 
     def close(self):
-        for node in self.nodes():
-            node.close()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        take_down(self.lab)
