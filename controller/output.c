@@ -16,6 +16,7 @@
 #include "common/bundle.h"
 #include "common/fs.h"
 #include "common/name.h"
+#include "controller/output_files.h"
 #include "controller/output_tree.h"
 #include "controller/render.h"
 
@@ -269,11 +270,10 @@ int output_begin(const char *dir, const char *mesh, struct output **ret, struct 
 /* --- staging
  * ---------------------------------------------------------------------------------------- */
 
-static int stage_failed(struct output *o, int errnum, const char *gateway, const char *path,
-                        struct error_list *err)
+static int stage_failed(struct output *o, int errnum, const char *gateway, struct error_list *err)
 {
-    return error_sys(err, errnum, NULL, "%s/%s%s%s: cannot write it; the old output is as it was",
-                     o->dir, gateway ? gateway : "", path ? "/" : "", path ? path : "");
+    return error_sys(err, errnum, NULL, "%s%s%s: cannot write it; the old output is as it was",
+                     o->dir, gateway ? "/" : "", gateway ? gateway : "");
 }
 
 static int stage_make(struct output *o, struct error_list *err)
@@ -290,198 +290,22 @@ static int stage_make(struct output *o, struct error_list *err)
     o->stage = xstrdup(strrchr(path, '/') + 1);
     o->stage_fd = openat(o->parent_fd, o->stage, OPEN_FOLDER);
     if (o->stage_fd < 0)
-        return stage_failed(o, errno, NULL, NULL, err);
+        return stage_failed(o, errno, NULL, err);
     umask(mask = umask(0));
     st.st_mode = 0777 & ~mask;
     if (o->old_fd >= 0 && (fstat(o->old_fd, &st) < 0 ||
                            (fchown(o->stage_fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)))
-        return stage_failed(o, errno, NULL, NULL, err);
+        return stage_failed(o, errno, NULL, err);
     if (fchmod(o->stage_fd, st.st_mode & 07777) < 0)
-        return stage_failed(o, errno, NULL, NULL, err);
+        return stage_failed(o, errno, NULL, err);
     return 0;
-}
-
-/* The folder that `path` is in, below `root`; its name there in *name.  The last one is kept open,
- * because most files of a gateway are in one folder. */
-struct cursor {
-    int root;
-    bool make;
-    int fd; /* of the folder `at`; -1: none */
-    char at[PATH_MAX];
-};
-
-static void cursor_close(struct cursor *c)
-{
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-}
-
-static int cursor_go(struct cursor *c, const char *path, const char **name)
-{
-    const char *slash = strrchr(path, '/'), *part = path, *end;
-    size_t n = slash ? (size_t)(slash - path) : 0;
-    int fd, next;
-
-    *name = slash ? slash + 1 : path;
-    if (!slash)
-        return c->root;
-    if (c->fd >= 0 && strlen(c->at) == n && memcmp(c->at, path, n) == 0)
-        return c->fd;
-    cursor_close(c);
-    for (fd = c->root; part < slash; part = end + 1) {
-        _cleanup_free_ char *folder = NULL;
-
-        end = strchrnul(part, '/');
-        folder = xstrndup(part, (size_t)(end - part));
-        if (c->make && mkdirat(fd, folder, 0777) < 0 && errno != EEXIST)
-            next = -errno;
-        else
-            next = (next = openat(fd, folder, OPEN_FOLDER)) < 0 ? -errno : next;
-        if (fd != c->root)
-            close(fd);
-        if (next < 0)
-            return next;
-        fd = next;
-    }
-    snprintf(c->at, sizeof(c->at), "%.*s", (int)n, path);
-    return c->fd = fd;
-}
-
-enum state { FILE_NEW, FILE_DIFFERS, FILE_SAME, FILE_FOREIGN };
-
-/* Compares what is on disk with what should be there. */
-static int compare(int folder, const char *name, const struct rendered_file *file, bool ours)
-{
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    enum state state = FILE_DIFFERS;
-    char block[65536];
-    struct stat st;
-    size_t at = 0;
-    ssize_t n = 1;
-
-    if (fd < 0 && errno == ENOENT)
-        return FILE_NEW;
-    if (!ours || (fd < 0 && (errno == ELOOP || errno == ENXIO))) {
-        if (fd >= 0)
-            close(fd);
-        return FILE_FOREIGN;
-    }
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) < 0) {
-        n = -1;
-    } else if (!S_ISREG(st.st_mode)) {
-        state = FILE_FOREIGN;
-    } else if ((uintmax_t)st.st_size == file->len) {
-        while ((n = read(fd, block, sizeof(block))) > 0 || (n < 0 && errno == EINTR)) {
-            if (n < 0)
-                continue;
-            if ((size_t)n > file->len - at || memcmp(block, file->data + at, (size_t)n) != 0)
-                break;
-            at += (size_t)n;
-        }
-        if (n == 0 && at == file->len)
-            state = FILE_SAME;
-    }
-    at = (size_t)errno;
-    close(fd);
-    return n < 0 ? -(int)at : (int)state;
-}
-
-static int compare_gateway(struct output *o, const char *name, int folder,
-                           const struct owned *owned, const struct rendered_file *files, size_t n,
-                           uint8_t *states, struct error_list *err)
-{
-    struct cursor c = {.root = folder, .fd = -1};
-    int r = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const char *base;
-        int fd = folder < 0 ? -ENOENT : cursor_go(&c, files[i].path, &base);
-        int state = fd >= 0         ? compare(fd, base, &files[i], owned_has(owned, files[i].path))
-                    : fd == -ENOENT ? (int)FILE_NEW
-                    : fd == -ENOTDIR || fd == -ELOOP ? (int)FILE_FOREIGN
-                                                     : fd;
-
-        if (state < 0)
-            r = error_sys(err, -state, NULL, "%s/%s/%s: cannot read it", o->dir, name,
-                          files[i].path);
-        else if (state == FILE_FOREIGN)
-            r = error_add(err, NULL, 0, NULL,
-                          "%s/%s/%s: compile did not write what is there and must write a file "
-                          "there; move it away",
-                          o->dir, name, files[i].path);
-        else
-            states[i] = (uint8_t)state;
-    }
-    cursor_close(&c);
-    return r;
-}
-
-static int write_new(int folder, const char *name, const struct rendered_file *file)
-{
-    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    const char *data = file->data;
-    size_t len = file->len;
-    int r = 0;
-
-    if (fd < 0)
-        return -errno;
-    while (r == 0 && len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno != EINTR)
-            r = -errno;
-        if (n > 0) {
-            data += n;
-            len -= (size_t)n;
-        }
-    }
-    if (close(fd) < 0 && r == 0)
-        r = -errno;
-    return r;
-}
-
-/* bundle.json first, so that a stage that is cut short says what of it is ours. */
-static int stage_files(struct output *o, const char *name, int old, int folder,
-                       const struct rendered_file *files, size_t n, const uint8_t *states,
-                       struct error_list *err)
-{
-    struct cursor to = {.root = folder, .fd = -1, .make = true}, from = {.root = old, .fd = -1};
-    int r = 0;
-
-    for (int first = 1; first >= 0 && r == 0; first--) {
-        for (size_t i = 0; i < n && r == 0; i++) {
-            const char *base;
-            int fd, old_fd;
-
-            if ((strcmp(files[i].path, BUNDLE_FILE) == 0) != first)
-                continue;
-            fd = cursor_go(&to, files[i].path, &base);
-            if (fd < 0) {
-                r = fd;
-            } else if (states[i] == FILE_SAME) {
-                old_fd = cursor_go(&from, files[i].path, &base);
-                r = old_fd < 0 ? old_fd : linkat(old_fd, base, fd, base, 0) < 0 ? -errno : 0;
-                if (r == -EMLINK || r == -EPERM) /* as good, and somebody else's or full up */
-                    r = write_new(fd, base, &files[i]);
-            } else {
-                r = write_new(fd, base, &files[i]);
-            }
-            if (r < 0)
-                stage_failed(o, -r, name, files[i].path, err);
-        }
-    }
-    cursor_close(&to);
-    cursor_close(&from);
-    return r;
 }
 
 static int stage_gateway(struct output *o, const char *name, int old, const struct owned *owned,
                          const struct rendered_file *files, size_t n, const uint8_t *states,
                          struct error_list *err)
 {
+    _cleanup_free_ char *shown = xasprintf("%s/%s", o->dir, name);
     struct stat st;
     int r = stage_make(o, err), folder;
 
@@ -489,12 +313,12 @@ static int stage_gateway(struct output *o, const char *name, int old, const stru
         return r;
     if (mkdirat(o->stage_fd, name, 0777) < 0 ||
         (folder = openat(o->stage_fd, name, OPEN_FOLDER)) < 0)
-        return stage_failed(o, errno, name, NULL, err);
+        return stage_failed(o, errno, name, err);
     if (old >= 0 && (fstat(old, &st) < 0 || fchmod(folder, st.st_mode & 07777) < 0 ||
                      (fchown(folder, st.st_uid, st.st_gid) < 0 && errno != EPERM)))
-        r = stage_failed(o, errno, name, NULL, err);
+        r = stage_failed(o, errno, name, err);
     if (r == 0)
-        r = stage_files(o, name, old, folder, files, n, states, err);
+        r = files_stage(folder, shown, old, files, n, states, err);
     close(folder);
     if (r == 0 && old >= 0)
         r = tree_carry(o->old_fd, o->dir, o->stage_fd, name, owned, err);
@@ -506,6 +330,7 @@ int output_gateway(struct output *o, const char *name, const struct rendered_fil
 {
     struct folder *f = find_folder(o, name, true);
     _cleanup_free_ uint8_t *states = xcalloc(n + 1, 1);
+    _cleanup_free_ char *shown = xasprintf("%s/%s", o->dir, name);
     struct owned owned = OWNED_INIT;
     size_t same = 0;
     int old = -1, r = 0;
@@ -524,7 +349,7 @@ int output_gateway(struct output *o, const char *name, const struct rendered_fil
     if (f->owned && old >= 0 && owned_read(old, true, &owned) < 0)
         r = error_sys(err, EIO, NULL, "%s/%s/" BUNDLE_FILE ": cannot read it", o->dir, name);
     if (r == 0)
-        r = compare_gateway(o, name, old, &owned, files, n, states, err);
+        r = files_compare(old, shown, &owned, files, n, states, err);
     for (size_t i = 0; i < n; i++)
         same += states[i] == FILE_SAME;
     if (r == 0 && (!f->owned || same < n || owned.n + 1 != n)) {
@@ -608,7 +433,7 @@ int output_prepare(struct output *o, struct output_result *ret, struct error_lis
     }
     /* Once for all files: an fsync(2) each would cost a disk flush for every link of the mesh. */
     if (r == 0 && o->stage && syncfs(o->stage_fd) < 0)
-        r = stage_failed(o, errno, NULL, NULL, err);
+        r = stage_failed(o, errno, NULL, err);
     if (r == 0)
         *ret = o->result;
     return r;
