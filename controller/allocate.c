@@ -9,6 +9,7 @@
 
 #include "controller/lock.h"
 #include "controller/network.h"
+#include "controller/override.h"
 #include "controller/pairs.h"
 #include "controller/pool.h"
 #include "controller/topology.h"
@@ -373,134 +374,6 @@ static void assign_indexes(struct allocator *al)
     free(used);
 }
 
-/* --- what an imported deployment brought along --------------------------------------------------
- */
-
-struct used_port {
-    uint16_t port;
-    uint32_t index, peer;
-};
-
-static int compare_ports(const void *pa, const void *pb)
-{
-    const struct used_port *a = pa, *b = pb;
-
-    if (a->port != b->port)
-        return a->port < b->port ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
-
-/* Two links of one gateway cannot listen on one UDP port. */
-static void check_ports(struct allocator *al, uint32_t g)
-{
-    const struct network_gateway *gateway = &al->net->gateways[g];
-    struct used_port *ports = xcalloc(gateway->n_peers, sizeof(*ports));
-
-    for (uint32_t i = 0; i < gateway->n_peers; i++) {
-        const struct network_peer *peer = &al->net->peers[gateway->first_peer + i];
-        struct link_end end;
-
-        network_link_end(al->net, g, peer, &end);
-        ports[i] = (struct used_port){end.local_port, end.link->index, peer->gateway};
-    }
-    qsort(ports, gateway->n_peers, sizeof(*ports), compare_ports);
-    for (uint32_t i = 1; i < gateway->n_peers; i++)
-        if (ports[i - 1].port == ports[i].port)
-            error_add(
-                al->err, al->mesh->file, 0, ADDRESSING "/base-port",
-                "gateway '%s' would use UDP port %u for its links to '%s' and '%s': one of "
-                "them has it from %s: /p2pvpn-lock:lock/link; set base-port so that base-port "
-                "plus number keeps clear of the ports there",
-                al->mesh->gateways[g].name, ports[i].port,
-                al->mesh->gateways[ports[i - 1].peer].name, al->mesh->gateways[ports[i].peer].name,
-                al->lock->file);
-    free(ports);
-}
-
-static int compare_prefixes(const void *pa, const void *pb)
-{
-    return prefix_compare(pa, pb);
-}
-
-/* Whether the address lies in one of the sorted prefixes, which do not overlap each other. */
-static const struct prefix *containing(const struct prefix *sorted, size_t n,
-                                       const struct prefix *address)
-{
-    size_t low = 0, high = n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (prefix_compare(&sorted[middle], address) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low > 0 && prefix_contains(&sorted[low - 1], address) ? &sorted[low - 1] : NULL;
-}
-
-/* Everything IPv4 that such an address must keep clear of: LANs and the pool. */
-static struct prefix *taken_space(const struct allocator *al, size_t *ret_n)
-{
-    struct prefix *all;
-    size_t n = al->net->n_pool[0];
-
-    for (size_t i = 0; i < al->mesh->n_lans; i++)
-        n += al->mesh->lans[i].n_prefixes;
-    all = xcalloc(n, sizeof(*all));
-    memcpy(all, al->net->pool[0], al->net->n_pool[0] * sizeof(*all));
-    n = al->net->n_pool[0];
-    for (size_t i = 0; i < al->mesh->n_lans; i++)
-        for (size_t k = 0; k < al->mesh->lans[i].n_prefixes; k++)
-            if (al->mesh->lans[i].prefixes[k].family == FAMILY_IPV4)
-                all[n++] = al->mesh->lans[i].prefixes[k];
-    if (n)
-        qsort(all, n, sizeof(*all), compare_prefixes);
-    *ret_n = n;
-    return all;
-}
-
-static void check_address(struct allocator *al, const struct network_link *l,
-                          const struct prefix *address, const struct prefix *taken, size_t n)
-{
-    const struct prefix *by = address->family ? containing(taken, n, address) : NULL;
-    char x[PREFIX_TEXT_MAX], y[PREFIX_TEXT_MAX];
-
-    if (by)
-        error_add(al->err, al->mesh->file, 0, "/p2pvpn-mesh:mesh",
-                  "%s lies in %s, a LAN or link-prefix of the mesh, but %s: "
-                  "/p2pvpn-lock:lock/link[index='%" PRIu32 "'] gives it to the link of '%s' and "
-                  "'%s'; give the LAN or link-prefix another range, or take the addresses out of "
-                  "the lock's record: the link then gets new ones",
-                  prefix_format_address(address, x), prefix_format(by, y), al->lock->file, l->index,
-                  al->mesh->gateways[l->a].name, al->mesh->gateways[l->b].name);
-}
-
-static void check_overrides(struct allocator *al)
-{
-    const struct network *net = al->net;
-    bool *concerned = xcalloc(al->mesh->n_gateways, sizeof(*concerned));
-    struct prefix *taken = NULL;
-    size_t n = 0;
-
-    for (size_t i = 0; i < net->n_links; i++) {
-        const struct network_link *l = &net->links[i];
-
-        if (!l->override)
-            continue;
-        if (!taken)
-            taken = taken_space(al, &n);
-        concerned[l->a] = concerned[l->b] = true;
-        check_address(al, l, &l->override->address_a, taken, n);
-        check_address(al, l, &l->override->address_b, taken, n);
-    }
-    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
-        if (concerned[g])
-            check_ports(al, g);
-    free(concerned);
-    free(taken);
-}
-
 /* --- the lock to be written ---------------------------------------------------------------------
  */
 
@@ -583,7 +456,7 @@ int allocate_network(const struct mesh *mesh, const struct lock *lock, struct ne
             al.lock = present = without_the_gone(&al);
         assign_indexes(&al);
         if (err->n == errors)
-            check_overrides(&al);
+            override_check(net, lock ? lock->file : NULL, err);
     }
     if (err->n == errors)
         *ret_lock = make_lock(&al);

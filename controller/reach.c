@@ -269,10 +269,10 @@ static unsigned furthest(struct graph *g, uint32_t from, uint32_t x, uint32_t y,
 
         memset(next, 0, g->words * sizeof(word));
         for (size_t w = 0; w < g->words && open; w++) {
-            word walk = distance ? frontier[w] & g->transit[w] : frontier[w];
+            word on = distance ? frontier[w] & g->transit[w] : frontier[w];
 
-            for (; walk && open; walk &= walk - 1) {
-                uint32_t t = (uint32_t)(w * WORD) + (uint32_t)__builtin_ctzll(walk);
+            for (; on && open; on &= on - 1) {
+                uint32_t t = (uint32_t)(w * WORD) + (uint32_t)__builtin_ctzll(on);
                 const word *r = row(g, t);
 
                 open = 0;

@@ -499,11 +499,11 @@ START_TEST(overrides_in_the_way)
             "base-port plus number keeps clear of the ports there");
     m->base_port = 12000;
     prefix_parse("172.17.4.2/31", &m->lans[2].prefixes[0]);
-    refused(m, lock, "/p2pvpn-mesh:mesh",
-            "172.17.4.2 lies in 172.17.4.2/31, a LAN or link-prefix of the mesh, but m.lock.json: "
-            "/p2pvpn-lock:lock/link[index='7'] gives it to the link of 'g00000' and 'g00001'; give "
-            "the LAN or link-prefix another range, or take the addresses out of the lock's record: "
-            "the link then gets new ones");
+    refused(m, lock, "/p2pvpn-mesh:mesh/lan[name='lan00002']/prefix",
+            "172.17.4.2/31 contains 172.17.4.2, which m.lock.json: "
+            "/p2pvpn-lock:lock/link[index='7'] gives to the link of 'g00000' and 'g00001'; choose "
+            "another prefix here, or take the addresses out of that record: the link then gets new "
+            "ones");
     lock_free(lock);
     build_free(m);
 }
