@@ -151,6 +151,45 @@ static void session_problem(struct status *s, const struct status_session *n, bo
     buf_free(&since);
 }
 
+/* OpenVPN is connected, but BFD is down in every family, and BGP too. */
+static bool is_silent(const struct status_session *sessions, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!sessions[i].bfd || sessions[i].bfd->up ||
+            (sessions[i].bgp && sessions[i].bgp->established))
+            return false;
+    return n > 0;
+}
+
+static void silence_problem(struct status *s, const struct status_link *l,
+                            const struct status_session *session)
+{
+    struct buf since = BUF_INIT;
+
+    if (session->bfd->seconds > 0) {
+        buf_str(&since, " for ");
+        status_print_duration(session->bfd->seconds, &since);
+    }
+    error_add(&s->problems, NULL, 0, NULL,
+              "link %s to %s is silent%s: OpenVPN has a session, but BFD and BGP are down, so UDP "
+              "packets between here and %s are lost on the way, or the other end does not run",
+              l->link->interface, l->link->peer, buf_cstr(&since),
+              *l->vpn.remote ? l->vpn.remote : "the peer");
+    buf_free(&since);
+}
+
+static struct status_session session_of(const struct status *s, const struct bundle_link *link,
+                                        size_t k, bool bgp_known)
+{
+    struct status_session n = {
+        .link = link, .address = link->peer_addresses[k], .known = bgp_known};
+
+    n.address.len = n.address.family == FAMILY_IPV4 ? 32 : 128;
+    n.bgp = bgp_sessions_find(&s->bgp, &n.address, n.address.family);
+    n.bfd = bfd_sessions_find(&s->bfd, &n.address);
+    return n;
+}
+
 static void judge_sessions(struct status *s, bool bgp_known, bool bfd_known)
 {
     size_t most = 0;
@@ -158,19 +197,19 @@ static void judge_sessions(struct status *s, bool bgp_known, bool bfd_known)
     for (size_t i = 0; i < s->n_links; i++)
         most += s->links[i].link->n_addresses;
     s->sessions = xcalloc(most + 1, sizeof(*s->sessions));
-    for (size_t i = 0; i < s->n_links; i++)
-        for (size_t k = 0; k < s->links[i].link->n_addresses; k++) {
-            struct status_session *n = &s->sessions[s->n_sessions++];
+    for (size_t i = 0; i < s->n_links; i++) {
+        struct status_link *l = &s->links[i];
+        struct status_session *first = &s->sessions[s->n_sessions];
+        size_t n = l->link->n_addresses;
 
-            n->link = s->links[i].link;
-            n->address = n->link->peer_addresses[k];
-            n->address.len = n->address.family == FAMILY_IPV4 ? 32 : 128;
-            n->known = bgp_known;
-            n->bgp = bgp_sessions_find(&s->bgp, &n->address, n->address.family);
-            n->bfd = bfd_sessions_find(&s->bfd, &n->address);
-            if (bgp_known && s->links[i].up)
-                session_problem(s, n, bfd_known);
-        }
+        for (size_t k = 0; k < n; k++)
+            s->sessions[s->n_sessions++] = session_of(s, l->link, k, bgp_known);
+        l->silent = l->up && bgp_known && bfd_known && is_silent(first, n);
+        if (l->silent)
+            silence_problem(s, l, first);
+        for (size_t k = 0; k < n && bgp_known && l->up && !l->silent; k++)
+            session_problem(s, &first[k], bfd_known);
+    }
 }
 
 static void judge_routes(struct status *s)

@@ -6,8 +6,8 @@
  * what should be, each OpenVPN process, bgpd, bfdd and zebra say what is.  Whatever does not answer
  * becomes a sentence among the problems, and the rest is still shown.
  *
- * Problems are ordered by cause: FRR's daemons, then links, then sessions whose link is up, then
- * routes.  What follows from a problem already named is not named again.
+ * Problems are ordered by cause: FRR's daemons, then links, then sessions whose link is up; last
+ * comes the effect, prefixes without a route.  Sessions of a link that is down are not named.
  */
 #ifndef P2PVPN_AGENT_STATUS_H
 #define P2PVPN_AGENT_STATUS_H
@@ -31,7 +31,8 @@ struct status_query {
 
 struct status_link {
     const struct bundle_link *link;
-    bool up;
+    bool up;     /* OpenVPN says that it is connected */
+    bool silent; /* and yet no BFD packet comes through: OpenVPN does not notice a dead path */
     struct openvpn_status vpn; /* meaningless fields are empty */
 };
 

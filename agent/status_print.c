@@ -70,7 +70,10 @@ static void walk_links(const struct status *s, const struct printer *p, void *to
         struct cell row[] = {
             text(l->link->interface),
             text(l->link->peer),
-            state(l->up ? "up" : "down", l->up),
+            state(!l->up      ? "down"
+                  : l->silent ? "silent"
+                              : "up",
+                  l->up && !l->silent),
             count(since ? (uint64_t)(s->now - l->vpn.since) : 0, since),
             text(l->vpn.cipher),
             count(l->vpn.bytes_in, answers),

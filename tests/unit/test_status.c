@@ -326,6 +326,19 @@ START_TEST(problems)
     struct status *s = sample();
 
     status_links[1].up = true;
+    s->bfd.items[1].seconds = 64;
+    status_judge(s, true, true);
+    ck_assert_uint_eq(s->problems.n, 2);
+    ck_assert_str_eq(
+        s->problems.items[0].message,
+        "link pv3 to sales is silent for 1m 4s: OpenVPN has a session, but BFD and BGP "
+        "are down, so UDP packets between here and the peer are lost on the way, or "
+        "the other end does not run");
+    sample_free(s);
+
+    s = sample();
+    status_links[1].up = true;
+    s->bfd.items[1].up = true;
     status_judge(s, true, true);
     ck_assert_uint_eq(s->problems.n, 2);
     ck_assert_str_eq(s->problems.items[0].message,
