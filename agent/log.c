@@ -2,14 +2,29 @@
 #include "agent/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 
+/* JOURNAL_STREAM is inherited by everything that a service starts; it names the device and inode of
+ * the stream, so that a program can see whether its own output is the journal's. */
+static bool to_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
 static void emit(enum log_level level, const char *text)
 {
-    if (getenv("JOURNAL_STREAM"))
+    if (to_journal())
         fprintf(stderr, "<%d>%s\n", level, text);
     else
         fprintf(stderr, "%s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", text);

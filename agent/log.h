@@ -2,8 +2,9 @@
 /*
  * Log: the agent's voice on standard error, one sentence a line.
  *
- * Under systemd (JOURNAL_STREAM is set, sd-daemon(3)) each line begins with its priority as <N>, so
- * that journalctl -p works.  Only the programs' outermost layer speaks: cli.c, loop.c, supervise.c.
+ * Where standard error is the journal (JOURNAL_STREAM, sd-daemon(3)) each line begins with its
+ * priority as <N>, so that journalctl -p works.  Only the programs' outermost layer speaks: cli.c,
+ * loop.c, supervise.c.
  */
 #ifndef P2PVPN_AGENT_LOG_H
 #define P2PVPN_AGENT_LOG_H

@@ -38,9 +38,18 @@ static void find_cipher(const struct status_query *q, struct status_link *l)
     error_clear(&ignored);
 }
 
+/* What an operator should look at: the peer and its port, or our own port that it should call. */
+static void add_whom(const struct bundle_link *link, struct buf *b)
+{
+    if (link->remote_host)
+        buf_printf(b, "%s does not answer on UDP port %u", link->remote_host, link->remote_port);
+    else
+        buf_printf(b, "the peer does not call UDP port %u here", link->local_port);
+}
+
 static void link_problem(struct status *s, const struct status_link *l, const char *why)
 {
-    struct buf since = BUF_INIT;
+    struct buf since = BUF_INIT, whom = BUF_INIT;
 
     if (!why && l->vpn.since > 0 && l->vpn.since <= s->now) {
         buf_str(&since, " for ");
@@ -49,13 +58,15 @@ static void link_problem(struct status *s, const struct status_link *l, const ch
     if (why)
         error_add(&s->problems, NULL, 0, NULL, "link %s to %s is down: %s", l->link->interface,
                   l->link->peer, why);
-    else
+    else {
+        add_whom(l->link, &whom);
         error_add(&s->problems, NULL, 0, NULL,
-                  "link %s to %s is down: OpenVPN is in state %s%s%s%s%s, so the peer does not "
-                  "answer on UDP port %u",
-                  l->link->interface, l->link->peer, l->vpn.state, *l->vpn.reason ? " (" : "",
-                  l->vpn.reason, *l->vpn.reason ? ")" : "", buf_cstr(&since), l->link->remote_port);
+                  "link %s to %s is down: OpenVPN is in state %s%s%s%s%s; %s", l->link->interface,
+                  l->link->peer, l->vpn.state, *l->vpn.reason ? " (" : "", l->vpn.reason,
+                  *l->vpn.reason ? ")" : "", buf_cstr(&since), buf_cstr(&whom));
+    }
     buf_free(&since);
+    buf_free(&whom);
 }
 
 static void ask_links(const struct status_query *q, struct status *s)
