@@ -198,6 +198,10 @@ static const struct {
      "{'p': '\\n\\n{{a}}'}"},
     {"{{#y}}{{>p}}", "{'y': true}",
      "p.tmpl:1: {{/y}} ends a section that does not begin in this file", "{'p': '{{/y}}'}"},
+    {"{{>p}}{{x}}", "{'l': [{'x': 1}]}",
+     "main.tmpl:1: 'x' is not a name that this template has; it has: l\n"
+     "p.tmpl:1: section 'l' is never closed; add {{/l}}",
+     "{'p': '{{#l}}'}"},
     /* A value is checked where it is emitted, and the error says whose it is. */
     {"a\n\nb {{a}}\n", "{'a': 'x\\ny'}",
      "main.tmpl:3: {{a}} of gateway 'perth' may not stand in a configuration file: 'x\\x0ay' holds "
