@@ -184,11 +184,20 @@ static bool owned(struct work *w, const struct frr_line *l)
     }
 }
 
+/* What the profile "datacenter" switches on for everybody, and therefore does not show. */
+static bool implied(const struct work *w, const struct frr_line *l)
+{
+    return l->kind == FRR_ROUTER_LINE && strcmp(l->text, "bgp log-neighbor-changes") == 0 &&
+           frr_config_find(w->running, "frr defaults datacenter");
+}
+
 static void survey_lines(struct work *w)
 {
     for (size_t i = 0; i < w->desired->n; i++) {
         struct frr_line *l = w->desired->lines[i];
 
+        if (implied(w, l))
+            l->marks = PRESENT | THEIRS;
         set_add(w, &w->wanted_keys, l->key, l);
         if (l->kind == FRR_LIST || l->kind == FRR_ROUTE_MAP)
             set_add(w, &w->wanted_heads, head_of(w, l), l);

@@ -16,6 +16,7 @@
 
 #define SHOW_TIMEOUT_MS 10000
 #define LOAD_TIMEOUT_MS 60000
+#define LOAD_LINE_MS 20 /* more for each line: route-maps of FRR 8.4 take ever longer */
 #define PROBE_TIMEOUT_MS 5000
 #define LINE_MAX_BYTES 1000
 #define MAX_ARGUMENTS 12
@@ -277,9 +278,13 @@ int vtysh_load(const struct vtysh *v, const char *text, struct buf *complaints,
     static const char *const in_order[] = {"--no-fork", "-f", "/proc/self/fd/0", NULL};
     struct command_result r = COMMAND_RESULT_INIT;
     int failed = check_lengths(text, err);
+    unsigned lines = 0;
 
+    for (const char *p = text; *p; p++)
+        lines += *p == '\n';
     if (failed == 0)
-        failed = run(v, v->no_fork ? in_order : plain, text, v->timeout_ms, &r, err);
+        failed = run(v, v->no_fork ? in_order : plain, text, v->timeout_ms + lines * LOAD_LINE_MS,
+                     &r, err);
     if (failed == 0) {
         find_complaints(&r.errors, complaints);
         find_complaints(&r.output, complaints);

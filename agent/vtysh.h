@@ -25,7 +25,7 @@
 struct vtysh {
     const char *frr_namespace; /* of `vtysh -N`; NULL: the system's FRR.  Not owned */
     bool no_fork;              /* FRR 9.0 and newer: load a file in order, by one process */
-    unsigned timeout_ms;       /* to load a file; asking takes at most 10 s */
+    unsigned timeout_ms; /* to load a file, and 20 ms for each line; asking takes at most 10 s */
 };
 
 /* Looks at what is installed, once.  -ENOENT: FRR is not; -EINVAL: no usable namespace name. */

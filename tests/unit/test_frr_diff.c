@@ -178,6 +178,9 @@ static const struct {
      "router bgp 4200000001\n bgp router-id 172.19.255.2\nexit\n",
      "router bgp 4200000001\n no neighbor 172.19.0.1\n no neighbor P2PVPN-4 peer-group\n"
      " bgp router-id 172.19.255.2\nexit\n"},
+    {"the datacenter profile does not show what it implies", "frr defaults datacenter\n", "",
+     "router bgp 1\n bgp log-neighbor-changes\n neighbor P2PVPN-4 peer-group\nexit\n",
+     "router bgp 1\n neighbor P2PVPN-4 peer-group\nexit\n"},
     {"what the operator set already stays when we go",
      "router bgp 4200000001\n bgp router-id 172.19.255.1\n neighbor P2PVPN-4 peer-group\nexit\n",
      "router bgp 4200000001\n neighbor P2PVPN-4 peer-group\nexit\n", "",
