@@ -61,24 +61,30 @@ static unsigned overhead(const struct mesh *mesh, const struct network_link *lin
     return OVERHEAD_IPV4;
 }
 
-/* The address of link `index` in a pool, its even one for low; family 0 when the pool is not that
- * large (allocate_network() has made sure that it is). */
-static struct prefix pool_address(const struct prefix *pool, size_t n, uint64_t index, bool low)
+/* The lower address of link `index` in a pool; family 0 when the pool is not that large
+ * (allocate_network() has made sure that it is). */
+static struct prefix pool_address(const struct prefix *pool, size_t n, uint64_t index)
 {
-    struct prefix ret = {0};
-
     for (size_t i = 0; i < n; i++) {
         uint8_t len = pool[i].family == FAMILY_IPV4 ? 31 : 127;
         uint64_t count = prefix_count(&pool[i], len);
+        struct prefix ret = pool[i];
+        uint64_t sum = 2 * index;
 
         if (index >= count) {
             index -= count;
             continue;
         }
-        prefix_nth(&pool[i], 2 * index + !low, len, &ret);
-        break;
+        /* prefix_nth() without its checks: this is called for every end of every link. */
+        for (int k = len / 8; k >= 0 && sum; k--) {
+            sum += ret.addr[k];
+            ret.addr[k] = (uint8_t)sum;
+            sum >>= 8;
+        }
+        ret.len = len;
+        return ret;
     }
-    return ret;
+    return (struct prefix){0};
 }
 
 static struct prefix host(struct prefix p)
@@ -117,8 +123,9 @@ void network_link_end(const struct network *net, uint32_t self, const struct net
     for (unsigned f = 0; f < 2; f++) {
         if (!net->n_pool[f])
             continue;
-        ret->address[f] = pool_address(net->pool[f], net->n_pool[f], link->index, low);
-        ret->peer_address[f] = host(pool_address(net->pool[f], net->n_pool[f], link->index, !low));
+        ret->address[f] = pool_address(net->pool[f], net->n_pool[f], link->index);
+        ret->peer_address[f] = host(ret->address[f]);
+        (low ? &ret->peer_address : &ret->address)[0][f].addr[f ? 15 : 3] |= 1;
     }
     ret->local_port = (uint16_t)(mesh->base_port + other);
     remote_port = (uint16_t)(mesh->base_port + number);

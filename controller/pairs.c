@@ -6,7 +6,7 @@
 
 #include "common/alloc.h"
 
-#define DIGITS 65536u
+#define DIGITS 256u
 
 static void pass(const struct pair *from, struct pair *to, size_t n, unsigned shift, size_t *start)
 {
@@ -14,7 +14,7 @@ static void pass(const struct pair *from, struct pair *to, size_t n, unsigned sh
 
     memset(start, 0, DIGITS * sizeof(*start));
     for (size_t i = 0; i < n; i++)
-        start[from[i].key >> shift & 0xffff]++;
+        start[from[i].key >> shift & 0xff]++;
     for (size_t d = 0; d < DIGITS; d++) {
         size_t count = start[d];
 
@@ -22,22 +22,22 @@ static void pass(const struct pair *from, struct pair *to, size_t n, unsigned sh
         sum += count;
     }
     for (size_t i = 0; i < n; i++)
-        to[start[from[i].key >> shift & 0xffff]++] = from[i];
+        to[start[from[i].key >> shift & 0xff]++] = from[i];
 }
 
 void pairs_sort(struct pair *pairs, size_t n)
 {
     struct pair *other;
-    size_t *start, i;
+    size_t start[DIGITS], i;
 
     for (i = 1; i < n && pairs[i - 1].key <= pairs[i].key; i++)
         ;
     if (i >= n) /* a single full mesh comes out in order */
         return;
     other = xcalloc(n, sizeof(*other));
-    start = xcalloc(DIGITS, sizeof(*start));
-    pass(pairs, other, n, 0, start);
-    pass(other, pairs, n, 16, start);
+    for (unsigned shift = 0; shift < 32; shift += 16) {
+        pass(pairs, other, n, shift, start);
+        pass(other, pairs, n, shift + 8, start);
+    }
     free(other);
-    free(start);
 }

@@ -2,8 +2,9 @@
 /*
  * Pairs: half a million links sorted in milliseconds.  Pure.
  *
- * Gateway numbers and indexes fit 16 bits, so a pair of them is one 32-bit key, and two passes of a
- * radix sort put any number of them in order: linear and stable, without a comparison function.
+ * Gateway numbers and indexes fit 16 bits, so a pair of them is one 32-bit key, and four passes
+ * of a radix sort put any number of them in order: linear and stable, without a comparison
+ * function.
  */
 #ifndef P2PVPN_CONTROLLER_PAIRS_H
 #define P2PVPN_CONTROLLER_PAIRS_H

@@ -350,19 +350,41 @@ static unsigned walk(struct graph *g, uint32_t from, uint32_t *before, word *goa
     }
 }
 
+/* Whether both have a link to one and the same transit gateway. */
+static bool two_steps(struct graph *g, uint32_t x, uint32_t y)
+{
+    const word *rx = row(g, x), *ry = row(g, y);
+
+    for (size_t i = 0; i < g->words; i++) {
+        g->work++;
+        if (rx[i] & ry[i] & g->transit[i])
+            return true;
+    }
+    return false;
+}
+
 /* The bound as seen from one gateway. */
-static unsigned bound_from(struct graph *g, uint32_t from, uint32_t *before, bool *failed,
-                           word *goal)
+static unsigned bound_from(struct graph *g, uint32_t from, uint32_t *before, bool *needed,
+                           bool *failed, word *goal)
 {
     unsigned bound = walk(g, from, before, goal);
 
     memset(failed, 0, g->n * sizeof(*failed));
+    memset(needed, 0, g->n * sizeof(*needed));
+    for (uint32_t y = 0; y < g->n; y++)
+        if (before[y] != NOBODY)
+            needed[before[y]] = true;
     for (uint32_t y = 0; y < g->n && g->work < BUDGET; y++) {
         uint32_t x = before[y];
         unsigned distance;
 
         if (x == NOBODY)
             continue;
+        if (x == from && !needed[y] && two_steps(g, from, y)) {
+            /* Nobody else's way leads over this link: what a full mesh has almost only of. */
+            bound = bound > 2 ? bound : 2;
+            continue;
+        }
         distance = furthest(g, from, x, y, goal);
         bound = distance > bound ? distance : bound;
         if (x == from || failed[x])
@@ -379,7 +401,7 @@ unsigned reach_path_bound(const struct network *net)
     unsigned bound = 1, transit = 0;
     uint32_t *before;
     struct graph g;
-    bool *failed;
+    bool *failed, *needed;
     word *goal;
 
     for (size_t i = 0; i < net->mesh->n_gateways; i++)
@@ -387,9 +409,10 @@ unsigned reach_path_bound(const struct network *net)
     graph_init(&g, net);
     before = xcalloc(g.n, sizeof(*before));
     failed = xcalloc(g.n, sizeof(*failed));
+    needed = xcalloc(g.n, sizeof(*needed));
     goal = xcalloc(g.words, sizeof(*goal));
     for (uint32_t i = 0; i < g.n && g.work < BUDGET; i++) {
-        unsigned distance = bound_from(&g, i, before, failed, goal);
+        unsigned distance = bound_from(&g, i, before, needed, failed, goal);
 
         bound = distance > bound ? distance : bound;
     }
@@ -397,6 +420,7 @@ unsigned reach_path_bound(const struct network *net)
         bound = transit + 1 > g.n - 1 ? g.n - 1 : transit + 1;
     free(before);
     free(failed);
+    free(needed);
     free(goal);
     graph_free(&g);
     return bound;

@@ -21,8 +21,8 @@ int reach_check(const struct network *net, struct error_list *err);
  * accepts is bounded by it, which is what keeps path hunting short.  A full mesh: 2; a ring of n:
  * n - 1.
  *
- * Exact while that takes less than a fraction of a second (meshes of a thousand gateways, rings of
- * two hundred); beyond, the number of transit gateways plus 1, which no path exceeds. */
+ * Exact while that takes less than a fraction of a second (full meshes of thousands, rings of two
+ * hundred); beyond, the number of transit gateways plus 1, which no path exceeds. */
 unsigned reach_path_bound(const struct network *net);
 
 #endif
