@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a gateway's request to its certificate, with both programs and OpenSSL's as a witness."""
+import os
+import pwd
+import re
+import subprocess
+
+import pytest
+from conftest import BUILD, Run
+
+AGENT = BUILD / "agent/p2pvpn-agent"
+# The agent gives the key to another user, which only root can.
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key away")
+
+
+def agent(place, *arguments):
+    return Run(subprocess.run(
+        [AGENT, *arguments, "--state", "state", "--run-dir", "run", "--link-user", "nobody"],
+        cwd=place.folder, capture_output=True, text=True, timeout=60))
+
+
+def openssl(place, *arguments):
+    return subprocess.run(["openssl", *arguments], cwd=place.folder, capture_output=True, text=True,
+                          timeout=60)
+
+
+def fingerprint(text):
+    found = re.findall(r"[0-9a-f]{4}(?: [0-9a-f]{4}){15}", text)
+    assert len(found) == 1, text
+    return found[0]
+
+
+@pytest.fixture
+def enrolled(place):
+    """perth has its certificate."""
+    assert place.run("ca", "init", "--ca", "ca", "--name", "five-sites").code == 0
+    made = agent(place, "enroll", "--gateway", "perth", "-o", "perth.request")
+    assert made.code == 0, made
+    answered = place.run("enroll", "--ca", "ca", "-o", "perth.answer", "perth.request")
+    assert answered.code == 0, answered
+    assert fingerprint(made.out + made.err) == fingerprint(answered.err)
+    installed = agent(place, "enroll", "--install", "perth.answer")
+    assert installed.code == 0 and "perth.g1" in installed.out, installed
+    return place
+
+
+@needs_root
+def test_what_is_installed(enrolled):
+    keys = enrolled.folder / "state/keys"
+    stat = (keys / "gateway.key").stat()
+    assert stat.st_mode & 0o777 == 0o600
+    assert stat.st_uid == pwd.getpwnam("nobody").pw_uid
+    verify = openssl(enrolled, "verify", "-x509_strict", "-CAfile", "state/keys/ca.crt",
+                     "state/keys/gateway.crt")
+    assert verify.returncode == 0, verify.stderr
+    text = openssl(enrolled, "x509", "-in", "state/keys/gateway.crt", "-noout", "-text").stdout
+    assert "Subject: CN = perth.g1" in text and "Issuer: CN = p2pvpn mesh five-sites" in text
+    assert "TLS Web Server Authentication, TLS Web Client Authentication" in text
+    assert re.search(r"Key Usage: critical\s+Digital Signature\n", text)
+    assert re.search(r"Basic Constraints: critical\s+CA:FALSE\n", text)
+    assert "prime256v1" in text
+    still = openssl(enrolled, "x509", "-in", "state/keys/gateway.crt", "-noout", "-checkend",
+                    str(397 * 86400))
+    assert still.returncode == 0
+    gone = openssl(enrolled, "x509", "-in", "state/keys/gateway.crt", "-noout", "-checkend",
+                   str(399 * 86400))
+    assert gone.returncode == 1
+
+
+@needs_root
+def test_the_private_key_is_nowhere_else(enrolled):
+    key = (enrolled.folder / "state/keys/gateway.key").read_text().splitlines()[1]
+    holders = [p.name for p in enrolled.folder.rglob("*")
+               if p.is_file() and key in p.read_text(errors="replace")]
+    assert holders == ["gateway.key"]
+
+
+@needs_root
+def test_renewal(enrolled):
+    key = (enrolled.folder / "state/keys/gateway.key").read_bytes()
+    before = (enrolled.folder / "state/keys/gateway.crt").read_bytes()
+    assert agent(enrolled, "enroll", "--gateway", "perth", "-o", "again").code == 0
+    answered = enrolled.run("enroll", "--ca", "ca", "-o", "answer", "again")
+    assert answered.code == 0 and "renewed" in answered.err, answered
+    assert agent(enrolled, "enroll", "--install", "answer").code == 0
+    assert (enrolled.folder / "state/keys/gateway.key").read_bytes() == key
+    assert (enrolled.folder / "state/keys/gateway.crt").read_bytes() != before
+
+
+@needs_root
+def test_the_answer_of_another_gateway(enrolled):
+    (enrolled.folder / "state").rename(enrolled.folder / "perth-state")
+    assert agent(enrolled, "enroll", "--gateway", "sydney", "-o", "sydney.request").code == 0
+    run = agent(enrolled, "enroll", "--install", "perth.answer")
+    assert run.code == 1 and "another key" in run.err, run
+    assert not (enrolled.folder / "state/keys/gateway.crt").exists()
+
+
+def test_an_authority_is_never_replaced(place):
+    assert place.run("ca", "init", "--ca", "ca").code == 0
+    before = (place.folder / "ca/ca.key").read_bytes()
+    assert (place.folder / "ca").stat().st_mode & 0o777 == 0o700
+    assert (place.folder / "ca/ca.key").stat().st_mode & 0o777 == 0o600
+    run = place.run("ca", "init", "--ca", "ca")
+    assert run.code == 1 and "never replaced" in run.err, run
+    assert (place.folder / "ca/ca.key").read_bytes() == before
+    assert os.listdir(place.folder) == ["ca"]
+
+
+def test_the_answer_on_standard_output(place):
+    assert place.run("ca", "init", "--ca", "ca").code == 0
+    made = openssl(place, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                   "-nodes", "-keyout", "key", "-subj", "/CN=perth", "-out", "request")
+    assert made.returncode == 0, made.stderr
+    run = place.run("enroll", "--ca", "ca", "--generation", "3", "request")
+    assert run.code == 0 and run.out.count("-----BEGIN CERTIFICATE-----") == 2, run
+    assert "perth.g3" in run.err
+    quiet = place.run("enroll", "--ca", "ca", "--generation", "3", "--quiet", "request")
+    assert quiet.code == 0 and quiet.err == "", quiet
+
+
+@pytest.mark.parametrize("text", ["", "hello", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"
+                                  "-----END CERTIFICATE REQUEST-----\n", "x" * 70000])
+def test_what_is_no_request(place, text):
+    assert place.run("ca", "init", "--ca", "ca").code == 0
+    (place.folder / "request").write_text(text)
+    run = place.run("enroll", "--ca", "ca", "-o", "answer", "request")
+    assert run.code in (1, 3) and run.err.startswith("request: "), run
+    assert not (place.folder / "answer").exists()
+    assert os.listdir(place.folder / "ca/issued") == []
+
+
+def test_no_authority(place):
+    (place.folder / "request").write_text("")
+    run = place.run("enroll", "--ca", "nowhere", "request")
+    assert run.code == 1 and "p2pvpn-ctl ca init" in run.err, run
