@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`p2pvpn-agent status` on a live mesh: what it says when all is well, and when something is not."""
+
+import json
+import signal
+
+import pytest
+
+from p2plab import Lab, wait_for
+from p2plab.lab import SOURCE
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(SOURCE / "examples/five-sites/mesh.json") as lab:
+        lab.up()
+        lab.wait_converged()
+        yield lab
+
+
+def look(gateway):
+    """Status as JSON, and the exit status."""
+    done = gateway.agent("status", "--json", check=False)
+    assert done.stderr == ""
+    return json.loads(done.stdout), done.returncode
+
+
+def healthy(gateway):
+    status, code = look(gateway)
+    assert (status["healthy"], status["problems"], code) == (True, [], 0)
+    return status
+
+
+@pytest.fixture
+def well(lab):
+    wait_for(lambda: healthy(lab["head"]), 60, "a healthy gateway")
+    return lab["head"]
+
+
+def test_all_is_well(well):
+    status = healthy(well)
+    assert status["gateway"] == "head" and status["mesh"] == "five-sites"
+    assert len(status["revision"]) == 64
+    assert [link["peer"] for link in status["links"]] == ["branch", "sales", "singapore", "sydney"]
+    for link in status["links"]:
+        assert link["state"] == "up"
+        assert link["cipher"] in ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305")
+        assert link["bytes-in"] > 0 and link["bytes-out"] > 0 and link["seconds"] >= 0
+        assert link["remote"].startswith("203.0.113.")
+    assert len(status["sessions"]) == 8
+    for session in status["sessions"]:
+        assert (session["bgp"], session["bfd"]) == ("Established", "up")
+        assert session["prefixes-received"] >= 1
+    assert status["prefixes"]["present"] == status["prefixes"]["expected"]
+    assert len(status["prefixes"]["expected"]) == 8 and status["prefixes"]["missing"] == []
+
+
+def test_text_is_for_people(well):
+    done = well.agent("status")
+    assert "Everything is up.\n" in done.stdout
+    assert "Routes by BGP: 8 of 8 prefixes of other LANs.\n" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+
+
+def test_a_cut_link_is_silent(lab, well):
+    lab.cut("head", "sales")
+    try:
+        def silent():
+            status, code = look(well)
+            states = {link["peer"]: link["state"] for link in status["links"]}
+            assert states == {"branch": "up", "sales": "silent", "singapore": "up", "sydney": "up"}
+            assert code == 1
+            return status["problems"]
+        problems = wait_for(silent, 20, "the link to sales to be called silent")
+        assert len(problems) == 1 and problems[0].startswith("link pv3 to sales is silent")
+    finally:
+        lab.restore()
+
+
+def test_a_dead_process_is_a_link_that_is_down(well):
+    well.stop_agent(signal.SIGKILL)  # it would start the process again
+    well.openvpns()["pv3"].kill()
+    wait_for(lambda: "pv3" not in well.openvpns(), 5, "OpenVPN to be gone")
+    status, code = look(well)
+    assert code == 1
+    assert status["problems"][0] == "link pv3 to sales is down: its OpenVPN process does not run"
+    assert "SENT" in well.agent("status", check=False).stdout  # the rest is shown
+    well.start_agent()
+    wait_for(lambda: healthy(well), 60, "the agent to repair it")
+
+
+def test_a_dead_daemon_is_a_sentence(well):
+    well.frr.kill_daemon("bgpd")
+    status, code = look(well)
+    assert code == 1
+    assert "bgpd" in status["problems"][0] and "does not run" in status["problems"][0]
+    assert [link["state"] for link in status["links"]] == ["up"] * 4
+    assert {session["bgp"] for session in status["sessions"]} == {"unknown"}
+    well.frr.start_daemon("bgpd")
+    wait_for(lambda: healthy(well), 60, "the agent to fill the new bgpd")
