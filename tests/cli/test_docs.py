@@ -65,6 +65,14 @@ def test_man_page_has_the_verbs_of_help(name):
         assert f"{name} {verb}" in manual, f"'{name} {verb}' is not in the man page"
 
 
+def test_the_format_page_has_every_node_of_the_model():
+    module = next(SOURCE.glob("yang/p2pvpn-mesh@*.yang")).read_text(encoding="utf-8")
+    nodes = set(re.findall(r"^\s+(?:leaf|leaf-list|container|list) ([a-z-]+) {", module, re.M))
+    words = set(re.findall(r"[a-z][a-z-]+", man_text(SOURCE / "docs/man/p2pvpn-mesh.5")))
+    assert "underlay-mtu" in nodes
+    assert nodes - words == set()
+
+
 def models():
     for file in DOCUMENTS:
         text = file.read_text(encoding="utf-8")
