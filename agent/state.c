@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/directives.h"
 #include "common/fs.h"
 
 #define KEY_FILE_MAX (1u << 20)
@@ -185,6 +186,24 @@ static int check_belongs(const struct bundle *old, const struct bundle *new, con
                      new->gateway, new->mesh, old->gateway, old->mesh);
 }
 
+/* The configurations that OpenVPN would be started with. */
+static int check_configurations(const struct bundle *b, const char *dir, struct error_list *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < b->n_links; i++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", dir, b->links[i].config);
+        _cleanup_buf_ struct buf text = BUF_INIT;
+        int q = fs_read(path, BUNDLE_MAX_BYTES, &text, err);
+
+        if (q == 0)
+            q = directives_check(buf_cstr(&text), text.len, b->links[i].interface,
+                                 b->links[i].config, err);
+        r = r == 0 ? q : r;
+    }
+    return r;
+}
+
 int state_install(const struct settings *s, const char *dir, struct bundle **ret,
                   struct error_list *err)
 {
@@ -212,6 +231,8 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
         r = copy_bundle(s, new, dir, stage, err);
     if (r == 0)
         r = bundle_load(stage, &copy, err);
+    if (r == 0)
+        r = check_configurations(copy, stage, err);
     if (r == 0)
         r = exchange(s, stage, current, err);
     fs_remove_tree(stage, &ignored);

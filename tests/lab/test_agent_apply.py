@@ -125,11 +125,22 @@ def test_bad_link_user(box, user, sentence):
 
 
 def test_link_that_does_not_start_is_told(box):
-    box.left_link.extra = "no-such-directive\n"
+    box.left_link.extra = "proto no-such-protocol\n"
     box.write()
     answer = box.left.agent("apply", box.left.bundle, check=False)
     assert answer.returncode == 3
     assert "OpenVPN of link pv2 to right does not stay alive" in answer.stderr
+
+
+def test_no_directive_that_runs_something(box, tmp_path):
+    box.left.agent("apply", box.left.bundle)
+    process, mark = box.left.process("pv2"), tmp_path / "ran"
+    box.left_link.extra = f"script-security 2\nup /usr/bin/touch\nsetenv X {mark}\n"
+    box.write()
+    said = refused(box.left)
+    assert "the directive 'up' is not among those that a bundle may bring" in said
+    assert "openvpn/pv2.conf:" in said and "'script-security' may only have the value '0'" in said
+    assert box.left.process("pv2") == process
 
 
 def test_bundle_of_another_gateway(box):

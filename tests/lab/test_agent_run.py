@@ -66,11 +66,11 @@ def test_crash_loop_does_not_disturb_others(running):
     left = running.left
     before = left.process("pv2")
     bad = Link("third", 3, ["172.19.0.2/31"], ["172.19.0.3"], server=True, port=11003)
-    bad.extra = "no-such-directive\n"
+    bad.extra = "proto no-such-protocol\n"
     write_bundle(left.bundle, "left", 1, [running.left_link, bad])
     wait_log(left, "OpenVPN of link pv3 to third exited with status 1; starting it again in 2.0 s",
              15)
-    assert "no-such-directive" in left.log()
+    assert "no-such-protocol" in left.log()
     assert left.log().count("OpenVPN of link pv3") <= 6, "backoff"
     assert left.process("pv2") == before
     bad.extra = ""

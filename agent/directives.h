@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Directives: which OpenVPN configuration a bundle may bring.  Pure.
+ *
+ * Whoever can make a bundle must not thereby be able to run programs or read and write files on a
+ * gateway, so the agent accepts directives from a list, never by a list of bad ones: nothing that
+ * names a program, a plugin, another configuration, a log or a socket is on it.  Files are only
+ * those of STATE/keys, the interface only the link's own.  Quotes, backslashes and control bytes
+ * are refused, so that what is read here is what OpenVPN reads (options_util.c and options.c
+ * there).
+ */
+#ifndef P2PVPN_AGENT_DIRECTIVES_H
+#define P2PVPN_AGENT_DIRECTIVES_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+
+/* OpenVPN refuses longer lines. */
+#define DIRECTIVES_LINE_MAX 255
+
+/* 0, or -EINVAL with every line that may not be, as `file`:line. */
+int directives_check(const char *text, size_t len, const char *interface, const char *file,
+                     struct error_list *err);
+
+#endif
