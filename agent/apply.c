@@ -145,6 +145,29 @@ int apply_break(const struct apply_context *c, const struct plan *plan, struct e
     return r;
 }
 
+static bool has_steps(const struct plan *plan, size_t link)
+{
+    for (size_t i = 0; i < plan->n; i++)
+        if (plan->steps[i].link == link)
+            return true;
+    return false;
+}
+
+int apply_repeat_addresses(const struct apply_context *c, const struct bundle *want,
+                           const struct plan *plan, struct error_list *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < want->n_links; i++)
+        for (size_t k = 0; k < want->links[i].n_addresses && !has_steps(plan, i); k++) {
+            struct link_address a = plan_link_address(&want->links[i], k);
+            int q = netlink_repeat_address(c->netlink, want->links[i].interface, &a, err);
+
+            r = worse(r, q);
+        }
+    return r;
+}
+
 bool plan_has_breaks(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->n; i++)

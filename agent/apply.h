@@ -34,6 +34,15 @@ int apply_make(const struct apply_context *c, const struct bundle *want, const s
  * peer hears of the end by the process's exit notification. */
 int apply_break(const struct apply_context *c, const struct plan *plan, struct error_list *err);
 
+/*
+ * Says the addresses of all links again that the plan has no step for.  zebra (8.4.4) reads
+ * interfaces and addresses in different threads: an address that it hears of before it has taken in
+ * the interface, it forgets; bgpd then holds the peer's routes for inaccessible, though session and
+ * tunnel are up.  Hearing it once more costs zebra nothing when it knows the address.
+ */
+int apply_repeat_addresses(const struct apply_context *c, const struct bundle *want,
+                           const struct plan *plan, struct error_list *err);
+
 /* Whether a plan has steps after PLAN_FRR, or PLAN_FRR itself. */
 bool plan_has_breaks(const struct plan *plan);
 bool plan_has_frr(const struct plan *plan);

@@ -52,7 +52,7 @@ struct loop {
     bool dir_missing;            /* and said */
     char *told_links, *told_frr; /* the last reports of trouble, not to be repeated */
     int epoll, signals, inotify, lock;
-    int64_t look_at, converge_at, converged, frr_at, logs_at;
+    int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
     bool leave;
 };
 
@@ -136,7 +136,7 @@ static void on_worker(struct loop *l)
         l->frr_failures = 0;
         l->frr_in_force = true;
         if (l->worker_applies)
-            l->converge_at = now; /* what waited for FRR */
+            l->converge_at = l->repeat_at = now; /* what waited for FRR */
     } else if (r >= 0) {
         l->frr_in_force = false;
         l->converge_at = now;
@@ -198,6 +198,11 @@ static void converge(struct loop *l)
         start_worker(l, true);
     if ((!plan_has_frr(plan) || l->frr_failures >= FRR_PATIENCE) && apply_break(&c, plan, &err) < 0)
         r = -EIO;
+    if (l->converged >= l->repeat_at) {
+        l->repeat_at = l->converged + AUDIT_MS;
+        if (!l->settings->no_frr && apply_repeat_addresses(&c, l->bundle, plan, &err) < 0)
+            r = -EIO;
+    }
     if (r < 0)
         l->converge_at = l->converged + RETRY_MS;
     report(&l->told_links, &err);

@@ -452,16 +452,28 @@ static int change_address(struct netlink *nl, int type, int flags, const char *n
     return transact(nl, msg);
 }
 
-int netlink_add_address(struct netlink *nl, const char *name, const struct link_address *a,
-                        struct error_list *err)
+static int set_address(struct netlink *nl, int flags, const char *name,
+                       const struct link_address *a, struct error_list *err)
 {
-    int r = change_address(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, name, a, err);
+    int r = change_address(nl, RTM_NEWADDR, NLM_F_CREATE | flags, name, a, err);
     char text[PREFIX_TEXT_MAX];
 
     if (r == 0 || r == -EEXIST || r == -ENODEV)
         return r == -EEXIST ? 0 : r;
     return error_sys(err, -r, NULL, "cannot add the address %s to interface %s",
                      prefix_format(&a->local, text), name);
+}
+
+int netlink_add_address(struct netlink *nl, const char *name, const struct link_address *a,
+                        struct error_list *err)
+{
+    return set_address(nl, NLM_F_EXCL, name, a, err);
+}
+
+int netlink_repeat_address(struct netlink *nl, const char *name, const struct link_address *a,
+                           struct error_list *err)
+{
+    return set_address(nl, NLM_F_REPLACE, name, a, err);
 }
 
 int netlink_remove_address(struct netlink *nl, const char *name, const struct link_address *a,

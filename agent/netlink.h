@@ -78,6 +78,10 @@ int netlink_remove_altname(struct netlink *nl, const char *name, const char *alt
  * gone already, is success. */
 int netlink_add_address(struct netlink *nl, const char *name, const struct link_address *a,
                         struct error_list *err);
+/* Tells everybody who listens that the address is there; sets it if it is not.  Nothing else
+ * changes. For zebra, see apply_repeat_addresses(). */
+int netlink_repeat_address(struct netlink *nl, const char *name, const struct link_address *a,
+                           struct error_list *err);
 int netlink_remove_address(struct netlink *nl, const char *name, const struct link_address *a,
                            struct error_list *err);
 int netlink_delete_link(struct netlink *nl, const char *name, struct error_list *err);

@@ -156,7 +156,7 @@ static void plan_settings(struct builder *b)
 
 /* --- links that shall be -------------------------------------------------------------------- */
 
-static struct link_address wanted_address(const struct bundle_link *link, size_t i)
+struct link_address plan_link_address(const struct bundle_link *link, size_t i)
 {
     struct link_address a = {.local = link->addresses[i]};
 
@@ -197,7 +197,7 @@ static void plan_new_addresses(struct builder *b, size_t i, const struct link_st
     const struct bundle_link *link = &b->want->links[i];
 
     for (size_t k = 0; k < link->n_addresses; k++) {
-        struct link_address a = wanted_address(link, k);
+        struct link_address a = plan_link_address(link, k);
         char text[PREFIX_TEXT_MAX];
 
         if (!has_address(is, &a))
@@ -313,7 +313,7 @@ static void plan_old_addresses(struct builder *b, size_t i, const struct link_st
         char text[PREFIX_TEXT_MAX];
 
         for (size_t w = 0; !wanted && w < link->n_addresses; w++) {
-            struct link_address a = wanted_address(link, w);
+            struct link_address a = plan_link_address(link, w);
 
             wanted = link_address_equal(&a, &is->addresses[k]);
         }

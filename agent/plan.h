@@ -81,6 +81,9 @@ struct plan *plan_free(struct plan *p); /* NULL ok; returns NULL */
 /* One line a step: "create interface pv3: ...".  Stable. */
 void plan_print(const struct plan *p, struct buf *ret);
 
+/* The i-th address of a link as the kernel holds it. */
+struct link_address plan_link_address(const struct bundle_link *link, size_t i);
+
 /* What a link's process must have been started with. */
 void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
                       const struct plan_context *context, char ret[static DIGEST_TEXT_LEN + 1]);

@@ -241,6 +241,7 @@ class Lab:
         names = [n.name for n in (gateway.namespace, gateway.firewall, gateway.host)]
         process.kill_all(lambda: [p for some in process.in_namespaces(names).values()
                                   for p in some])
+        self.wan.detach(gateway)
         for namespace in names:
             if (NETNS / namespace).exists():
                 run(["ip", "netns", "delete", namespace])

@@ -73,6 +73,7 @@ class Wan:
         self.namespace = Namespace(f"{lab.name}.wan", lab)
         self._lab = lab
         self._attached = 0
+        self._ports = {}
 
     def create(self):
         self.namespace.create()
@@ -82,7 +83,7 @@ class Wan:
     def attach(self, gateway, behind):
         """Connects a gateway; behind: None, "firewall" or "nat" (IPv4 only)."""
         self._attached += 1
-        port = f"g{self._attached}-{gateway.name}"[:15]
+        port = self._ports[gateway.name] = f"g{self._attached}-{gateway.name}"[:15]
         address4, address6 = gateway.wan4, gateway.wan6
         if behind is None:
             _attach(self.namespace, port, gateway.namespace, "wan", address4, address6)
@@ -109,6 +110,10 @@ class Wan:
                           f"route add {address6}/128 via {FIREWALL6} dev {port}")
         _attach(middle, "inside", gateway.namespace, "wan", address4, address6, FIREWALL4)
         middle.nft(_FIREWALL)
+
+    def detach(self, gateway):
+        """Takes a gateway's cable away, at once: a namespace's own end dies some time later."""
+        self.namespace.ip(f"link delete {self._ports.pop(gateway.name)}")
 
     def _elements(self, verb, kind, pairs):
         lines = []
