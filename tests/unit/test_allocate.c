@@ -487,6 +487,41 @@ START_TEST(overrides_are_kept)
 }
 END_TEST
 
+/* Who takes over the number of a gateway that left takes over none of its addresses. */
+START_TEST(overrides_leave_with_their_gateway)
+{
+    struct lock *lock = parse(OVERRIDE), *next;
+    struct mesh *m = build_mesh(3, true, false);
+    struct network *net;
+
+    m->base_port = 12000;
+    m->gateways[1].name = "g00001-new";
+    m->gateways[1].number = 2;
+    next = allocate(m, lock, &net);
+    ck_assert_uint_eq(find(next, "g00001-new")->number, 2);
+    for (size_t i = 0; i < net->n_links; i++)
+        ck_assert_ptr_null(net->links[i].override);
+    network_free(net);
+    lock_free(next);
+    lock_free(lock);
+    build_free(m);
+}
+END_TEST
+
+START_TEST(index_beyond_the_pool)
+{
+    struct lock *lock = parse(HEAD "\"link-prefix\":[\"172.19.0.0/24\"],\"gateway\":[" RECORD(
+        "g00000", 1, "," RECORD("g00001", 2, )) "],\"link\":[{\"index\":200,\"a\":1,\"b\":2}]}}");
+    struct mesh *m = build_mesh(2, true, false);
+
+    refused(m, lock, "/p2pvpn-mesh:mesh/addressing/link-prefix",
+            "the mesh needs 201 IPv4 link addresses, but only 128 fit into the pool; append a "
+            "prefix: \"link-prefix\": [\"172.19.0.0/24\", \"172.16.0.0/24\"]");
+    lock_free(lock);
+    build_free(m);
+}
+END_TEST
+
 START_TEST(overrides_in_the_way)
 {
     struct lock *lock = parse(OVERRIDE);
@@ -498,6 +533,8 @@ START_TEST(overrides_in_the_way)
             "of them has it from m.lock.json: /p2pvpn-lock:lock/link; set base-port so that "
             "base-port plus number keeps clear of the ports there");
     m->base_port = 12000;
+    prefix_parse("192.168.0.0/24", &m->lans[0].prefixes[0]); /* so that the culprit sorts first */
+    prefix_parse("192.168.1.0/24", &m->lans[1].prefixes[0]);
     prefix_parse("172.17.4.2/31", &m->lans[2].prefixes[0]);
     refused(m, lock, "/p2pvpn-mesh:mesh/lan[name='lan00002']/prefix",
             "172.17.4.2/31 contains 172.17.4.2, which m.lock.json: "
@@ -729,6 +766,8 @@ int main(void)
     tcase_add_test(t, defaults_and_lans);
     tcase_add_test(t, ipv6_only);
     tcase_add_test(t, overrides_are_kept);
+    tcase_add_test(t, overrides_leave_with_their_gateway);
+    tcase_add_test(t, index_beyond_the_pool);
     tcase_add_test(t, overrides_in_the_way);
     tcase_add_loop_test(t, survivors_are_never_renumbered, 0, 2);
     tcase_add_test(t, large);
