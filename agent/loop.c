@@ -42,15 +42,15 @@ struct loop {
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;
     struct worker worker;
-    bool worker_applies;         /* else it checks */
-    bool frr_in_force;           /* as far as we know */
-    bool frr_stale;              /* something changed while the worker was at it */
-    unsigned frr_failures;       /* in a row */
-    uint64_t daemons;            /* routing_incarnation() */
-    struct stat seen;            /* bundle.json as it was last taken or refused */
-    struct stat certificate;     /* gateway.crt as it was seen last */
-    bool dir_missing;            /* and said */
-    char *told_links, *told_frr; /* the last reports of trouble, not to be repeated */
+    bool worker_applies;                       /* else it checks */
+    bool frr_in_force;                         /* as far as we know */
+    bool frr_stale;                            /* something changed while the worker was at it */
+    unsigned frr_failures;                     /* in a row */
+    uint64_t daemons;                          /* routing_incarnation() */
+    struct stat seen;                          /* bundle.json as it was last taken or refused */
+    struct stat certificate;                   /* gateway.crt as it was seen last */
+    bool dir_missing;                          /* and said */
+    char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     int epoll, signals, inotify, lock;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
     bool leave;
@@ -75,12 +75,28 @@ static void report(char **told, const struct error_list *err)
     *told = buf_steal(&all);
 }
 
+/* What is about to be done; of a long plan only the sum. */
 static void announce(const struct plan *plan)
 {
+    size_t created = 0, started = 0, removed = 0;
     _cleanup_buf_ struct buf text = BUF_INIT;
 
-    plan_print(plan, &text);
-    log_lines(LOG_LEVEL_INFO, "", buf_cstr(&text));
+    if (plan->n <= LOG_LINES_MAX) {
+        plan_print(plan, &text);
+        log_lines(LOG_LEVEL_INFO, "", buf_cstr(&text));
+        return;
+    }
+    for (size_t i = 0; i < plan->n; i++) {
+        enum plan_action a = plan->steps[i].action;
+
+        created += a == PLAN_LINK_CREATE || a == PLAN_LINK_RECREATE;
+        started += a == PLAN_PROCESS_START || a == PLAN_PROCESS_RESTART;
+        removed += a == PLAN_LINK_REMOVE;
+    }
+    log_say(LOG_LEVEL_INFO,
+            "%zu changes: %zu interfaces created, %zu OpenVPN processes started, %zu interfaces "
+            "removed, and what belongs to them",
+            plan->n, created, started, removed);
 }
 
 /* --- FRR, in a worker ----------------------------------------------------------------------- */
@@ -287,13 +303,14 @@ static void look_at_bundle(struct loop *l)
     l->seen = now;
     if (state_install(l->settings, l->dir, &b, &err) == 0) {
         take(l, b);
+        report(&l->told_bundle, &err);
     } else if (stat(file, &after) < 0 || !same_file(&now, &after)) {
         l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
     } else {
-        log_errors(LOG_LEVEL_ERROR, &err);
-        if (l->bundle)
-            log_say(LOG_LEVEL_ERROR, "%s: refused; revision %.12s stays in force", l->dir,
-                    l->bundle->revision);
+        error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
+                  l->bundle ? "what stays in force is revision " : "no bundle is in force",
+                  l->bundle ? l->bundle->revision : "");
+        report(&l->told_bundle, &err);
         /* Perhaps its files are still being copied, or the disk was full: look again. */
         l->seen = (struct stat){.st_ino = now.st_ino};
         l->look_at = monotonic_ms() + RETRY_MS;
@@ -492,6 +509,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     bundle_free(l.bundle);
     free(l.told_links);
     free(l.told_frr);
+    free(l.told_bundle);
     for (int *fd = (int[]){l.inotify, l.signals, l.epoll, l.lock, -2}; *fd != -2; fd++)
         if (*fd >= 0)
             close(*fd);

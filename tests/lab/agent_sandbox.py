@@ -172,6 +172,10 @@ class Node:
         answer = self.ip("-j", "-d", "addr", "show", "dev", interface, check=False)
         return json.loads(answer.stdout)[0] if answer.returncode == 0 else None
 
+    def links(self):
+        """`ip -j link`, by name."""
+        return sorted(json.loads(self.ip("-j", "link").stdout), key=lambda i: i["ifname"])
+
     def addresses(self, interface):
         return {f"{a['local']}/{a['prefixlen']}" for a in self.link(interface)["addr_info"]
                 if a["scope"] == "global"}

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`p2pvpn-agent run`: adopts, repairs, follows the bundle, and leaves without a trace in traffic."""
 import os
+import random
 import shutil
 import signal
+import time
 
 import pytest
 
-from agent_sandbox import Link, Sandbox, write_bundle
+from agent_sandbox import Link, Sandbox, make_keys, sh, write_bundle
 from p2plab.wait import wait_for
 
 
@@ -138,12 +140,39 @@ def test_wrong_bundle_is_refused_and_a_right_one_taken(running):
     before = left.process("pv2")
     (left.bundle / "openvpn" / "pv2.conf").write_text("dev null\n")
     (left.bundle / "bundle.json").touch()
-    wait_log(left, "refused; revision")
+    wait_log(left, "refused; what stays in force is revision")
     assert left.process("pv2") == before
     running.left_link.queue = 900
     write_bundle(left.bundle, "left", 1, [running.left_link])
     wait_for(lambda: left.link("pv2")["txqlen"] == 900, 10, "the new queue length", left.log)
     assert left.process("pv2") == before
+
+
+def openvpns(node):
+    """Every OpenVPN process in a gateway's namespace."""
+    pids = sh("ip", "netns", "pids", node.netns).stdout.split()
+    return [int(pid) for pid in pids if "openvpn" in os.readlink(f"/proc/{pid}/exe")]
+
+
+def test_killed_anywhere_while_the_bundle_changes(box):
+    """Whenever the agent dies, the next one makes it right: no process twice, none forgotten."""
+    left, dice = box.left, random.Random(2026)
+    others = [Link(f"p{n}", n, [f"172.19.1.{2 * n}/31"], [f"172.19.1.{2 * n + 1}"], server=True,
+                   port=11000 + n) for n in range(3, 9)]
+    box.right.start()
+    for _ in range(25):
+        write_bundle(left.bundle, "left", 1, [box.left_link, *dice.sample(others, 4)])
+        left.start()
+        time.sleep(dice.uniform(0, 0.25))  # not a wait: the moment of death is what is tried
+        left.stop(signal.SIGKILL)
+    write_bundle(left.bundle, "left", 1, [box.left_link, *others[:2]])
+    left.start()
+    wanted = ["pv2", "pv3", "pv4"]
+    wait_for(lambda: [i["ifname"] for i in left.links() if i["ifname"].startswith("pv")] == wanted,
+             20, "exactly the wanted interfaces", left.log)
+    wait_for(lambda: sorted(openvpns(left)) == sorted(filter(None, map(left.process, wanted))) and
+             len(openvpns(left)) == len(wanted), 20, "exactly one process for each", left.log)
+    box.wait_up()
 
 
 def test_second_agent_leaves(running):
@@ -155,7 +184,6 @@ def test_second_agent_leaves(running):
 
 def test_new_certificate_restarts_the_link(running):
     """What `enroll --install` writes is noticed without a word to the agent."""
-    from agent_sandbox import make_keys
     left = running.left
     before = left.process("pv2")
     make_keys(running.dir / "ca", left.state / "keys", "left")
