@@ -6,7 +6,8 @@
  * No shell: argv is passed as it is, argv[0] is an absolute path.  The program gets an environment
  * of our own (PATH, LC_ALL, HOME), no descriptor but 0, 1 and 2, default signals, its own process
  * group, and SIGKILL when the agent dies, so that nothing goes on acting behind a new agent's back.
- * Input comes from memory (a sealed memfd): a program may open /proc/self/fd/0 as a private file.
+ * Input comes from memory (an anonymous file): a program may open /proc/self/fd/0 as a private
+ * file.
  *
  * Both pipes are drained until their end, then the program is waited for; past the time limit the
  * whole group gets SIGKILL.  Output beyond the cap is read and dropped, so that a program that

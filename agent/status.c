@@ -13,7 +13,7 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 
-#define LINK_TIMEOUT_MS 500
+#define LINK_TIMEOUT_MS 2000
 #define LINKS_TIMEOUT_S 10 /* for all of them together */
 #define LOG_MAX (64u << 20)
 #define MAX_NAMED 6

@@ -198,6 +198,9 @@ static int run(const struct vtysh *v, const char *const *arguments, const char *
     } else if (failed == 0 && r->signal) {
         error_add(err, NULL, 0, NULL, "vtysh was ended by signal %d: try again", r->signal);
         failed = -EIO;
+    } else if (failed == 0 && r->truncated) {
+        error_add(err, NULL, 0, NULL, "vtysh printed more than can be kept: something is wrong");
+        failed = -EFBIG;
     }
     return failed;
 }

@@ -4,6 +4,7 @@ nothing else, resets no session that stays, and puts back what FRR did not take 
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -263,6 +264,74 @@ def test_killed_anywhere_nothing_is_forgotten(routers, after):
     assert "P2PVPN" not in running and "router bgp" not in running, running
     apply(head)
     assert ours(head.frr.running_config()) == head.conf.read_text().splitlines()
+
+
+def random_mesh(rng):
+    """Any configuration of the dialect: what changes from one to the next is left to chance."""
+    lines, peers = [], range(1, rng.randrange(1, 6))
+    asn = rng.choice([4200000001, 4200000001, 4200000002])
+    lists, maps, router, family = [], [], [], []
+    for n in peers:
+        first = rng.randrange(3)
+        lists += [f"ip prefix-list P2PVPN-L{n} seq {5 + 5 * k} permit 10.{first + k}.0.0/16"
+                  for k in range(rng.randrange(1, 4))]
+        lists += [f"ipv6 prefix-list P2PVPN-L{n} seq 5 permit fd10:{rng.randrange(1, 4)}::/48",
+                  f"bgp as-path access-list P2PVPN-A{n} seq 5 permit _{rng.randrange(5)}$"]
+        maps += [f"route-map P2PVPN-R{n} {rng.choice(['permit', 'permit', 'deny'])} 10"]
+        maps += rng.sample([f" match as-path P2PVPN-A{rng.choice(peers)}",
+                            f" match ip address prefix-list P2PVPN-L{n}",
+                            f" set local-preference {rng.randrange(100, 103)}",
+                            f" set metric {rng.randrange(3)}", " set extcommunity none",
+                            " set large-community none", " set comm-list P2PVPN-STRIP delete",
+                            " set ip next-hop peer-address", " set origin igp"], 4) + ["exit"]
+        router += [f" neighbor 172.20.0.{n} remote-as {rng.randrange(65001, 65003)}",
+                   f" neighbor 172.20.0.{n} peer-group {rng.choice(['P2PVPN-A', 'P2PVPN-B'])}",
+                   f" neighbor 172.20.0.{n} description site {rng.randrange(3)}"]
+        router += [f" neighbor 172.20.0.{n} {line}" for line in (
+            "bfd", f"bfd profile P2PVPN-P{rng.randrange(2)}", f"update-source pv{rng.randrange(3)}")]
+        family += [f"  neighbor 172.20.0.{n} route-map P2PVPN-R{rng.choice(peers)} in"]
+    groups = []
+    for group in ("P2PVPN-A", "P2PVPN-B"):
+        groups += [f" neighbor {group} peer-group"]
+        groups += rng.sample([f" neighbor {group} ttl-security hops 1",
+                              f" neighbor {group} enforce-first-as",
+                              f" neighbor {group} timers {rng.choice(['10 30', '3 9'])}",
+                              f" neighbor {group} timers connect {rng.choice([5, 10])}"], 2)
+        family += [f"  neighbor {group} activate"]
+        family += rng.sample([f"  no neighbor {group} send-community extended",
+                              f"  no neighbor {group} send-community large"], 1)
+    lists += ["bgp community-list expanded P2PVPN-STRIP seq 5 deny ^65535:0$",
+              f"bgp community-list expanded P2PVPN-STRIP seq 10 permit {rng.choice(['.*', '^1:'])}"]
+    bfd = ["bfd"]
+    for n in range(2):
+        bfd += [f" profile P2PVPN-P{n}"] + rng.sample(
+            [f"  detect-multiplier {rng.choice([4, 5])}", "  transmit-interval 350",
+             f"  receive-interval {rng.choice([350, 400])}"], 2) + [" exit"]
+    head = [f"router bgp {asn}", f" bgp router-id 100.64.0.{rng.randrange(1, 3)}"]
+    head += rng.sample([" bgp log-neighbor-changes", " bgp bestpath as-path multipath-relax",
+                        " no bgp network import-check"], 2) + [" no bgp default ipv4-unicast"]
+    lines = lists + bfd + ["exit"] + maps + head + groups + router
+    lines += [" address-family ipv4 unicast", f"  network 10.{rng.randrange(3)}.0.0/16"]
+    lines += family + [f"  maximum-paths {rng.choice([8, 16])}", " exit-address-family", "exit"]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_configuration_becomes_any_other(routers, seed, tmp_path):
+    head = routers["head"]
+    rng = random.Random(seed)
+    assert run(head, "remove").returncode == 0
+    load(head, OPERATORS)
+    before = head.frr.running_config()
+    for step in range(8):
+        conf = tmp_path / f"{step}.conf"
+        conf.write_text(random_mesh(rng))
+        apply(head, conf)
+        assert run(head, "check", conf).returncode == 0
+    done = run(head, "remove")
+    assert done.returncode == 0, done.stderr
+    assert head.frr.running_config() == before
+    load(head, "no route-map MINE\nno ip prefix-list MINE\n")
 
 
 def test_frr_is_as_before_when_everything_is_removed(mesh):
