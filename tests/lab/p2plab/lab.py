@@ -33,6 +33,11 @@ SOURCE = Path(__file__).resolve().parents[3]
 CONVERGED = 60  # seconds to wait for; about 5 on an idle machine
 
 
+def build_root():
+    """Where the programs are."""
+    return Path(os.environ.get("P2PVPN_BUILD_ROOT") or SOURCE / "build").resolve()
+
+
 class Stopped(KeyboardInterrupt):
     """The program was asked to end (SIGTERM, SIGHUP): as Ctrl-C, everything is taken down."""
 
@@ -107,7 +112,7 @@ class Lab:
         self.name = name or os.environ.get("P2PVPN_LAB_NAME") or f"lab{secrets.token_hex(2)}"
         if not self.name.isalnum() or len(self.name) > 16:
             raise LabError(f"'{self.name}' is no name for a lab: letters and digits, 16 at most")
-        build = Path(build or os.environ.get("P2PVPN_BUILD_ROOT") or SOURCE / "build").resolve()
+        build = Path(build).resolve() if build else build_root()
         self._ctl = build / "controller" / "p2pvpn-ctl"
         self.agent = build / "agent" / "p2pvpn-agent"
         self.dir = host.ROOT / self.name
@@ -169,7 +174,9 @@ class Lab:
     def environment(self):
         """Of every program in the lab: nothing of the caller's but the path."""
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
-                "P2PVPN_LAB_NAME": self.name}
+                "P2PVPN_LAB_NAME": self.name,
+                # What was built is not installed: its models and templates are those of the tree.
+                "P2PVPN_YANG_DIR": str(SOURCE / "yang"), "P2PVPN_TEMPLATE_DIR": str(SOURCE)}
 
     # --- building -----------------------------------------------------------------------------
 
@@ -178,9 +185,7 @@ class Lab:
         if not self._ctl.exists():
             raise LabError(f"{self._ctl} is missing: build first (meson setup build && "
                            "ninja -C build), or set P2PVPN_BUILD_ROOT")
-        # What was built is not installed: its models and templates are those of the tree.
-        places = {"P2PVPN_YANG_DIR": str(SOURCE / "yang"), "P2PVPN_TEMPLATE_DIR": str(SOURCE)}
-        return run([self._ctl, *arguments], check=check, env=self.environment() | places)
+        return run([self._ctl, *arguments], check=check, env=self.environment())
 
     def compile(self):
         """Compiles the lab's mesh file with its lock; what running agents watch changes."""
