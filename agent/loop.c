@@ -30,6 +30,8 @@
 #define RETRY_MS 5000     /* after a failure */
 #define EVENT_GAP_MS 1000 /* between two looks at the interfaces */
 #define FRR_CHECK_MS 10000
+#define FRR_CHECK_MAX_MS 120000
+#define FRR_CHECK_SHARE 100 /* at most this part of the time goes into checking a big FRR */
 #define LOGS_MS 60000
 /* A link that left the bundle goes even if FRR cannot be configured, but not at the first try. */
 #define FRR_PATIENCE 3
@@ -52,9 +54,15 @@ struct loop {
     bool dir_missing;                          /* and said */
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     int epoll, signals, inotify, lock;
+    int64_t worker_began;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
     bool leave;
 };
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* --- speaking ------------------------------------------------------------------------------- */
 
@@ -126,6 +134,7 @@ static void start_worker(struct loop *l, bool apply)
     struct error_list err = ERROR_LIST_INIT;
 
     l->frr_at = SUPERVISE_NEVER;
+    l->worker_began = monotonic_ms();
     l->frr_stale = false;
     l->worker_applies = apply;
     if (worker_start(&l->worker, apply ? work_apply : work_check, l, &err) < 0 ||
@@ -146,6 +155,9 @@ static void on_worker(struct loop *l)
     if (!worker_collect(&l->worker, &r, &err))
         return;
     l->frr_at = now + FRR_CHECK_MS;
+    if (!l->worker_applies && now - l->worker_began > FRR_CHECK_MS / FRR_CHECK_SHARE)
+        l->frr_at =
+            earliest(now + (now - l->worker_began) * FRR_CHECK_SHARE, now + FRR_CHECK_MAX_MS);
     if (r == 0 && !l->frr_stale) {
         if (l->worker_applies)
             log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
@@ -410,11 +422,6 @@ static int open_sources(struct loop *l, struct error_list *err)
     if (r == 0)
         r = add_source(l, supervisor_fd(l->supervisor), &l->supervisor);
     return r < 0 ? error_sys(err, -r, NULL, "cannot set up the event loop") : 0;
-}
-
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static int wait_ms(const struct loop *l)

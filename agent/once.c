@@ -167,6 +167,11 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
 
     if (plan && plan_has_frr(plan))
         r = configure_frr(s, routing_remove, err);
+    if (r < 0)
+        error_add(
+            err, NULL, 0, NULL,
+            "what is ours could not be taken out of FRR: repair that and remove again; if FRR "
+            "itself is gone for good, run 'p2pvpn-agent remove --no-frr'");
     /* A router that cannot be asked keeps nothing of ours alive: the links go all the same. */
     if (plan)
         r = keep_worse(r, apply_break(&n->apply, plan, err));
