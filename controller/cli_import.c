@@ -17,7 +17,7 @@ int cli_import(const struct cli_args *args)
         printf("%zu gateways and %zu links written to %s and %s\n", report.gateways, report.links,
                args->output, report.lock_file);
         error_print(&report.notes, stdout);
-        printf("next: p2pvpn-ctl compile %s\n", args->output);
+        printf("next: p2pvpn-ctl compile -o out %s\n", args->output);
     }
     import_report_clear(&report);
     error_clear(&err);

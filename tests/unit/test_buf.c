@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+
+START_TEST(growing)
+{
+    struct buf b = BUF_INIT;
+    char *text;
+
+    ck_assert_str_eq(buf_cstr(&b), "");
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&b, "%03d", i);
+    ck_assert_uint_eq(b.len, 3000);
+    ck_assert_int_eq(strncmp(buf_cstr(&b) + 2997, "999", 4), 0);
+    buf_reset(&b);
+    ck_assert_str_eq(buf_cstr(&b), "");
+    buf_str(&b, "kept");
+    text = buf_steal(&b);
+    ck_assert_str_eq(text, "kept");
+    ck_assert_uint_eq(b.len, 0);
+    free(text);
+    buf_free(&b);
+}
+END_TEST
+
+START_TEST(json)
+{
+    static const char *const cases[][2] = {
+        {"", "\"\""},
+        {"perth", "\"perth\""},
+        {"a\"b\\c/d", "\"a\\\"b\\\\c/d\""},
+        {"a\nb\x01\x7f", "\"a\\u000ab\\u0001\x7f\""},
+        {"Z\xc3\xbcrich \xf0\x9f\x9a\x80", "\"Z\xc3\xbcrich \xf0\x9f\x9a\x80\""},
+        {"\xff\xc0\xafx", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx\""},
+        {"cut \xf0\x9f\x9a", "\"cut \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf b = BUF_INIT;
+
+        buf_json(&b, cases[i][0]);
+        ck_assert_str_eq(buf_cstr(&b), cases[i][1]);
+        buf_free(&b);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("buf");
+    TCase *t = tcase_create("buf");
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    tcase_add_test(t, growing);
+    tcase_add_test(t, json);
+    suite_add_tcase(s, t);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
