@@ -8,7 +8,7 @@ import time
 from p2plab import Lab, LabError, host, take_down
 from p2plab.lab import SOURCE, leftovers
 
-NAME = "demo"
+NAME = os.environ.get("P2PVPN_DEMO_NAME", "demo")
 MESH = SOURCE / "examples/five-sites/mesh.json"
 WATCHED, FAR = "head", "sydney"  # the gateways whose direct link is cut
 
@@ -94,10 +94,10 @@ def how_to_look(lab):
              f"--frr-namespace {gateway.frr.pathspace}")
     heading("It stays up")
     print(f"""Gateways: {", ".join(g.name for g in lab)}; for example '{gateway.name}':
-  ip netns exec {ns} bash                  a shell on the gateway
-  ip netns exec {ns} {vtysh}      its router
+  ip netns exec {ns} bash
+  ip netns exec {ns} {vtysh}
   ip netns exec {ns} {agent}
-  ip netns exec {gateway.host.name} ping {lab[FAR].host_address(4)}    from the host in its LAN
+  ip netns exec {gateway.host.name} ping {lab[FAR].host_address(4)}
 Logs: {gateway.dir}/
 Take it down: scripts/demo --stop""")
 
