@@ -11,8 +11,9 @@
 
 #include "common/fs.h"
 #include "common/name.h"
+#include "controller/lock_internal.h"
 
-#define ROOT "/p2pvpn-lock:lock"
+#define ROOT LOCK_ROOT
 
 static const uint32_t one = 1; /* of counts and generations that are not written */
 
@@ -267,7 +268,10 @@ static void parse_gateways(struct parser *p, json_t *array)
         entries[i].name = name;
         HASH_ADD_KEYPTR(hh, names, entries[i].name, strlen(name), &entries[i]);
         good = check_members(p, object, path, members);
-        good &= get_uint(p, object, path, "number", 1, GATEWAY_MAX_NUMBER, NULL, &g->number);
+        if (get_uint(p, object, path, "number", 1, GATEWAY_MAX_NUMBER, NULL, &g->number))
+            p->known[g->number] = true; /* whatever else is wrong with the record */
+        else
+            good = false;
         good &= get_uint(p, object, path, "asn", 1, UINT32_MAX, NULL, &g->asn);
         good &= get_uint(p, object, path, "generation", 1, UINT32_MAX, &one, &g->generation);
         good &= get_ipv4(p, object, path, "router-id", &id);
@@ -282,7 +286,6 @@ static void parse_gateways(struct parser *p, json_t *array)
         if (!good)
             continue;
         g->name = arena_strdup(&lock->arena, name);
-        p->known[g->number] = true;
         lock->n_gateways++;
     }
     HASH_CLEAR(hh, names);
@@ -529,6 +532,7 @@ int lock_parse(const char *text, size_t len, const char *file, struct lock **ret
                struct error_list *err)
 {
     struct parser p = {.file = file, .err = err};
+    size_t first = err->n;
     json_error_t where;
     json_t *root;
 
@@ -544,6 +548,7 @@ int lock_parse(const char *text, size_t len, const char *file, struct lock **ret
     free(p.runs);
     free(p.known);
     if (p.failed) {
+        lock_locate(text, len, err, first);
         lock_free(p.lock);
         return -EINVAL;
     }

@@ -52,7 +52,7 @@ struct lock {
 char *lock_file_name(const char *mesh_file);
 
 /* 0 with *ret set; a missing file is an empty lock.  -EINVAL: not a lock, or contradicting itself:
- * every error with its data path, and with the line where the text is not even JSON. */
+ * every error with its data path and line. */
 int lock_load(const char *file, struct lock **ret, struct error_list *err);
 int lock_parse(const char *text, size_t len, const char *file, struct lock **ret,
                struct error_list *err);

@@ -15,7 +15,7 @@
     "{\"name\":\"darwin\",\"number\":9,\"asn\":4200000009,\"router-id\":\"100.64.0.9\"}"
 #define LOCK(links)                                                              \
     "{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"link-prefix\":[\"172.19.0.0/16\"]," \
-    "\"gateway\":[" GATEWAYS "],\"link\":[" links "]}}"
+    "\"gateway\":[" GATEWAYS "],\n\"link\":[\n" links "]}}"
 
 static struct lock *parse(const char *text)
 {
@@ -116,62 +116,62 @@ static const struct {
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\"},\"x\":1}", NULL, "unknown member 'x'", 0},
     {"{}", NULL, "not a lock file", 0},
     {"{\"p2pvpn-lock:lock\":{}}", "/p2pvpn-lock:lock/mesh", "missing", 0},
-    {"{\"p2pvpn-lock:lock\":{\"mesh\":\"../x\"}}", "/p2pvpn-lock:lock/mesh", "not a valid name", 0},
+    {"{\"p2pvpn-lock:lock\":{\"mesh\":\"../x\"}}", "/p2pvpn-lock:lock/mesh", "not a valid name", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"link-prefix\":[\"10.0.0.1/8\"]}}",
-     "/p2pvpn-lock:lock/link-prefix", "'10.0.0.1/8' is not a prefix", 0},
+     "/p2pvpn-lock:lock/link-prefix", "'10.0.0.1/8' is not a prefix", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"link-prefix\":[\"10.0.0.0/8\",\"10.1.0.0/16\"]}}",
-     "/p2pvpn-lock:lock/link-prefix", "overlaps another", 0},
+     "/p2pvpn-lock:lock/link-prefix", "overlaps another", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[" GATEWAYS "," GATEWAYS "]}}",
-     "/p2pvpn-lock:lock/gateway[name='perth']", "here twice", 0},
+     "/p2pvpn-lock:lock/gateway[name='perth']", "here twice", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[" GATEWAYS
      ",{\"name\":\"x\",\"number\":9,\"asn\":64512,\"router-id\":\"1.1.1.1\"}]}}",
-     "/p2pvpn-lock:lock/gateway", "both have number 9", 0},
+     "/p2pvpn-lock:lock/gateway", "both have number 9", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[" GATEWAYS
      ",{\"name\":\"x\",\"number\":8,\"asn\":4200000009,\"router-id\":\"1.1.1.1\"}]}}",
-     "/p2pvpn-lock:lock/gateway", "both have asn 4200000009", 0},
+     "/p2pvpn-lock:lock/gateway", "both have asn 4200000009", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[" GATEWAYS
      ",{\"name\":\"x\",\"number\":8,\"asn\":64512,\"router-id\":\"100.64.0.9\"}]}}",
-     "/p2pvpn-lock:lock/gateway", "same router-id", 0},
+     "/p2pvpn-lock:lock/gateway", "same router-id", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[{\"name\":\"x\",\"number\":65536,"
      "\"asn\":64512,\"router-id\":\"1.1.1.1\"}]}}",
-     "/p2pvpn-lock:lock/gateway[name='x']", "'number' is 65536, but must be from 1 to 65535", 0},
+     "/p2pvpn-lock:lock/gateway[name='x']", "'number' is 65536, but must be from 1 to 65535", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[{\"name\":\"x\",\"number\":1,"
      "\"asn\":3333,\"router-id\":\"1.1.1.1\"}]}}",
-     "/p2pvpn-lock:lock/gateway[name='x']", "'asn' is 3333", 0},
+     "/p2pvpn-lock:lock/gateway[name='x']", "'asn' is 3333", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[{\"name\":\"x\",\"number\":1.0,"
      "\"asn\":64512}]}}",
-     "/p2pvpn-lock:lock/gateway[name='x']", "'number' must be a whole number", 0},
+     "/p2pvpn-lock:lock/gateway[name='x']", "'number' must be a whole number", 1},
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[{\"name\":\"x\",\"number\":1,"
      "\"asn\":64512}]}}",
-     "/p2pvpn-lock:lock/gateway[name='x']", "'router-id' is missing", 0},
-    {LOCK("{\"index\":0,\"a\":2,\"b\":2}"), "/p2pvpn-lock:lock/link[index='0']", "below b", 0},
+     "/p2pvpn-lock:lock/gateway[name='x']", "'router-id' is missing", 1},
+    {LOCK("{\"index\":0,\"a\":2,\"b\":2}"), "/p2pvpn-lock:lock/link[index='0']", "below b", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"count\":3}"), "/p2pvpn-lock:lock/link[index='0']",
-     "below b", 0},
+     "below b", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"count\":4000000000}"),
-     "/p2pvpn-lock:lock/link[index='0']", "'count' is 4000000000", 0},
+     "/p2pvpn-lock:lock/link[index='0']", "'count' is 4000000000", 3},
     {LOCK("{\"index\":4294967294,\"a\":1,\"b\":3,\"count\":2}"),
-     "/p2pvpn-lock:lock/link[index='4294967294']", "go beyond", 0},
+     "/p2pvpn-lock:lock/link[index='4294967294']", "go beyond", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":4}"), "/p2pvpn-lock:lock/link[index='0']",
-     "number 4, which no gateway", 0},
-    {LOCK("{\"a\":1,\"b\":3}"), "/p2pvpn-lock:lock/link[1]", "'index' is missing", 0},
+     "number 4, which no gateway", 3},
+    {LOCK("{\"a\":1,\"b\":3}"), "/p2pvpn-lock:lock/link[1]", "'index' is missing", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"weight\":1}"), "/p2pvpn-lock:lock/link[1]",
-     "unknown member 'weight'", 0},
+     "unknown member 'weight'", 3},
     {LOCK("{\"index\":3,\"a\":1,\"b\":3,\"count\":2},{\"index\":4,\"a\":1,\"b\":9}"),
-     "/p2pvpn-lock:lock/link", "index 3 and 4 hand out an index twice", 0},
+     "/p2pvpn-lock:lock/link", "index 3 and 4 hand out an index twice", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"count\":2},{\"index\":4,\"a\":2,\"b\":3}"),
-     "/p2pvpn-lock:lock/link", "numbers 2 and 3 is in two records", 0},
+     "/p2pvpn-lock:lock/link", "numbers 2 and 3 is in two records", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"address-a\":\"172.17.1.1\"}"),
-     "/p2pvpn-lock:lock/link[index='0']", "come together", 0},
+     "/p2pvpn-lock:lock/link[index='0']", "come together", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"address-a\":\"fd00::1\",\"address-b\":\"fd00::2\"}"),
-     "/p2pvpn-lock:lock/link[index='0']", "must be an IPv4 address", 0},
+     "/p2pvpn-lock:lock/link[index='0']", "must be an IPv4 address", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"port-a\":0}"), "/p2pvpn-lock:lock/link[index='0']",
-     "'port-a' is 0", 0},
+     "'port-a' is 0", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"count\":2,\"port-a\":11001}"),
-     "/p2pvpn-lock:lock/link[index='0']", "is one link", 0},
+     "/p2pvpn-lock:lock/link[index='0']", "is one link", 3},
     {LOCK(
          "{\"index\":0,\"a\":1,\"b\":3,\"address-a\":\"172.17.1.1\",\"address-b\":\"172.17.1.2\"},"
          "{\"index\":1,\"a\":2,\"b\":3,\"address-a\":\"172.17.1.2\",\"address-b\":\"172.17.1.3\"}"),
-     "/p2pvpn-lock:lock/link", "index 0 and 1 have an address in common", 0},
+     "/p2pvpn-lock:lock/link", "index 0 and 1 have an address in common", 3},
 };
 
 START_TEST(refused)
