@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/worker.h"
+
+static struct worker w = WORKER_INIT;
+static struct error_list err;
+
+static void teardown(void)
+{
+    worker_kill(&w);
+    error_clear(&err);
+}
+
+static int collect(void)
+{
+    struct pollfd ready = {.events = POLLIN};
+    int r = 12345;
+
+    do {
+        ready.fd = w.fd;
+        ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+    } while (!worker_collect(&w, &r, &err));
+    ck_assert_int_eq(w.pid, 0);
+    return r;
+}
+
+static int answer(void *arg, struct error_list *e)
+{
+    (void)e;
+    return *(int *)arg;
+}
+
+static int complain(void *arg, struct error_list *e)
+{
+    for (int i = 0; i < *(int *)arg; i++) {
+        error_add(e, "a.conf", 0, NULL, "trouble %d", i);
+        error_sys(e, ENODEV, NULL, "no file");
+    }
+    return -EINVAL;
+}
+
+static int die(void *arg, struct error_list *e)
+{
+    (void)arg;
+    (void)e;
+    raise(SIGKILL);
+    return 0;
+}
+
+static int hang(void *arg, struct error_list *e)
+{
+    (void)arg;
+    (void)e;
+    pause();
+    return 0;
+}
+
+START_TEST(test_result)
+{
+    static const int results[] = {0, 1, -EIO};
+
+    for (int i = 0; i < 3; i++) {
+        int value = results[i];
+
+        ck_assert_int_eq(worker_start(&w, answer, &value, &err), 0);
+        ck_assert_int_eq(collect(), value);
+        ck_assert_uint_eq(err.n, 0);
+    }
+}
+END_TEST
+
+START_TEST(test_errors_come_back)
+{
+    int n = 1000; /* more than a pipe holds at once */
+
+    ck_assert_int_eq(worker_start(&w, complain, &n, &err), 0);
+    ck_assert_int_eq(collect(), -EINVAL);
+    ck_assert_uint_eq(err.n, 2000);
+    ck_assert_str_eq(err.items[0].file, "a.conf");
+    ck_assert_str_eq(err.items[1998].message, "trouble 999");
+    ck_assert_ptr_null(err.items[1999].file);
+    ck_assert_str_eq(err.items[1999].message, "no file: No such device");
+}
+END_TEST
+
+START_TEST(test_death_is_noticed)
+{
+    ck_assert_int_eq(worker_start(&w, die, NULL, &err), 0);
+    ck_assert_int_eq(collect(), -EIO);
+    ck_assert_uint_eq(err.n, 1);
+}
+END_TEST
+
+START_TEST(test_kill)
+{
+    pid_t pid;
+
+    ck_assert_int_eq(worker_start(&w, hang, NULL, &err), 0);
+    pid = w.pid;
+    worker_kill(&w);
+    ck_assert_int_eq(kill(pid, 0), -1);
+    ck_assert_int_eq(w.fd, -1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("worker");
+    TCase *t = tcase_create("worker");
+    SRunner *r;
+    int failed;
+
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_test(t, test_result);
+    tcase_add_test(t, test_errors_come_back);
+    tcase_add_test(t, test_death_is_noticed);
+    tcase_add_test(t, test_kill);
+    suite_add_tcase(s, t);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
