@@ -12,9 +12,11 @@
  * When the record of what we applied is lost, lines of a `router bgp` with our peer-groups and no
  * neighbor of an operator's are taken for ours where the desired configuration sets the same.
  *
- * Order: definitions before what uses them, and removals the other way round.  A line that is in
- * place is never sent again: in FRR 8.4 that alone resets sessions (update-source, ttl-security,
- * router-id, a neighbor's peer-group).  A changed value is sent as it is, without a "no" before.
+ * Order: definitions before what uses them, and removals the other way round.  A changed value is
+ * sent as it is, without a "no" before, and a line that is in place is not sent again.  (FRR 8.4.4
+ * happens to bear a repeated update-source, ttl-security or router-id without resetting a session;
+ * a neighbor that is made anew loses its session, so that is done only where FRR demands it: for
+ * another peer-group.)
  */
 #ifndef P2PVPN_AGENT_FRR_DIFF_H
 #define P2PVPN_AGENT_FRR_DIFF_H
