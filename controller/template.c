@@ -576,6 +576,16 @@ static const struct template_value *look_up(const struct template *t, const stru
     return v;
 }
 
+/* buf_add() where it matters: most of rendering is this. */
+static inline void emit(struct buf *out, const void *data, size_t n)
+{
+    if (out->cap - out->len <= n)
+        buf_reserve(out, n);
+    if (n > 0)
+        memcpy(out->data + out->len, data, n);
+    out->len += n;
+}
+
 static int bad_value(const struct template *t, const struct op *op, const struct template_value *v,
                      const char *subject, struct error_list *err)
 {
@@ -601,12 +611,12 @@ int template_render(const struct template *t, const struct template_value *root,
 
         switch ((enum op_code)op->code) {
         case OP_LITERAL:
-            buf_add(out, t->literals.data + op->a, op->b);
+            emit(out, t->literals.data + op->a, op->b);
             break;
         case OP_TEXT:
             v = look_up(t, op, frames);
             if (value_valid(v->data, v->n))
-                buf_add(out, v->data, v->n);
+                emit(out, v->data, v->n);
             else
                 result = bad_value(t, op, v, subject, err);
             break;
@@ -641,5 +651,7 @@ int template_render(const struct template *t, const struct template_value *root,
             break;
         }
     }
+    emit(out, "", 0);
+    out->data[out->len] = '\0';
     return result;
 }

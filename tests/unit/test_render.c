@@ -15,6 +15,7 @@
 #include "controller/model.h"
 #include "controller/network.h"
 #include "controller/render.h"
+#include "controller/render_parts.h"
 
 /* A hub that is called, one that is called by name, a leaf that can only call. */
 static const char mesh_text[] =
@@ -355,6 +356,30 @@ START_TEST(missing_templates_are_a_system_failure)
 }
 END_TEST
 
+/* --- documentation ---------------------------------------------------------------------------- */
+
+static void expect_documented(const struct template_type *type, const char *text)
+{
+    for (size_t i = 0; type && i < type->n_fields; i++) {
+        _cleanup_free_ char *name = xasprintf("`%s`", type->fields[i].name);
+
+        ck_assert_msg(strstr(text, name) != NULL, "docs/templates.md does not list %s", name);
+        expect_documented(type->fields[i].type, text);
+        expect_documented(type->fields[i].type->item, text);
+    }
+}
+
+START_TEST(every_name_is_documented)
+{
+    _cleanup_free_ char *path = xasprintf("%s/docs/templates.md", getenv("P2PVPN_SOURCE_ROOT"));
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    ck_assert_int_eq(fs_read(path, 1u << 20, &text, &err), 0);
+    expect_documented(&frr_template_type, buf_cstr(&text));
+    expect_documented(&openvpn_template_type, buf_cstr(&text));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("render");
@@ -375,6 +400,7 @@ int main(void)
     tcase_add_test(t, wrong_site_templates_are_refused);
     tcase_add_test(t, lines_that_openvpn_would_cut_are_refused);
     tcase_add_test(t, missing_templates_are_a_system_failure);
+    tcase_add_test(t, every_name_is_documented);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
     srunner_free(r);
