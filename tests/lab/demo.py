@@ -31,7 +31,7 @@ def route_to(gateway, prefix):
 
 
 def ping_once(a, b, family):
-    target = b.host_address(family)
+    target = b.lan.host_address(family)
     print(f"host of {a.name}$ ping -c 3 {target}")
     done = a.host.run(["ping", "-n", "-c", "3", "-i", "0.2", target])
     print(done.stdout.strip() + "\n", flush=True)
@@ -97,7 +97,7 @@ def how_to_look(lab):
   ip netns exec {ns} bash
   ip netns exec {ns} {vtysh}
   ip netns exec {ns} {agent}
-  ip netns exec {gateway.host.name} ping {lab[FAR].host_address(4)}
+  ip netns exec {gateway.host.name} ping {lab[FAR].lan.host_address(4)}
 Logs: {gateway.dir}/
 Take it down: scripts/demo --stop""")
 

@@ -9,7 +9,7 @@ import signal
 from . import mesh
 from .command import LabError
 from .frr import Frr
-from .namespace import Namespace, connect
+from .namespace import Namespace
 from .ping import Ping
 from .wait import wait_for
 
@@ -19,19 +19,20 @@ LINK_USER = "nobody"  # OpenVPN's: a fresh machine has it
 class Gateway:
     """`number` is only the lab's, for addresses on the WAN."""
 
-    def __init__(self, lab, site, number, behind=None):
+    def __init__(self, lab, site, lan, number, behind=None):
         self.lab = lab
+        self.lan = lan
         self.site = site
         self.name = site.name
         self.behind = behind
         self.namespace = Namespace(f"{lab.name}-{site.name}", lab)
         self.firewall = Namespace(f"{lab.name}-{site.name}.fw", lab)
-        self.host = Namespace(f"{lab.name}-{site.name}.host", lab)
+        self.host = lan.host
         self.dir = lab.dir / site.name
         self.bundle_dir = lab.bundles / site.name
         # FRR allows neither dots nor slashes in a pathspace.
         self.frr = Frr(self.namespace, self.namespace.name.replace(".", "_"), site.name, self.dir)
-        self.wan4, self.wan6 = f"192.0.2.{number}", f"2001:db8:fffe::{number:x}"
+        self.wan4, self.wan6 = f"198.18.1.{number}", f"2001:db8:fffe::{number:x}"
         try:
             endpoint = ipaddress.ip_address(site.endpoint)
         except ValueError:
@@ -57,27 +58,8 @@ class Gateway:
         self.dir.mkdir(mode=0o755)
         self.namespace.create()
         wan.attach(self, self.behind)
-        self.host.create()
-        connect(self.namespace, "lan", self.host, "eth0")
-        self.namespace.ip("link set lan up", *self._addresses("lan", 1))
-        self.host.ip("link set eth0 up", *self._addresses("eth0", 10), *self._defaults())
+        self.lan.attach(self)
         self.frr.start()
-
-    def _addresses(self, interface, number):
-        return [f"addr add {mesh.host_address(p, number)}/{p.prefixlen} dev {interface}"
-                for p in self.site.prefixes]
-
-    def _defaults(self):
-        first = {p.version: p for p in reversed(self.site.prefixes)}
-        return [f"route add default via {mesh.host_address(p, 1)}"
-                for version, p in sorted(first.items())]
-
-    def host_address(self, family):
-        """The first address of its host in a family, or None."""
-        for prefix in self.site.prefixes:
-            if prefix.version == family:
-                return mesh.host_address(prefix, 10)
-        return None
 
     # --- agent --------------------------------------------------------------------------------
 
@@ -154,30 +136,24 @@ class Gateway:
         return True
 
     def routes_direct(self, sites):
-        """True, or raises: what a linked peer's LAN needs goes over the link to it."""
+        """True, or raises: to a LAN with gateways that it has links to, these links are taken."""
         links = {link["peer"]: link["interface"] for link in self.bundle()["link"]}
-        for family in (4, 6):
-            routes = self.frr.routes(family)
-            for site in sites:
-                if site.name not in links:
-                    continue
-                for prefix in site.prefixes:
-                    over = routes.get(str(prefix))
-                    if prefix.version == family and over != [links[site.name]]:
-                        raise LabError(f"{self.name}: {prefix} goes over {over}, not over the "
-                                       f"direct link {links[site.name]}")
+        routes = {family: self.frr.routes(family) for family in (4, 6)}
+        for site in sites:
+            direct = sorted(links[s.name] for s in sites if s.lan == site.lan and s.name in links)
+            if site.lan == self.site.lan or not direct:
+                continue
+            for prefix in site.prefixes:
+                over = routes[prefix.version].get(str(prefix))
+                if over != direct:
+                    raise LabError(f"{self.name}: {prefix} goes over {over}, not directly over "
+                                   f"{direct}")
         return True
 
     def ping(self, other, family=4):
         """A Ping from this gateway's host to another's."""
         number = self.lab.next_number()
-        return Ping(self.host, other.host_address(family), self.dir / f"ping-{number}.log")
-
-    def reaches(self, other, family):
-        """Does one ping from host to host come back?"""
-        target = other.host_address(family)
-        return self.host.run(["ping", "-n", "-q", "-c", "1", "-W", "1", target],
-                             check=False).returncode == 0
+        return Ping(self.host, other.lan.host_address(family), self.dir / f"ping-{number}.log")
 
     def explain(self):
         """For a failed wait: what FRR, the kernel and the logs say."""

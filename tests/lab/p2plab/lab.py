@@ -23,6 +23,7 @@ from pathlib import Path
 from . import frr, host, mesh, process
 from .command import LabError, run
 from .gateway import Gateway
+from .lan import Lan
 from .wait import wait_for
 from .wan import Wan
 
@@ -121,6 +122,7 @@ class Lab:
         self.ca = self.dir / "ca"
         self.wan = Wan(self)
         self.gateways = {}
+        self.lans = {}
         self.children = []  # subprocess.Popen of all that was started and not waited for
         self._first_mesh = Path(mesh_file)
         self._behind = behind or {}
@@ -205,7 +207,10 @@ class Lab:
         new = []
         for site in self.sites():
             if site.name not in self.gateways:
-                gateway = Gateway(self, site, len(self.gateways) + 1, self._behind.get(site.name))
+                if site.lan not in self.lans:
+                    self.lans[site.lan] = Lan(self, site.lan, site.prefixes)
+                gateway = Gateway(self, site, self.lans[site.lan], len(self.gateways) + 1,
+                                  self._behind.get(site.name))
                 self.gateways[site.name] = gateway
                 new.append(gateway)
         self._write_hosts()
@@ -243,7 +248,10 @@ class Lab:
     def remove_gateway(self, name):
         """Ends a gateway that left the mesh: its programs and its namespaces."""
         gateway = self.gateways.pop(name)
-        names = [n.name for n in (gateway.namespace, gateway.firewall, gateway.host)]
+        names = [gateway.namespace.name, gateway.firewall.name]
+        gateway.lan.gateways.remove(gateway)
+        if not gateway.lan.gateways:
+            names.append(self.lans.pop(gateway.site.lan).host.name)
         process.kill_all(lambda: [p for some in process.in_namespaces(names).values()
                                   for p in some])
         self.wan.detach(gateway)
@@ -315,8 +323,8 @@ class Lab:
     def unreachable(self):
         """Every pair of hosts, both families, at once: the pairs that do not answer."""
         running = []
-        for a in self:
-            for b in self:
+        for a in self.lans.values():
+            for b in self.lans.values():
                 for family in (4, 6):
                     target = b.host_address(family)
                     if a is b or not target or not a.host_address(family):

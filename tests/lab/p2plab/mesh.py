@@ -29,8 +29,3 @@ def expected_routes(site, sites, family):
     """The prefixes that BGP must bring to a site: those of every other LAN, and nothing else."""
     return {str(prefix) for other in sites if other.lan != site.lan
             for prefix in other.prefixes if prefix.version == family}
-
-
-def host_address(prefix, number):
-    """The number-th address of a prefix: 1 is the gateway's, 10 its host's."""
-    return str(prefix[number])

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LANs with two gateways: both are used, and one is enough."""
+
+import pytest
+
+from p2plab import Lab
+from p2plab.lab import SOURCE
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    with Lab(SOURCE / "examples/two-gateways/mesh.json") as lab:
+        lab.up()
+        lab.wait_converged()
+        yield lab
+
+
+def test_every_host_reaches_every_other(mesh):
+    assert mesh.unreachable() == []
+
+
+@pytest.mark.parametrize("lost", ["head-a", "head-b"])
+def test_one_path_is_cut_and_the_other_carries_all(mesh, lost):
+    """A flow takes one of the two; so each is cut once."""
+    near = mesh["warehouse-a"]
+    mesh.wait_converged()
+    assert len(near.frr.routes(4)["10.1.0.0/16"]) == 2
+    with near.ping(mesh["head-a"]) as ping:
+        ping.wait_for_replies(50)
+        mesh.cut(near.name, lost)
+        mesh.wait_for(lambda: len(near.frr.routes(4)["10.1.0.0/16"]) == 1, "one way to remain", 20)
+        ping.wait_for_replies(50)
+        mesh.restore()
+    print(f"path to {lost}, one of two gateways, cut:", ping.loss)
+    assert ping.loss.longest_gap <= 1.5, ping.loss
