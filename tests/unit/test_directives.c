@@ -62,8 +62,7 @@ static const char *const bad[] = {
     "ca /etc/passwd",
     "key ../gateway.key",
     "<ca>",
-    "\xef\xbb\xbf"
-    "up /bin/sh",
+    "\xef\xbb\xbfup /bin/sh",
     "\"up\" /bin/sh",
     "u\\p /bin/sh",
     "verb 3\rup /bin/sh",
