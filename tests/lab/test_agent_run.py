@@ -148,10 +148,18 @@ def test_wrong_bundle_is_refused_and_a_right_one_taken(running):
     assert left.process("pv2") == before
 
 
+def program(pid):
+    """The path of what a process runs; empty when it has ended meanwhile."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
 def openvpns(node):
     """Every OpenVPN process in a gateway's namespace."""
     pids = sh("ip", "netns", "pids", node.netns).stdout.split()
-    return [int(pid) for pid in pids if "openvpn" in os.readlink(f"/proc/{pid}/exe")]
+    return [int(pid) for pid in pids if "openvpn" in program(pid)]
 
 
 def test_killed_anywhere_while_the_bundle_changes(box):
