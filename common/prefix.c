@@ -236,8 +236,8 @@ bool prefix_is_private(const struct prefix *p)
 bool prefix_is_special(const struct prefix *p)
 {
     static const char *const special[] = {
-        "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3",
-        "::/128",    "::1/128",     "fe80::/10",      "ff00::/8",
+        "0.0.0.0/8", "127.0.0.0/8",   "169.254.0.0/16", "224.0.0.0/3", "::/128",
+        "::1/128",   "::ffff:0:0/96", "fe80::/10",      "ff00::/8",
     };
 
     for (unsigned i = 0; i < sizeof(special) / sizeof(special[0]); i++) {

@@ -528,6 +528,20 @@ static struct lock *lock_new(const char *file)
     return lock;
 }
 
+/* What git leaves in a file that two branches changed, at the beginning of a line. */
+static bool has_conflict_marker(const char *text, size_t len)
+{
+    static const char marker[] = "<<<<<<< ";
+    const char *at = text;
+
+    while ((at = memmem(at, len - (size_t)(at - text), marker, sizeof(marker) - 1))) {
+        if (at == text || at[-1] == '\n')
+            return true;
+        at++;
+    }
+    return false;
+}
+
 int lock_parse(const char *text, size_t len, const char *file, struct lock **ret,
                struct error_list *err)
 {
@@ -537,6 +551,13 @@ int lock_parse(const char *text, size_t len, const char *file, struct lock **ret
     json_t *root;
 
     root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+    if (!root && has_conflict_marker(text, len))
+        return error_add(
+            err, file, where.line > 0 ? (unsigned)where.line : 0, NULL,
+            "git left a merge conflict here; take one side's lock as a whole ('git checkout "
+            "--ours %s'), merge the model, and compile again: what that lock does not "
+            "have is handed out anew",
+            file);
     if (!root)
         return error_add(err, file, where.line > 0 ? (unsigned)where.line : 0, NULL,
                          "not valid JSON: %s; restore the lock file from version control",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/alloc.h"
 #include "common/buf.h"
 #include "common/digest.h"
 #include "controller/lock.h"
@@ -175,6 +176,37 @@ static int check_unwritten(const struct network *net, unsigned f, bool from_lock
     return 0;
 }
 
+/* The same for endpoints: a tunnel must not be routed through itself. */
+static int check_endpoints(const struct network *net, unsigned f, bool from_lock,
+                           const struct lock *lock, struct error_list *err)
+{
+    int r = 0;
+
+    for (uint32_t g = 0; g < net->mesh->n_gateways; g++) {
+        const struct mesh_gateway *gateway = &net->mesh->gateways[g];
+        char address[PREFIX_TEXT_MAX], text[PREFIX_TEXT_MAX];
+        _cleanup_free_ char *path = NULL, *whose = NULL;
+        struct prefix p;
+        size_t i = 0;
+
+        if (gateway->endpoint_family != families[f] || !prefix_parse(gateway->endpoint, &p))
+            continue;
+        while (i < net->n_pool[f] && !prefix_overlaps(&net->pool[f][i], &p))
+            i++;
+        if (i == net->n_pool[f])
+            continue;
+        path = xasprintf("/p2pvpn-mesh:mesh/gateway[name='%s']/endpoint", gateway->name);
+        whose = from_lock ? xasprintf("the link addresses (%s: " LOCK_PATH ")", lock->file)
+                          : xstrdup("the default link addresses");
+        r = error_add(err, net->mesh->file, 0, path,
+                      "%s lies in %s of %s, so the tunnel would be routed through itself; write "
+                      "the address that the gateway has outside of the mesh",
+                      prefix_format_address(&p, address), prefix_format(&net->pool[f][i], text),
+                      whose);
+    }
+    return r;
+}
+
 int pool_choose(struct network *net, const struct lock *lock, uint64_t kept, struct error_list *err)
 {
     const struct mesh *mesh = net->mesh;
@@ -208,7 +240,8 @@ int pool_choose(struct network *net, const struct lock *lock, uint64_t kept, str
             else
                 prefix_parse(DEFAULT_IPV4, &net->pool[f][0]);
         }
-        if (check_unwritten(net, f, n_old > 0, lock, err) < 0)
+        if (check_unwritten(net, f, n_old > 0, lock, err) < 0 ||
+            check_endpoints(net, f, n_old > 0, lock, err) < 0)
             r = -EINVAL;
     }
     return r;

@@ -21,7 +21,7 @@ struct network;
 /* Fills net->pool for the families that the mesh has: the model's link-prefix; where it has none of
  * that family, the lock's; else the default (allocate.h).  `kept` is one more than the highest link
  * index that stays in use, 0 for none.  -EINVAL: the model's prefixes would move the address of
- * such a link, or one that nobody wrote down overlaps a LAN. */
+ * such a link, or one that nobody wrote down overlaps a LAN or has an endpoint in it. */
 int pool_choose(struct network *net, const struct lock *lock, uint64_t kept,
                 struct error_list *err);
 
