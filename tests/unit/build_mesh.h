@@ -3,12 +3,13 @@
 #ifndef P2PVPN_TESTS_BUILD_MESH_H
 #define P2PVPN_TESTS_BUILD_MESH_H
 
-#include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/mesh.h"
 #include "controller/network.h"
+#include "tests/unit/unit.h"
 
 #define BUILD_MAX_LINKS 64
 #define BUILD_MAX_SEGMENTS 4
@@ -60,6 +61,18 @@ static inline struct mesh *build_free(struct mesh *m)
         free(m);
     }
     return NULL;
+}
+
+/* That `path` of a built mesh is all that is wrong, and says so; forgets it. */
+static inline void build_refused(struct error_list *err, const char *path, const char *message)
+{
+    if (err->n != 1)
+        error_print(err, stderr);
+    ck_assert_uint_eq(err->n, 1);
+    ck_assert_str_eq(err->items[0].file, "m.json");
+    ck_assert_str_eq(err->items[0].path, path);
+    ck_assert_str_eq(err->items[0].message, message);
+    error_clear(err);
 }
 
 static inline void build_endpoint(struct mesh *m, uint32_t g, const char *endpoint, uint8_t family)

@@ -6,13 +6,9 @@
 #include "controller/lock.h"
 #include "controller/pool.h"
 #include "tests/unit/build_mesh.h"
+#include "tests/unit/unit.h"
 
 static struct error_list warnings, err;
-
-static void setup(void)
-{
-    warnings = err = (struct error_list)ERROR_LIST_INIT;
-}
 
 static void teardown(void)
 {
@@ -68,13 +64,7 @@ static void refused(const struct mesh *m, const struct lock *old, const char *pa
 
     ck_assert_int_eq(allocate_network(m, old, &net, &lock, &warnings, &err), -EINVAL);
     ck_assert(!net && !lock);
-    if (err.n != 1)
-        error_print(&err, stderr);
-    ck_assert_uint_eq(err.n, 1);
-    ck_assert_str_eq(err.items[0].file, "m.json");
-    ck_assert_str_eq(err.items[0].path, path);
-    ck_assert_str_eq(err.items[0].message, message);
-    error_clear(&err);
+    build_refused(&err, path, message);
 }
 
 static const struct lock_gateway *find(const struct lock *lock, const char *name)
@@ -747,11 +737,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("allocate");
-    TCase *t = tcase_create("allocate");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "allocate", NULL, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, from_nothing);
     tcase_add_test(t, growing_is_the_same_as_at_once);
@@ -771,9 +758,5 @@ int main(void)
     tcase_add_test(t, overrides_in_the_way);
     tcase_add_loop_test(t, survivors_are_never_renumbered, 0, 2);
     tcase_add_test(t, large);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buf.h"
+#include "tests/unit/unit.h"
 
 START_TEST(growing)
 {
@@ -51,15 +51,9 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("buf");
-    TCase *t = tcase_create("buf");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "buf", NULL, NULL);
 
     tcase_add_test(t, growing);
     tcase_add_test(t, json);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

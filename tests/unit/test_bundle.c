@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,18 +8,11 @@
 
 #include "common/bundle.h"
 #include "common/fs.h"
+#include "tests/unit/unit.h"
 
 #define GOLDEN "tests/fuzz/corpus/bundle/two-links.json"
 
 static struct error_list err;
-
-static struct prefix prefix(const char *text)
-{
-    struct prefix p;
-
-    ck_assert(prefix_parse(text, &p));
-    return p;
-}
 
 /* A bundle with one link of each kind: dual stack and calling, IPv4 pair and being called. */
 struct sample {
@@ -46,12 +38,12 @@ static void sample_init(struct sample *s)
               .n_mesh_prefixes = 2,
               .n_links = 2,
               .n_files = 3},
-        .lan = {prefix("10.1.0.0/16"), prefix("fd10:1::/48")},
-        .others = {prefix("10.2.0.0/16"), prefix("fd10:2::/48")},
-        .own = {prefix("172.19.0.0/31"), prefix("fd00::/127")},
-        .peer = {prefix("172.19.0.1"), prefix("fd00::1")},
-        .own_v4 = prefix("172.17.4.1"),
-        .peer_v4 = prefix("172.17.4.2"),
+        .lan = {unit_prefix("10.1.0.0/16"), unit_prefix("fd10:1::/48")},
+        .others = {unit_prefix("10.2.0.0/16"), unit_prefix("fd10:2::/48")},
+        .own = {unit_prefix("172.19.0.0/31"), unit_prefix("fd00::/127")},
+        .peer = {unit_prefix("172.19.0.1"), unit_prefix("fd00::1")},
+        .own_v4 = unit_prefix("172.17.4.1"),
+        .peer_v4 = unit_prefix("172.17.4.2"),
         .links = {{.interface = "pv2",
                    .alias = "pv-branch",
                    .peer = "branch",
@@ -217,14 +209,6 @@ static const struct {
     {"    \"number\": 1,", "    \"number\": 3,", "revision does not fit"},
 };
 
-static bool has_error(const char *part)
-{
-    for (size_t i = 0; i < err.n; i++)
-        if (strstr(err.items[i].message, part))
-            return true;
-    return false;
-}
-
 START_TEST(wrong_values)
 {
     _cleanup_buf_ struct buf text = BUF_INIT, changed = BUF_INIT;
@@ -241,11 +225,8 @@ START_TEST(wrong_values)
     buf_str(&changed, at + strlen(wrong[_i].from));
     ck_assert_int_eq(parse(&changed, &b), -EINVAL);
     ck_assert_ptr_null(b);
-    if (!has_error(wrong[_i].message)) {
-        error_print(&err, stderr);
-        ck_abort_msg("%s -> %s: not the message '%s'", wrong[_i].from, wrong[_i].to,
-                     wrong[_i].message);
-    }
+    ck_assert_msg(unit_says(&err, wrong[_i].message), "%s -> %s: not the message '%s'",
+                  wrong[_i].from, wrong[_i].to, wrong[_i].message);
 }
 END_TEST
 
@@ -298,7 +279,7 @@ START_TEST(hostile_sizes)
     memset(text.data, ' ', BUNDLE_MAX_BYTES + 1);
     text.len = BUNDLE_MAX_BYTES + 1;
     ck_assert_int_eq(parse(&text, &b), -EINVAL);
-    ck_assert(has_error("more than"));
+    ck_assert(unit_says(&err, "more than"));
     error_clear(&err);
     memset(text.data, '[', 1 << 20);
     text.len = 1 << 20;
@@ -309,7 +290,7 @@ END_TEST
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-static char dir[] = "/tmp/test_bundle.XXXXXX";
+static char dir[UNIT_FOLDER_SIZE];
 
 static void write_file(const char *path, const char *text, size_t len)
 {
@@ -323,8 +304,7 @@ static void folder_setup(void)
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct sample s;
 
-    strcpy(dir + strlen(dir) - 6, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    unit_folder(dir);
     sample_init(&s);
     for (size_t i = 0; i < 3; i++) {
         _cleanup_free_ char *folder = xasprintf("%s/%s", dir, i ? "openvpn" : "frr");
@@ -366,9 +346,9 @@ START_TEST(folder_with_changed_files)
     write_file("openvpn/pv7.conf", "much longer than it should be", 29);
     ck_assert_int_eq(load(), -EINVAL);
     ck_assert_uint_eq(err.n, 3); /* all of them in one run */
-    ck_assert(has_error("SHA-256 does not fit"));
-    ck_assert(has_error("has 5 bytes and should have 16"));
-    ck_assert(has_error("larger than the 16 bytes"));
+    ck_assert(unit_says(&err, "SHA-256 does not fit"));
+    ck_assert(unit_says(&err, "has 5 bytes and should have 16"));
+    ck_assert(unit_says(&err, "larger than the 16 bytes"));
 }
 END_TEST
 
@@ -378,7 +358,7 @@ START_TEST(folder_with_missing_file)
 
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(load(), -EINVAL);
-    ck_assert(has_error("missing"));
+    ck_assert(unit_says(&err, "missing"));
 }
 END_TEST
 
@@ -406,18 +386,16 @@ START_TEST(folder_with_fifo)
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(mkfifo(path, 0644), 0);
     ck_assert_int_eq(load(), -EINVAL);
-    ck_assert(has_error("regular files only"));
+    ck_assert(unit_says(&err, "regular files only"));
 }
 END_TEST
 
 int main(void)
 {
     Suite *s = suite_create("bundle");
-    TCase *t = tcase_create("text"), *f = tcase_create("folder");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "text", NULL, teardown);
+    TCase *f = unit_case(s, "folder", folder_setup, folder_teardown);
 
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, text_is_the_golden_one);
     tcase_add_test(t, round_trip);
     tcase_add_test(t, an_empty_mesh_is_a_bundle);
@@ -425,16 +403,10 @@ int main(void)
     tcase_add_test(t, every_changed_byte_is_refused);
     tcase_add_test(t, layout_does_not_matter);
     tcase_add_test(t, hostile_sizes);
-    suite_add_tcase(s, t);
-    tcase_add_checked_fixture(f, folder_setup, folder_teardown);
     tcase_add_test(f, folder_is_loaded);
     tcase_add_test(f, folder_with_changed_files);
     tcase_add_test(f, folder_with_missing_file);
     tcase_add_test(f, folder_with_symbolic_links);
     tcase_add_test(f, folder_with_fifo);
-    suite_add_tcase(s, f);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Both ends of enrolment: the authority (controller/ca.h) and the gateway (agent/key.h). */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +12,17 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "controller/ca.h"
+#include "tests/unit/unit.h"
 
 #define OPENSSL "/usr/bin/openssl"
 
 static struct error_list err;
-static char top[32];
+static char top[UNIT_FOLDER_SIZE];
 static char *ca, *keys, *request, *answer;
 
 static void setup(void)
 {
-    strcpy(top, "/tmp/test_ca.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(top));
+    unit_folder(top);
     ca = xasprintf("%s/ca", top);
     keys = xasprintf("%s/keys", top);
     request = xasprintf("%s/gateway.csr", keys);
@@ -39,15 +38,6 @@ static void teardown(void)
     free(request);
     free(answer);
     error_clear(&err);
-}
-
-static bool has_error(const char *part)
-{
-    for (size_t i = 0; i < err.n; i++)
-        if (strstr(err.items[i].message, part))
-            return true;
-    error_print(&err, stderr);
-    return false;
 }
 
 static int generate(const char *gateway)
@@ -165,7 +155,7 @@ START_TEST(an_authority_is_never_replaced)
     ck_assert_int_eq(ca_init(ca, NULL, &err), 0);
     ck_assert_int_eq(fs_read(key, 65536, &before, &err), 0);
     ck_assert_int_eq(ca_init(ca, NULL, &err), -EINVAL);
-    ck_assert(has_error("never replaced"));
+    ck_assert(unit_says(&err, "never replaced"));
     ck_assert_int_eq(fs_read(key, 65536, &after, &err), 0);
     ck_assert_str_eq(buf_cstr(&before), buf_cstr(&after));
     ck_assert_int_eq(ca_init(key, NULL, &err), -EINVAL); /* not over a file either */
@@ -190,7 +180,7 @@ START_TEST(a_key_is_reused)
     ck_assert_int_eq(fs_read(key, 65536, &after, &err), 0);
     ck_assert_str_eq(buf_cstr(&before), buf_cstr(&after));
     ck_assert_int_eq(generate("sydney"), -EINVAL);
-    ck_assert(has_error("that of gateway 'perth'"));
+    ck_assert(unit_says(&err, "that of gateway 'perth'"));
     ck_assert_int_eq(generate("../perth"), -EINVAL);
 }
 END_TEST
@@ -210,9 +200,9 @@ START_TEST(one_name_one_key)
     ck_assert_int_eq(mkdir(keys, 0755), 0);
     ck_assert_int_eq(generate("perth"), 0);
     ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-    ck_assert(has_error("issued for another key; raise"));
+    ck_assert(unit_says(&err, "issued for another key; raise"));
     ck_assert_int_eq(install(), -EINVAL); /* the old answer */
-    ck_assert(has_error("another key than this gateway's"));
+    ck_assert(unit_says(&err, "another key than this gateway's"));
     ck_assert_int_eq(enroll(ca, 2), 0);
     ck_assert_int_eq(install(), 0);
 }
@@ -230,7 +220,7 @@ START_TEST(another_authority)
     ck_assert_int_eq(install(), 0);
     ck_assert_int_eq(enroll(other, 1), 0);
     ck_assert_int_eq(install(), -EINVAL);
-    ck_assert(has_error("another authority"));
+    ck_assert(unit_says(&err, "another authority"));
     ck_assert_int_eq(unlink(ca_crt), 0);
     ck_assert_int_eq(install(), 0);
 }
@@ -253,11 +243,11 @@ START_TEST(a_chain_that_does_not_hold)
     text.len = (size_t)(end - text.data) + strlen("-----END CERTIFICATE-----\n");
     ck_assert_int_eq(fs_write(answer, text.data, text.len, 0644, &err), 0);
     ck_assert_int_eq(install(), -EINVAL);
-    ck_assert(has_error("no answer of"));
+    ck_assert(unit_says(&err, "no answer of"));
     ck_assert_int_eq(fs_read(other_crt, 65536, &text, &err), 0);
     ck_assert_int_eq(fs_write(answer, text.data, text.len, 0644, &err), 0);
     ck_assert_int_eq(install(), -EINVAL);
-    ck_assert(has_error("not valid here and now"));
+    ck_assert(unit_says(&err, "not valid here and now"));
 }
 END_TEST
 
@@ -274,14 +264,14 @@ START_TEST(other_requests)
                                  "-keyout", key, "-subj", "/CN=perth", "-out", request, NULL}),
         0);
     ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-    ck_assert(has_error("not of the kind P-256"));
+    ck_assert(unit_says(&err, "not of the kind P-256"));
     ck_assert_int_eq(openssl((const char *[]){"openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
                                               "ec_paramgen_curve:P-384", "-nodes", "-keyout", key,
                                               "-subj", "/CN=perth", "-out", request, NULL}),
                      0);
     error_clear(&err);
     ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-    ck_assert(has_error("not of the kind P-256"));
+    ck_assert(unit_says(&err, "not of the kind P-256"));
     for (unsigned i = 0; i < 3; i++) {
         static const char *const subjects[] = {"/O=x/CN=perth", "/CN=per th", "/O=perth"};
 
@@ -292,7 +282,7 @@ START_TEST(other_requests)
             0);
         error_clear(&err);
         ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-        ck_assert(has_error("not just the name of a gateway"));
+        ck_assert(unit_says(&err, "not just the name of a gateway"));
     }
     ck_assert_int_eq(openssl((const char *[]){"openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
                                               "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
@@ -309,10 +299,10 @@ START_TEST(other_requests)
                                               "-out", request, NULL}),
                      0);
     ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-    ck_assert(has_error("signature of the request is wrong"));
+    ck_assert(unit_says(&err, "signature of the request is wrong"));
     ck_assert_int_eq(fs_write(request, "hello", 5, 0644, &err), 0);
     ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-    ck_assert(has_error("this is no request"));
+    ck_assert(unit_says(&err, "this is no request"));
 }
 END_TEST
 
@@ -320,25 +310,22 @@ START_TEST(missing_things)
 {
     ck_assert_int_eq(generate("perth"), 0);
     ck_assert_int_eq(enroll(ca, 1), -EINVAL);
-    ck_assert(has_error("no authority in this folder"));
+    ck_assert(unit_says(&err, "no authority in this folder"));
     ck_assert_int_eq(install(), -EINVAL);
-    ck_assert(has_error("no such file"));
+    ck_assert(unit_says(&err, "no such file"));
     ck_assert_int_eq(ca_init(ca, NULL, &err), 0);
     ck_assert_int_eq(enroll(ca, 1), 0);
     fs_remove_tree(keys, &err);
     ck_assert_int_eq(install(), -EINVAL);
-    ck_assert(has_error("no key that this could be the answer for"));
+    ck_assert(unit_says(&err, "no key that this could be the answer for"));
 }
 END_TEST
 
 int main(void)
 {
     Suite *s = suite_create("ca");
-    TCase *t = tcase_create("ca");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "ca", setup, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, whole_way);
     tcase_add_test(t, fingerprints_agree);
     tcase_add_test(t, an_authority_is_never_replaced);
@@ -349,9 +336,5 @@ int main(void)
     tcase_add_test(t, other_requests);
     tcase_add_test(t, missing_things);
     tcase_set_timeout(t, 30);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

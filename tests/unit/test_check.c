@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Edges that are just allowed, and the sweep over prefixes against comparing every pair.  What the
  * errors say is in tests/models/bad/. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "controller/mesh.h"
 #include "controller/model.h"
 #include "controller/schema.h"
+#include "tests/unit/unit.h"
 
 static struct schema *schema;
 
@@ -179,18 +179,11 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("check");
-    TCase *t = tcase_create("check");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "check", setup, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, just_allowed);
     tcase_add_test(t, just_refused);
     tcase_add_test(t, endpoint_twice_may_go_well);
     tcase_add_test(t, sweep_finds_what_pairs_find);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 
 #include "agent/command.h"
 #include "common/alloc.h"
+#include "tests/unit/unit.h"
 
 static struct error_list err;
 static struct command_result result;
@@ -141,12 +141,9 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("command");
-    TCase *t = tcase_create("command");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "command", NULL, teardown);
 
     tcase_set_timeout(t, 40);
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, output_and_status);
     tcase_add_test(t, input_is_a_file);
     tcase_add_test(t, no_input_is_empty);
@@ -157,9 +154,5 @@ int main(void)
     tcase_add_test(t, killed_by_a_signal);
     tcase_add_test(t, missing_program);
     tcase_add_test(t, environment_is_ours);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

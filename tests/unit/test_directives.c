@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/directives.h"
+#include "tests/unit/unit.h"
 
 static struct error_list err;
 
@@ -110,19 +110,11 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("directives");
-    TCase *t = tcase_create("directives");
-    SRunner *r;
-    int failed;
+    TCase *t = unit_case(s, "directives", NULL, teardown);
 
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, test_good);
     tcase_add_loop_test(t, test_bad, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(t, test_all_lines_are_reported);
     tcase_add_test(t, test_long_line_and_zero_byte);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return unit_run(s);
 }

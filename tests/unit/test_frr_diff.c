@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "agent/frr_diff.h"
 #include "common/buf.h"
 #include "tests/unit/frr_model.h"
+#include "tests/unit/unit.h"
 
 #define LISTS                                                \
     "ip prefix-list P2PVPN-LAN-4 seq 5 permit 10.1.0.0/16\n" \
@@ -438,11 +438,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("frr_diff");
-    TCase *t = tcase_create("frr_diff");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "frr_diff", NULL, teardown);
 
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_loop_test(t, batches, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_loop_test(t, batches_converge, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, description_in_place);
@@ -452,9 +449,5 @@ int main(void)
     tcase_add_test(t, long_line);
     tcase_add_test(t, mesh_is_valid);
     tcase_add_loop_test(t, random_histories, 0, 200);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

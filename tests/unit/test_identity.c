@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "agent/backoff.h"
 #include "agent/identity.h"
+#include "tests/unit/unit.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -110,20 +110,12 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("identity");
-    TCase *t = tcase_create("identity");
-    SRunner *r;
-    int failed;
+    TCase *t = unit_case(s, "identity", NULL, teardown);
 
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, test_round_trip);
     tcase_add_loop_test(t, test_bad, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(t, test_stat);
     tcase_add_test(t, test_alive);
     tcase_add_test(t, test_backoff);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return unit_run(s);
 }

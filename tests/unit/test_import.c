@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fixtures are in tests/models/p2p-vpn: NAME/ is what P2P-VPN would have left behind,
  * NAME.json, NAME.lock.json and NAME.notes what the import makes of it. */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,17 +14,17 @@
 #include "controller/lock.h"
 #include "controller/model.h"
 #include "controller/network.h"
+#include "tests/unit/unit.h"
 
 static struct error_list err, warnings;
 static struct import_report report;
-static char dir[64], output[96], lock_file[96];
+static char dir[UNIT_FOLDER_SIZE], output[96], lock_file[96];
 
 static void setup(void)
 {
     err = warnings = (struct error_list)ERROR_LIST_INIT;
     report = (struct import_report){0};
-    strcpy(dir, "/tmp/p2pvpn-import-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    unit_folder(dir);
     snprintf(output, sizeof(output), "%s/out.json", dir);
     snprintf(lock_file, sizeof(lock_file), "%s/out.lock.json", dir);
 }
@@ -336,11 +335,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("import");
-    TCase *t = tcase_create("import");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "import", setup, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 30);
     tcase_add_loop_test(t, as_expected, 0, 2);
     tcase_add_loop_test(t, compiles_with_the_old_addresses, 0, 2);
@@ -351,9 +347,5 @@ int main(void)
     tcase_add_test(t, nothing_is_overwritten);
     tcase_add_test(t, no_such_directory);
     tcase_add_test(t, addresses_within_a_lan);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

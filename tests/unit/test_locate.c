@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/locate.h"
+#include "tests/unit/unit.h"
 
 #define MESH "/p2pvpn-mesh:mesh"
 
@@ -91,16 +91,10 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("locate");
-    TCase *t = tcase_create("locate");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "locate", NULL, NULL);
 
     tcase_add_test(t, paths);
     tcase_add_test(t, xml);
     tcase_add_test(t, others_are_left_alone);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 #include <unistd.h>
 
 #include "controller/lock.h"
+#include "tests/unit/unit.h"
 
 #define GATEWAYS                                                                          \
     "{\"name\":\"perth\",\"number\":1,\"asn\":4200000001,\"router-id\":\"100.64.0.1\"},"  \
@@ -254,9 +254,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("lock");
-    TCase *t = tcase_create("lock");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "lock", NULL, NULL);
 
     tcase_add_test(t, file_names);
     tcase_add_test(t, runs_are_expanded);
@@ -265,9 +263,5 @@ int main(void)
     tcase_add_test(t, all_errors_at_once);
     tcase_add_test(t, too_many_links);
     tcase_add_test(t, missing_file_is_an_empty_lock);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

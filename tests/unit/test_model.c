@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a model becomes.  What wrong models say is in tests/models/bad/. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +8,9 @@
 #include "common/fs.h"
 #include "controller/mesh.h"
 #include "controller/model.h"
+#include "tests/unit/unit.h"
 
 static struct error_list warnings, err;
-
-static void setup(void)
-{
-    warnings = err = (struct error_list)ERROR_LIST_INIT;
-}
 
 static void teardown(void)
 {
@@ -193,11 +188,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("model");
-    TCase *t = tcase_create("model");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "model", NULL, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, everything_has_its_default);
     tcase_add_test(t, lists_are_sorted_and_references_followed);
     tcase_add_test(t, short_name_ends_well);
@@ -205,9 +197,5 @@ int main(void)
     tcase_add_test(t, the_example_loads);
     tcase_add_test(t, failures_of_the_system);
     tcase_add_test(t, every_error_is_told);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

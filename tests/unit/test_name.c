@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/name.h"
+#include "tests/unit/unit.h"
 
 START_TEST(names)
 {
@@ -80,17 +80,11 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("name");
-    TCase *t = tcase_create("name");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "name", NULL, NULL);
 
     tcase_add_test(t, names);
     tcase_add_test(t, values);
     tcase_add_test(t, paths);
     tcase_add_test(t, hosts);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

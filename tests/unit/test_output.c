@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +13,10 @@
 #include "common/name.h"
 #include "controller/output.h"
 #include "controller/render.h"
+#include "tests/unit/unit.h"
 
 static struct error_list err, warnings;
-static char top[32];
+static char top[UNIT_FOLDER_SIZE];
 static char *dir; /* the output, in top */
 static size_t changed, removed;
 static char first_removed[NAME_MAX_LEN + 1];
@@ -153,19 +153,9 @@ static unsigned entries(void)
     return n - 2;
 }
 
-static bool has_error(const char *part)
-{
-    for (size_t i = 0; i < err.n; i++)
-        if (strstr(err.items[i].message, part))
-            return true;
-    error_print(&err, stderr);
-    return false;
-}
-
 static void setup(void)
 {
-    strcpy(top, "/tmp/test_output.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(top));
+    unit_folder(top);
     dir = xasprintf("%s/out", top);
 }
 
@@ -306,7 +296,7 @@ START_TEST(foreign_file_in_the_way)
     ck_assert_int_eq(write_output("a=one", NULL), 0);
     put(at("b/frr/frr.conf"), "mine");
     ck_assert_int_eq(write_output("a=changed", "b=two", NULL), -EINVAL);
-    ck_assert(has_error("b/frr/frr.conf: compile did not write"));
+    ck_assert(unit_says(&err, "b/frr/frr.conf: compile did not write"));
     ck_assert(holds(at("b/frr/frr.conf"), "mine"));
     ck_assert(holds(at("a/frr/frr.conf"), "one"));
     ck_assert_uint_eq(entries(), 1);
@@ -321,7 +311,7 @@ START_TEST(foreign_link_in_the_way)
     ck_assert_int_eq(write_output("a=one", NULL), -EINVAL);
     ck_assert_int_eq(symlink("a", at("b")), 0);
     ck_assert_int_eq(write_output("b=one", NULL), -EINVAL);
-    ck_assert(has_error("needs a folder there"));
+    ck_assert(unit_says(&err, "needs a folder there"));
 }
 END_TEST
 
@@ -332,7 +322,7 @@ START_TEST(a_damaged_bundle_is_not_ours)
     ck_assert_int_eq(write_output("a=one", NULL), 0);
     ck_assert(exists(at("b/frr/frr.conf")));
     ck_assert_int_eq(write_output("a=one", "b=two", NULL), -EINVAL);
-    ck_assert(has_error("b/bundle.json"));
+    ck_assert(unit_says(&err, "b/bundle.json"));
 }
 END_TEST
 
@@ -343,7 +333,7 @@ START_TEST(another_mesh)
     ck_assert_int_eq(write_output("a=one", NULL), 0);
     ck_assert_int_eq(output_begin(dir, "other", &o, &err), -EINVAL);
     ck_assert_ptr_null(o);
-    ck_assert(has_error("output of mesh 'test'"));
+    ck_assert(unit_says(&err, "output of mesh 'test'"));
 }
 END_TEST
 
@@ -353,16 +343,16 @@ START_TEST(unsuitable_folders)
 
     put(at("etc/passwd"), "root");
     ck_assert_int_eq(output_begin(dir, "test", &o, &err), -EINVAL);
-    ck_assert(has_error("no output of compile, but a folder 'etc'"));
+    ck_assert(unit_says(&err, "no output of compile, but a folder 'etc'"));
     ck_assert_int_eq(output_begin(at("etc/passwd"), "test", &o, &err), -EINVAL);
-    ck_assert(has_error("no folder"));
+    ck_assert(unit_says(&err, "no folder"));
     ck_assert_int_eq(output_begin("/", "test", &o, &err), -EINVAL);
     ck_assert_int_eq(output_begin("", "test", &o, &err), -EINVAL);
     ck_assert_int_eq(output_begin("/proc", "test", &o, &err), -EINVAL);
-    ck_assert(has_error("mount point"));
+    ck_assert(unit_says(&err, "mount point"));
     ck_assert_int_eq(chdir(at("etc")), 0);
     ck_assert_int_eq(output_begin(".", "test", &o, &err), -EINVAL);
-    ck_assert(has_error("you are in this folder"));
+    ck_assert(unit_says(&err, "you are in this folder"));
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_ptr_null(o);
 }
@@ -440,11 +430,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("output");
-    TCase *t = tcase_create("output");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "output", setup, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, first_output);
     tcase_add_test(t, nothing_changed_touches_nothing);
     tcase_add_test(t, one_change_keeps_the_other_files);
@@ -460,9 +447,5 @@ int main(void)
     tcase_add_test(t, taken_back);
     tcase_add_test(t, leftovers_are_cleared);
     tcase_add_test(t, a_link_to_the_folder_stays_a_link);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

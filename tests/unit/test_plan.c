@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The plan over a table of (bundle, observation) pairs: what is printed is what would be done. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +7,9 @@
 #include "agent/observe.h"
 #include "agent/plan.h"
 #include "common/alloc.h"
+#include "tests/unit/unit.h"
 
 #define UID 998
-
-static struct prefix prefix(const char *text)
-{
-    struct prefix p;
-
-    ck_assert(prefix_parse(text, &p));
-    return p;
-}
 
 /* Two links, to "east" (dual stack, pv2) and "west" (an imported one, IPv4, pv7). */
 static struct {
@@ -32,14 +24,14 @@ static struct {
 static void setup(void)
 {
     memset(&w, 0, sizeof(w));
-    w.own[0] = prefix("172.19.0.0/31");
-    w.peer[0] = prefix("172.19.0.1");
-    w.own[1] = prefix("fd00::/127");
-    w.peer[1] = prefix("fd00::1");
-    w.own[2] = prefix("172.17.4.1");
-    w.peer[2] = prefix("172.17.4.2");
-    w.lan[0] = prefix("10.1.0.0/16");
-    w.lan[1] = prefix("fd10:1::/48");
+    w.own[0] = unit_prefix("172.19.0.0/31");
+    w.peer[0] = unit_prefix("172.19.0.1");
+    w.own[1] = unit_prefix("fd00::/127");
+    w.peer[1] = unit_prefix("fd00::1");
+    w.own[2] = unit_prefix("172.17.4.1");
+    w.peer[2] = unit_prefix("172.17.4.2");
+    w.lan[0] = unit_prefix("10.1.0.0/16");
+    w.lan[1] = unit_prefix("fd10:1::/48");
     w.links[0] = (struct bundle_link){
         .interface = "pv2",
         .alias = "pv-east",
@@ -270,7 +262,7 @@ START_TEST(test_drift)
     free(w.have.links.links[1].altnames[0]);
     w.have.links.links[1].altnames[0] = xstrdup("pv-old");
     w.have.links.links[2].n_addresses = 0;
-    add_address(&w.have.links.links[2], (struct link_address){.local = prefix("10.9.9.9/24")});
+    add_address(&w.have.links.links[2], (struct link_address){.local = unit_prefix("10.9.9.9/24")});
     expect("remove name from pv2: pv-old is not its peer's name any more\n"
            "add name to pv2: pv-east, so that people find it\n"
            "set MTU of pv2: 1400\n"
@@ -386,11 +378,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("plan");
-    TCase *t = tcase_create("plan");
-    SRunner *r;
-    int failed;
+    TCase *t = unit_case(s, "plan", setup, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_nothing_to_do);
     tcase_add_test(t, test_from_nothing);
     tcase_add_test(t, test_machine_settings);
@@ -401,10 +390,5 @@ int main(void)
     tcase_add_test(t, test_foreign_interfaces_stay);
     tcase_add_test(t, test_other_link_user);
     tcase_add_test(t, test_remove_everything);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return unit_run(s);
 }

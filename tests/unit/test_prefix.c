@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
-#include <check.h>
 #include <stdlib.h>
 
 #include "common/prefix.h"
-
-static struct prefix parse(const char *text)
-{
-    struct prefix p = {0};
-
-    ck_assert_msg(prefix_parse(text, &p), "refused: %s", text);
-    return p;
-}
+#include "tests/unit/unit.h"
 
 START_TEST(parse_and_format)
 {
@@ -27,7 +19,7 @@ START_TEST(parse_and_format)
     char text[PREFIX_TEXT_MAX];
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        struct prefix p = parse(good[i].text);
+        struct prefix p = unit_prefix(good[i].text);
 
         ck_assert_str_eq(prefix_format(&p, text), good[i].canonical);
     }
@@ -41,8 +33,9 @@ END_TEST
 
 START_TEST(containment)
 {
-    struct prefix a = parse("10.1.0.0/16"), b = parse("10.1.4.0/24"), c = parse("10.2.0.0/16"),
-                  d = parse("fd00::/8"), host = parse("10.1.4.1/24");
+    struct prefix a = unit_prefix("10.1.0.0/16"), b = unit_prefix("10.1.4.0/24"),
+                  c = unit_prefix("10.2.0.0/16"), d = unit_prefix("fd00::/8"),
+                  host = unit_prefix("10.1.4.1/24");
 
     ck_assert(prefix_contains(&a, &b) && !prefix_contains(&b, &a));
     ck_assert(prefix_overlaps(&a, &b) && prefix_overlaps(&b, &a) && !prefix_overlaps(&a, &c));
@@ -55,7 +48,7 @@ END_TEST
 
 START_TEST(blocks)
 {
-    struct prefix pool = parse("172.19.0.0/16"), v6 = parse("fd00:1::/64"), ret;
+    struct prefix pool = unit_prefix("172.19.0.0/16"), v6 = unit_prefix("fd00:1::/64"), ret;
     char text[PREFIX_TEXT_MAX];
 
     ck_assert_uint_eq(prefix_count(&pool, 31), 32768);
@@ -72,17 +65,17 @@ START_TEST(kinds)
 {
     struct prefix p;
 
-    p = parse("172.31.0.0/16");
+    p = unit_prefix("172.31.0.0/16");
     ck_assert(prefix_is_private(&p) && !prefix_is_special(&p));
-    p = parse("172.0.0.0/8");
+    p = unit_prefix("172.0.0.0/8");
     ck_assert(!prefix_is_private(&p));
-    p = parse("fd12::/48");
+    p = unit_prefix("fd12::/48");
     ck_assert(prefix_is_private(&p));
-    p = parse("224.0.0.5");
+    p = unit_prefix("224.0.0.5");
     ck_assert(prefix_is_special(&p));
-    p = parse("0.0.0.0/0");
+    p = unit_prefix("0.0.0.0/0");
     ck_assert(prefix_is_special(&p));
-    p = parse("fe80::1");
+    p = unit_prefix("fe80::1");
     ck_assert(prefix_is_special(&p));
 }
 END_TEST
@@ -110,18 +103,12 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("prefix");
-    TCase *t = tcase_create("prefix");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "prefix", NULL, NULL);
 
     tcase_add_test(t, parse_and_format);
     tcase_add_test(t, containment);
     tcase_add_test(t, blocks);
     tcase_add_test(t, kinds);
     tcase_add_test(t, text_is_canonical);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

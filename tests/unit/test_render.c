@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rendering, from a struct mesh that tests may spoil in ways that the model would not let through.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "controller/network.h"
 #include "controller/render.h"
 #include "controller/render_parts.h"
+#include "tests/unit/unit.h"
 
 /* A hub that is called, one that is called by name, a leaf that can only call. */
 static const char mesh_text[] =
@@ -37,7 +37,7 @@ static struct lock *lock;
 static struct renderer *renderer;
 static struct rendered files;
 static struct error_list err;
-static char folder[] = "/tmp/test_render.XXXXXX";
+static char folder[UNIT_FOLDER_SIZE];
 
 static void setup(void)
 {
@@ -46,8 +46,7 @@ static void setup(void)
 
     /* Both the programs' own templates and the YANG modules come from the source tree. */
     setenv("P2PVPN_TEMPLATE_DIR", getenv("P2PVPN_SOURCE_ROOT"), 1);
-    strcpy(folder, "/tmp/test_render.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    unit_folder(folder);
     r = model_parse(mesh_text, strlen(mesh_text), "test.json", &mesh, &warnings, &err);
     if (r == 0)
         r = allocate_network(mesh, NULL, &net, &lock, &warnings, &err);
@@ -383,13 +382,9 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("render");
-    TCase *t = tcase_create("render");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "render", setup, teardown);
 
-    suite_add_tcase(s, t);
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, who_calls_whom);
     tcase_add_test(t, files_and_bundle_agree);
     tcase_add_test(t, rendering_twice_gives_the_same);
@@ -401,8 +396,5 @@ int main(void)
     tcase_add_test(t, lines_that_openvpn_would_cut_are_refused);
     tcase_add_test(t, missing_templates_are_a_system_failure);
     tcase_add_test(t, every_name_is_documented);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "agent/vtysh_json.h"
 #include "common/alloc.h"
 #include "common/buf.h"
+#include "tests/unit/unit.h"
 
 static struct error_list err;
 
@@ -367,12 +367,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("status");
-    TCase *t = tcase_create("status");
-    SRunner *r = srunner_create(suite);
-    int failed;
+    Suite *s = suite_create("status");
+    TCase *t = unit_case(s, "status", NULL, teardown);
 
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, bgp_summary);
     tcase_add_test(t, bfd_peers);
     tcase_add_test(t, routes);
@@ -385,9 +382,5 @@ int main(void)
     tcase_add_test(t, json);
     tcase_add_test(t, problems);
     tcase_add_test(t, bgpd_is_dead);
-    suite_add_tcase(suite, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

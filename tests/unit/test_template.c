@@ -2,13 +2,13 @@
 /* The cases go over the same ground as those of the public Mustache specification (which
  * tests/tools/mustache_spec.c runs for whoever has it), in our own words, and over what is
  * different here: names are known at compile time, and values are checked. */
-#include <check.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/tools/template_json.h"
+#include "tests/unit/unit.h"
 
 /* Data and partials are JSON with ' for ", which keeps the tables readable. */
 static json_t *parse(const char *text)
@@ -297,11 +297,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("template");
-    TCase *t = tcase_create("template");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "template", NULL, NULL);
 
-    suite_add_tcase(s, t);
     tcase_add_test(t, variables_are_rendered);
     tcase_add_test(t, sections_are_rendered);
     tcase_add_test(t, inverted_are_rendered);
@@ -311,8 +308,5 @@ int main(void)
     tcase_add_test(t, wrong_templates_are_refused);
     tcase_add_test(t, nul_and_depth_are_refused);
     tcase_add_test(t, growth_is_bounded);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

@@ -6,13 +6,9 @@
 #include "controller/lock.h"
 #include "controller/topology.h"
 #include "tests/unit/build_mesh.h"
+#include "tests/unit/unit.h"
 
 static struct error_list warnings, err;
-
-static void setup(void)
-{
-    warnings = err = (struct error_list)ERROR_LIST_INIT;
-}
 
 static void teardown(void)
 {
@@ -48,10 +44,7 @@ static void refused(const struct mesh *m, const char *path, const char *message)
     struct network *net = network_of(m);
 
     ck_assert_int_eq(topology_build(net, &warnings, &err), -EINVAL);
-    ck_assert_uint_eq(err.n, 1);
-    ck_assert_str_eq(err.items[0].file, "m.json");
-    ck_assert_str_eq(err.items[0].path, path);
-    ck_assert_str_eq(err.items[0].message, message);
+    build_refused(&err, path, message);
     network_free(net);
 }
 
@@ -562,11 +555,8 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("topology");
-    TCase *t = tcase_create("topology");
-    SRunner *r = srunner_create(s);
-    int failed;
+    TCase *t = unit_case(s, "topology", NULL, teardown);
 
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, full_mesh);
     tcase_add_test(t, one_gateway_alone);
@@ -589,9 +579,5 @@ int main(void)
     tcase_add_test(t, mtu_too_small_for_ipv6);
     tcase_add_test(t, large);
     tcase_add_test(t, very_long_ring);
-    suite_add_tcase(s, t);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run(s);
 }

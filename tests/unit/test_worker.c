@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/worker.h"
+#include "tests/unit/unit.h"
 
 static struct worker w = WORKER_INIT;
 static struct error_list err;
@@ -113,19 +113,11 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("worker");
-    TCase *t = tcase_create("worker");
-    SRunner *r;
-    int failed;
+    TCase *t = unit_case(s, "worker", NULL, teardown);
 
-    tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, test_result);
     tcase_add_test(t, test_errors_come_back);
     tcase_add_test(t, test_death_is_noticed);
     tcase_add_test(t, test_kill);
-    suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return unit_run(s);
 }
