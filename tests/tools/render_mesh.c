@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Renders every gateway of a mesh file without a lock:
  *     render_mesh MESH.json DIR [TEMPLATES]   writes DIR/GATEWAY/...
- *     render_mesh MESH.json                   writes nothing and says how much processor time rendering took */
+ *     render_mesh MESH.json                   writes nothing and says how much processor time
+ * rendering took */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
