@@ -11,102 +11,39 @@
 #include <unistd.h>
 
 #include <openssl/bio.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "common/name.h"
+#include "common/x509.h"
 
-#define PEM_MAX_BYTES 65536
-#define COMMON_NAME_MAX 64 /* RFC 5280, ub-common-name */
-
-static int crypto_failed(struct error_list *err, const char *file, const char *what)
+static bool exists(const char *file)
 {
-    char text[256];
-    unsigned long code = ERR_get_error();
-
-    ERR_error_string_n(code, text, sizeof(text));
-    ERR_clear_error();
-    error_add(err, file, 0, NULL, "%s: %s", what, code ? text : "OpenSSL gives no reason");
-    return -EIO;
-}
-
-static void add_pem(struct buf *b, BIO *bio)
-{
-    char *data;
-    long n = BIO_get_mem_data(bio, &data);
-
-    if (n > 0)
-        buf_add(b, data, (size_t)n);
-}
-
-/* Our files are not encrypted; never ask on the terminal. */
-static int no_passphrase(char *text, int size, int writing, void *data)
-{
-    (void)text;
-    (void)size;
-    (void)writing;
-    (void)data;
-    return -1;
-}
-
-/* *ret: the text of a file as a BIO, which lives as long as *text.  1; 0: there is no such file. */
-static int open_pem(const char *file, struct buf *text, BIO **ret, struct error_list *err)
-{
-    int r;
-
-    if (access(file, F_OK) < 0 && errno == ENOENT)
-        return 0;
-    r = fs_read(file, PEM_MAX_BYTES, text, err);
-    if (r < 0)
-        return r;
-    *ret = BIO_new_mem_buf(buf_cstr(text), (int)text->len);
-    return *ret ? 1 : crypto_failed(err, file, "cannot read it");
-}
-
-/* The one common name of a subject; "": it is not of that form. */
-static void common_name(const X509_NAME *subject, char ret[static COMMON_NAME_MAX + 1])
-{
-    const ASN1_STRING *value;
-    int n;
-
-    ret[0] = '\0';
-    if (X509_NAME_entry_count(subject) != 1 ||
-        X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1) != 0)
-        return;
-    value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, 0));
-    n = ASN1_STRING_length(value);
-    if (n > 0 && n <= COMMON_NAME_MAX) {
-        memcpy(ret, ASN1_STRING_get0_data(value), (size_t)n);
-        ret[n] = '\0';
-    }
+    return access(file, F_OK) == 0 || errno != ENOENT;
 }
 
 /* --- the key
  * ---------------------------------------------------------------------------------------- */
 
+/* 1: *ret set; 0: there is no such file. */
 static int read_key(const char *file, EVP_PKEY **ret, struct error_list *err)
 {
-    struct buf text = BUF_INIT;
-    BIO *bio = NULL;
-    int r = open_pem(file, &text, &bio, err);
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    int r;
 
-    if (r == 1) {
-        *ret = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-        if (!*ret)
-            r = crypto_failed(err, file,
+    if (!exists(file))
+        return 0;
+    r = x509_open(file, &pem, err);
+    if (r < 0)
+        return r;
+    *ret = x509_next_key(&pem);
+    return *ret ? 1
+                : x509_failed(err, file,
                               "this is no private key; move the file away and enroll again");
-    }
-    BIO_free(bio);
-    if (text.data)
-        OPENSSL_cleanse(text.data, text.cap);
-    buf_free(&text);
-    return r;
 }
 
 /* Born with its final mode and owner, and under its name only when whole; never over another. */
@@ -137,19 +74,17 @@ static int write_key(const char *file, const char *data, size_t len, uid_t uid, 
 
 static int make_key(const char *file, uid_t uid, gid_t gid, EVP_PKEY **ret, struct error_list *err)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    BIO *bio = BIO_new(BIO_s_secmem());
+    EVP_PKEY *key = NULL;
+    BIO *pem = NULL;
     char *data;
+    long n;
     int r;
 
-    if (!key || !bio || PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
-        r = crypto_failed(err, file, "cannot make the private key");
-    } else {
-        long n = BIO_get_mem_data(bio, &data);
-
-        r = write_key(file, data, n > 0 ? (size_t)n : 0, uid, gid, err);
-    }
-    BIO_free(bio);
+    if (!x509_new_key(&key, &pem))
+        return x509_failed(err, file, "cannot make the private key");
+    n = BIO_get_mem_data(pem, &data);
+    r = write_key(file, data, n > 0 ? (size_t)n : 0, uid, gid, err);
+    BIO_free(pem);
     if (r < 0)
         EVP_PKEY_free(key);
     else
@@ -161,23 +96,23 @@ static int make_key(const char *file, uid_t uid, gid_t gid, EVP_PKEY **ret, stru
  * ------------------------------------------------------------------------------------ */
 
 /* Which gateway the key was made for.  1: *ret set; 0: nothing says it. */
-static int requested_name(const char *file, char ret[static COMMON_NAME_MAX + 1],
+static int requested_name(const char *file, char ret[static X509_COMMON_NAME_MAX + 1],
                           struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509_REQ *request;
-    BIO *bio = NULL;
-    int r = open_pem(file, &text, &bio, err);
+    int r;
 
-    if (r < 1)
+    if (!exists(file))
+        return 0;
+    r = x509_open(file, &pem, err);
+    if (r < 0)
         return r;
-    request = PEM_read_bio_X509_REQ(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
+    request = x509_next_request(&pem);
     ret[0] = '\0';
     if (request)
-        common_name(X509_REQ_get_subject_name(request), ret);
+        x509_common_name(X509_REQ_get_subject_name(request), ret);
     X509_REQ_free(request);
-    ERR_clear_error();
     return ret[0] != '\0';
 }
 
@@ -185,26 +120,16 @@ static int make_request(const char *gateway, EVP_PKEY *key, struct key_request *
                         struct error_list *err)
 {
     X509_REQ *request = X509_REQ_new();
-    X509_NAME *name = X509_NAME_new();
-    BIO *bio = BIO_new(BIO_s_mem());
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
-    bool ok =
-        request && name && bio && n > 0 && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
-        X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-                                   (const unsigned char *)gateway, -1, -1, 0) == 1 &&
-        X509_REQ_set_subject_name(request, name) == 1 && X509_REQ_set_pubkey(request, key) == 1 &&
-        X509_REQ_sign(request, key, EVP_sha256()) > 0 && PEM_write_bio_X509_REQ(bio, request) == 1;
+    X509_NAME *name = x509_name(gateway);
+    bool ok = request && name && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
+              X509_REQ_set_subject_name(request, name) == 1 &&
+              X509_REQ_set_pubkey(request, key) == 1 &&
+              X509_REQ_sign(request, key, EVP_sha256()) > 0 &&
+              x509_fingerprint(key, ret->fingerprint) && x509_add_request(&ret->pem, request);
 
-    if (ok) {
-        add_pem(&ret->pem, bio);
-        digest_sha256_spoken(der, (size_t)n, ret->fingerprint);
-    }
-    OPENSSL_free(der);
-    BIO_free(bio);
     X509_NAME_free(name);
     X509_REQ_free(request);
-    return ok ? 0 : crypto_failed(err, NULL, "cannot make the request");
+    return ok ? 0 : x509_failed(err, NULL, "cannot make the request");
 }
 
 int key_generate(const char *keys, const char *gateway, uid_t uid, gid_t gid,
@@ -212,7 +137,7 @@ int key_generate(const char *keys, const char *gateway, uid_t uid, gid_t gid,
 {
     _cleanup_free_ char *key_file = xasprintf("%s/gateway.key", keys);
     _cleanup_free_ char *request_file = xasprintf("%s/gateway.csr", keys);
-    char name[COMMON_NAME_MAX + 1];
+    char name[X509_COMMON_NAME_MAX + 1];
     EVP_PKEY *key = NULL;
     int r;
 
@@ -259,20 +184,18 @@ struct answer {
 
 static int read_answer(struct answer *a, struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    X509 *more = NULL;
-    BIO *bio = NULL;
-    int r = open_pem(a->file, &text, &bio, err);
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509 *more;
+    int r;
 
-    if (r == 0)
+    if (!exists(a->file))
         return error_add(err, a->file, 0, NULL, "there is no such file");
+    r = x509_open(a->file, &pem, err);
     if (r < 0)
         return r;
-    a->cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-    a->ca = a->cert ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
-    more = a->ca ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
-    BIO_free(bio);
-    ERR_clear_error();
+    a->cert = x509_next_certificate(&pem);
+    a->ca = a->cert ? x509_next_certificate(&pem) : NULL;
+    more = a->ca ? x509_next_certificate(&pem) : NULL;
     X509_free(more);
     if (a->ca && !more)
         return 0;
@@ -298,14 +221,14 @@ static int check_chain(const struct answer *a, struct error_list *err)
     X509_STORE *store = X509_STORE_new();
     int r = store && X509_STORE_add_cert(store, a->ca) == 1
                 ? 0
-                : crypto_failed(err, a->file, "cannot check the certificate");
+                : x509_failed(err, a->file, "cannot check the certificate");
 
     for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]) && r == 0; i++) {
         X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 
         if (!ctx || X509_STORE_CTX_init(ctx, store, a->cert, NULL) != 1 ||
             X509_STORE_CTX_set_purpose(ctx, purposes[i]) != 1)
-            r = crypto_failed(err, a->file, "cannot check the certificate");
+            r = x509_failed(err, a->file, "cannot check the certificate");
         else if (X509_verify_cert(ctx) != 1)
             r = error_add(err, a->file, 0, NULL,
                           "the certificate is not valid here and now: %s; check this machine's "
@@ -321,18 +244,18 @@ static int check_chain(const struct answer *a, struct error_list *err)
 /* 1: the file holds this very certificate; 0: there is no file; -EINVAL: it holds another. */
 static int compare_file(const char *file, X509 *cert, struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    BIO *bio = NULL;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509 *old;
-    int r = open_pem(file, &text, &bio, err);
+    int r;
 
-    if (r < 1)
+    if (!exists(file))
+        return 0;
+    r = x509_open(file, &pem, err);
+    if (r < 0)
         return r;
-    old = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
+    old = x509_next_certificate(&pem);
     r = old && X509_cmp(old, cert) == 0 ? 1 : -EINVAL;
     X509_free(old);
-    ERR_clear_error();
     return r;
 }
 
@@ -342,7 +265,7 @@ static int check_answer(const struct answer *a, const char *keys, const char *co
     _cleanup_free_ char *key_file = xasprintf("%s/gateway.key", keys);
     _cleanup_free_ char *request_file = xasprintf("%s/gateway.csr", keys);
     _cleanup_free_ char *ca_file = xasprintf("%s/ca.crt", keys);
-    char gateway[COMMON_NAME_MAX + 1];
+    char gateway[X509_COMMON_NAME_MAX + 1];
     EVP_PKEY *key = NULL;
     int r = read_key(key_file, &key, err);
 
@@ -378,14 +301,10 @@ static int check_answer(const struct answer *a, const char *keys, const char *co
 static int install_certificate(const char *file, X509 *cert, struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool ok = bio && PEM_write_bio_X509(bio, cert) == 1;
 
-    if (ok)
-        add_pem(&text, bio);
-    BIO_free(bio);
-    return ok ? fs_write_if_changed(file, buf_cstr(&text), text.len, 0644, NULL, err)
-              : crypto_failed(err, file, "cannot write the certificate");
+    return x509_add_certificate(&text, cert)
+               ? fs_write_if_changed(file, buf_cstr(&text), text.len, 0644, NULL, err)
+               : x509_failed(err, file, "cannot write the certificate");
 }
 
 static void format_time(const ASN1_TIME *time, char *ret, size_t size)
@@ -404,12 +323,12 @@ int key_install(const char *keys, const char *answer_file, struct key_installed 
     _cleanup_free_ char *cert_file = xasprintf("%s/gateway.crt", keys);
     struct error_list ignored = ERROR_LIST_INIT;
     struct answer a = {.file = answer_file};
-    char common[COMMON_NAME_MAX + 1];
+    char common[X509_COMMON_NAME_MAX + 1];
     int r = read_answer(&a, err);
 
     *ret = (struct key_installed){0};
     if (r == 0) {
-        common_name(X509_get_subject_name(a.cert), common);
+        x509_common_name(X509_get_subject_name(a.cert), common);
         r = check_answer(&a, keys, common, err);
     }
     if (r == 0) {

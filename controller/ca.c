@@ -11,62 +11,18 @@
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "common/name.h"
+#include "common/x509.h"
 
-#define PEM_MAX_BYTES 65536
 #define CLOCK_SKEW 3600 /* seconds that a gateway's clock may be behind */
 #define DAY (24L * 60 * 60)
-
-/* The reason that OpenSSL gives, and no trace of it left behind. */
-static int crypto_failed(struct error_list *err, const char *file, const char *what)
-{
-    char text[256];
-    unsigned long code = ERR_get_error();
-
-    ERR_error_string_n(code, text, sizeof(text));
-    ERR_clear_error();
-    error_add(err, file, 0, NULL, "%s: %s", what, code ? text : "OpenSSL gives no reason");
-    return -EIO;
-}
-
-static void add_pem(struct buf *b, BIO *bio)
-{
-    char *data;
-    long n = BIO_get_mem_data(bio, &data);
-
-    if (n > 0)
-        buf_add(b, data, (size_t)n);
-}
-
-static bool certificate_pem(X509 *cert, struct buf *ret)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool ok = bio && PEM_write_bio_X509(bio, cert) == 1;
-
-    if (ok)
-        add_pem(ret, bio);
-    BIO_free(bio);
-    return ok;
-}
-
-/* Our files are not encrypted; never ask on the terminal. */
-static int no_passphrase(char *text, int size, int writing, void *data)
-{
-    (void)text;
-    (void)size;
-    (void)writing;
-    (void)data;
-    return -1;
-}
 
 /* --- a certificate
  * ---------------------------------------------------------------------------------- */
@@ -101,10 +57,8 @@ static X509 *certificate_new(const char *common_name, const X509_NAME *issuer, E
                              long days)
 {
     X509 *cert = X509_new();
-    X509_NAME *name = X509_NAME_new();
+    X509_NAME *name = x509_name(common_name);
     bool ok = cert && name && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
-              X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-                                         (const unsigned char *)common_name, -1, -1, 0) == 1 &&
               X509_set_subject_name(cert, name) == 1 &&
               X509_set_issuer_name(cert, issuer ? issuer : name) == 1 &&
               X509_gmtime_adj(X509_getm_notBefore(cert), -CLOCK_SKEW) &&
@@ -126,23 +80,21 @@ static int make_authority(const char *mesh, struct buf *key_pem, struct buf *cer
                           struct error_list *err)
 {
     _cleanup_free_ char *name = mesh ? xasprintf("p2pvpn mesh %s", mesh) : xstrdup("p2pvpn mesh");
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = key ? certificate_new(name, NULL, key, CA_DAYS) : NULL;
-    BIO *bio = BIO_new(BIO_s_secmem());
-    bool ok = cert && bio &&
+    EVP_PKEY *key = NULL;
+    BIO *pem = NULL;
+    X509 *cert = x509_new_key(&key, &pem) ? certificate_new(name, NULL, key, CA_DAYS) : NULL;
+    bool ok = cert &&
               add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
               add_extension(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
               add_extension(cert, cert, NID_subject_key_identifier, "hash") &&
-              X509_sign(cert, key, EVP_sha256()) > 0 &&
-              PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-              certificate_pem(cert, cert_pem);
+              X509_sign(cert, key, EVP_sha256()) > 0 && x509_add_certificate(cert_pem, cert);
 
     if (ok)
-        add_pem(key_pem, bio);
-    BIO_free(bio);
+        x509_add_bio(key_pem, pem);
+    BIO_free(pem);
     X509_free(cert);
     EVP_PKEY_free(key);
-    return ok ? 0 : crypto_failed(err, NULL, "cannot make the key of the authority");
+    return ok ? 0 : x509_failed(err, NULL, "cannot make the key of the authority");
 }
 
 static int fill_folder(const char *dir, const struct buf *key, const struct buf *cert,
@@ -214,18 +166,14 @@ static void authority_free(struct authority *ca)
 
 static X509 *read_certificate(const char *file, struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    X509 *cert = NULL;
-    BIO *bio;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509 *cert;
 
-    if (fs_read(file, PEM_MAX_BYTES, &text, err) < 0)
+    if (x509_open(file, &pem, err) < 0)
         return NULL;
-    bio = BIO_new_mem_buf(buf_cstr(&text), (int)text.len);
-    if (bio)
-        cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
+    cert = x509_next_certificate(&pem);
     if (!cert)
-        crypto_failed(err, file, "this is no certificate in PEM form");
+        x509_failed(err, file, "this is no certificate in PEM form");
     return cert;
 }
 
@@ -233,8 +181,7 @@ static int read_authority(const char *dir, struct authority *ret, struct error_l
 {
     _cleanup_free_ char *key_file = xasprintf("%s/ca.key", dir);
     _cleanup_free_ char *cert_file = xasprintf("%s/ca.crt", dir);
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    BIO *bio;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
 
     if (access(cert_file, F_OK) < 0 && errno == ENOENT)
         return error_add(
@@ -243,16 +190,11 @@ static int read_authority(const char *dir, struct authority *ret, struct error_l
     ret->cert = read_certificate(cert_file, err);
     if (!ret->cert)
         return -EIO;
-    if (fs_read(key_file, PEM_MAX_BYTES, &text, err) < 0)
+    if (x509_open(key_file, &pem, err) < 0)
         return -EIO;
-    bio = BIO_new_mem_buf(buf_cstr(&text), (int)text.len);
-    if (bio)
-        ret->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    OPENSSL_cleanse(text.data, text.cap);
+    ret->key = x509_next_key(&pem);
     if (!ret->key)
-        return crypto_failed(err, key_file,
-                             "this is no private key in PEM form without passphrase");
+        return x509_failed(err, key_file, "this is no private key in PEM form without passphrase");
     if (X509_check_private_key(ret->cert, ret->key) != 1)
         return error_add(err, dir, 0, NULL,
                          "ca.key and ca.crt do not belong together; restore the folder from its "
@@ -261,26 +203,6 @@ static int read_authority(const char *dir, struct authority *ret, struct error_l
         return error_add(err, cert_file, 0, NULL,
                          "the certificate of the authority has expired; make a new authority");
     return 0;
-}
-
-/* The one common name of a subject that has nothing else; "": it is not of that form. */
-static void common_name(const X509_NAME *subject, char ret[static NAME_MAX_LEN + 1])
-{
-    const ASN1_STRING *value;
-    int n;
-
-    ret[0] = '\0';
-    if (X509_NAME_entry_count(subject) != 1 ||
-        X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1) != 0)
-        return;
-    value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, 0));
-    n = ASN1_STRING_length(value);
-    if (n > 0 && n <= NAME_MAX_LEN) {
-        memcpy(ret, ASN1_STRING_get0_data(value), (size_t)n);
-        ret[n] = '\0';
-        if (strlen(ret) != (size_t)n) /* a NUL inside */
-            ret[0] = '\0';
-    }
 }
 
 static bool is_p256(EVP_PKEY *key)
@@ -294,27 +216,22 @@ static bool is_p256(EVP_PKEY *key)
 }
 
 /* *ret and its name, if everything about it is right. */
-static int read_request(const char *file, X509_REQ **ret, char name[static NAME_MAX_LEN + 1],
-                        struct error_list *err)
+static int read_request(const char *file, X509_REQ **ret,
+                        char name[static X509_COMMON_NAME_MAX + 1], struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    X509_REQ *request = NULL;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509_REQ *request;
     EVP_PKEY *key;
-    BIO *bio;
-    int r = fs_read(file, PEM_MAX_BYTES, &text, err);
+    int r = x509_open(file, &pem, err);
 
     if (r < 0)
         return r;
-    bio = BIO_new_mem_buf(buf_cstr(&text), (int)text.len);
-    if (bio)
-        request = PEM_read_bio_X509_REQ(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    ERR_clear_error();
+    request = x509_next_request(&pem);
     if (!request)
         return error_add(err, file, 0, NULL,
                          "this is no request; make one with 'p2pvpn-agent enroll' on the gateway");
     key = X509_REQ_get0_pubkey(request);
-    common_name(X509_REQ_get_subject_name(request), name);
+    x509_common_name(X509_REQ_get_subject_name(request), name);
     if (!key || !is_p256(key))
         error_add(err, file, 0, NULL,
                   "the key of the request is not of the kind P-256; make the request with "
@@ -329,7 +246,6 @@ static int read_request(const char *file, X509_REQ **ret, char name[static NAME_
                   "with 'p2pvpn-agent enroll'");
     else
         *ret = request;
-    ERR_clear_error();
     if (*ret)
         return 0;
     X509_REQ_free(request);
@@ -367,19 +283,10 @@ static int issue(const struct authority *ca, const char *common, EVP_PKEY *key, 
               add_extension(cert, ca->cert, NID_ext_key_usage, "serverAuth,clientAuth") &&
               add_extension(cert, ca->cert, NID_subject_key_identifier, "hash") &&
               add_extension(cert, ca->cert, NID_authority_key_identifier, "keyid:always") &&
-              X509_sign(cert, ca->key, EVP_sha256()) > 0 && certificate_pem(cert, ret);
+              X509_sign(cert, ca->key, EVP_sha256()) > 0 && x509_add_certificate(ret, cert);
 
     X509_free(cert);
-    return ok ? 0 : crypto_failed(err, NULL, "cannot issue the certificate");
-}
-
-static void fingerprint(EVP_PKEY *key, char ret[static DIGEST_SPOKEN_LEN + 1])
-{
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
-
-    digest_sha256_spoken(der ? (const void *)der : "", n > 0 ? (size_t)n : 0, ret);
-    OPENSSL_free(der);
+    return ok ? 0 : x509_failed(err, NULL, "cannot issue the certificate");
 }
 
 int ca_enroll(const char *dir, const char *request_file, uint32_t generation, struct ca_answer *ret,
@@ -387,9 +294,9 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
 {
     _cleanup_free_ char *issued = NULL;
     struct authority ca = {NULL, NULL};
-    char name[NAME_MAX_LEN + 1];
+    char name[X509_COMMON_NAME_MAX + 1];
     X509_REQ *request = NULL;
-    EVP_PKEY *key;
+    EVP_PKEY *key = NULL;
     int r, known = 0;
 
     *ret = (struct ca_answer){.pem = BUF_INIT};
@@ -400,14 +307,17 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
         key = X509_REQ_get0_pubkey(request);
         ret->common_name = xasprintf("%s.g%u", name, generation);
         issued = xasprintf("%s/issued/%s.crt", dir, ret->common_name);
-        fingerprint(key, ret->fingerprint);
+        if (!x509_fingerprint(key, ret->fingerprint))
+            r = x509_failed(err, request_file, "cannot make the fingerprint of the key");
+    }
+    if (r == 0) {
         known = check_issued(issued, ret->common_name, key, err);
         r = known < 0 ? known : issue(&ca, ret->common_name, key, &ret->pem, err);
     }
     if (r == 0) /* before it is handed out */
         r = fs_write(issued, buf_cstr(&ret->pem), ret->pem.len, 0644, err);
-    if (r == 0 && !certificate_pem(ca.cert, &ret->pem))
-        r = crypto_failed(err, dir, "cannot write the certificate of the authority");
+    if (r == 0 && !x509_add_certificate(&ret->pem, ca.cert))
+        r = x509_failed(err, dir, "cannot write the certificate of the authority");
     ret->renewed = known > 0;
     X509_REQ_free(request);
     authority_free(&ca);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/x509.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "common/fs.h"
+
+#define PEM_MAX_BYTES 65536
+
+int x509_failed(struct error_list *err, const char *file, const char *what)
+{
+    char text[256];
+    unsigned long code = ERR_get_error();
+
+    ERR_error_string_n(code, text, sizeof(text));
+    ERR_clear_error();
+    error_add(err, file, 0, NULL, "%s: %s", what, code ? text : "OpenSSL gives no reason");
+    return -EIO;
+}
+
+/* --- reading
+ * ---------------------------------------------------------------------------------------- */
+
+/* Our files are not encrypted; never ask on the terminal. */
+static int no_passphrase(char *text, int size, int writing, void *data)
+{
+    (void)text;
+    (void)size;
+    (void)writing;
+    (void)data;
+    return -1;
+}
+
+int x509_open(const char *file, struct x509_file *ret, struct error_list *err)
+{
+    int r = fs_read(file, PEM_MAX_BYTES, &ret->text, err);
+
+    if (r < 0)
+        return r;
+    ret->bio = BIO_new_mem_buf(buf_cstr(&ret->text), (int)ret->text.len);
+    return ret->bio ? 0 : x509_failed(err, file, "cannot read it");
+}
+
+EVP_PKEY *x509_next_key(struct x509_file *file)
+{
+    return PEM_read_bio_PrivateKey(file->bio, NULL, no_passphrase, NULL);
+}
+
+X509_REQ *x509_next_request(struct x509_file *file)
+{
+    return PEM_read_bio_X509_REQ(file->bio, NULL, no_passphrase, NULL);
+}
+
+X509 *x509_next_certificate(struct x509_file *file)
+{
+    return PEM_read_bio_X509(file->bio, NULL, no_passphrase, NULL);
+}
+
+void x509_close(struct x509_file *file)
+{
+    BIO_free(file->bio);
+    file->bio = NULL;
+    if (file->text.data)
+        OPENSSL_cleanse(file->text.data, file->text.cap);
+    buf_free(&file->text);
+    ERR_clear_error();
+}
+
+/* --- writing
+ * ---------------------------------------------------------------------------------------- */
+
+bool x509_new_key(EVP_PKEY **ret_key, BIO **ret_pem)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    BIO *pem = BIO_new(BIO_s_secmem());
+
+    if (!key || !pem || PEM_write_bio_PKCS8PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) != 1) {
+        BIO_free(pem);
+        EVP_PKEY_free(key);
+        return false;
+    }
+    *ret_key = key;
+    *ret_pem = pem;
+    return true;
+}
+
+void x509_add_bio(struct buf *to, BIO *pem)
+{
+    char *data;
+    long n = BIO_get_mem_data(pem, &data);
+
+    if (n > 0)
+        buf_add(to, data, (size_t)n);
+}
+
+bool x509_add_certificate(struct buf *to, X509 *certificate)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio && PEM_write_bio_X509(bio, certificate) == 1;
+
+    if (ok)
+        x509_add_bio(to, bio);
+    BIO_free(bio);
+    return ok;
+}
+
+bool x509_add_request(struct buf *to, X509_REQ *request)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio && PEM_write_bio_X509_REQ(bio, request) == 1;
+
+    if (ok)
+        x509_add_bio(to, bio);
+    BIO_free(bio);
+    return ok;
+}
+
+/* --- names and fingerprints
+ * ------------------------------------------------------------------------- */
+
+X509_NAME *x509_name(const char *common_name)
+{
+    X509_NAME *name = X509_NAME_new();
+
+    if (name && X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
+                                           (const unsigned char *)common_name, -1, -1, 0) != 1) {
+        X509_NAME_free(name);
+        return NULL;
+    }
+    return name;
+}
+
+void x509_common_name(const X509_NAME *subject, char ret[static X509_COMMON_NAME_MAX + 1])
+{
+    const ASN1_STRING *value;
+    int n;
+
+    ret[0] = '\0';
+    if (X509_NAME_entry_count(subject) != 1 ||
+        X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1) != 0)
+        return;
+    value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, 0));
+    n = ASN1_STRING_length(value);
+    if (n > 0 && n <= X509_COMMON_NAME_MAX) {
+        memcpy(ret, ASN1_STRING_get0_data(value), (size_t)n);
+        ret[n] = '\0';
+        if (strlen(ret) != (size_t)n) /* a NUL inside */
+            ret[0] = '\0';
+    }
+}
+
+bool x509_fingerprint(EVP_PKEY *key, char ret[static DIGEST_SPOKEN_LEN + 1])
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(key, &der);
+
+    if (n > 0)
+        digest_sha256_spoken(der, (size_t)n, ret);
+    OPENSSL_free(der);
+    return n > 0;
+}
