@@ -73,10 +73,32 @@ static void bfd_block(const char *text, struct buf *ret)
     }
 }
 
+static bool is_marked(const struct frr_line *line)
+{
+    return line->marks != 0;
+}
+
+/* Lists and route-maps of ours that other daemons have and nobody wants: vtysh gives each line to
+ * one daemon after the other, and may have been killed between two of them. */
+static void strays(const char *text, size_t len, const struct frr_config *desired, struct buf *ret)
+{
+    struct frr_config others = FRR_CONFIG_INIT;
+
+    frr_config_parse(&others, text, len);
+    for (size_t i = 0; i < others.n; i++) {
+        struct frr_line *line = others.lines[i];
+
+        line->marks = (line->kind == FRR_LIST || line->kind == FRR_ROUTE_MAP) && line->object &&
+                      frr_own_name(line->object) && !frr_config_find(desired, line->path);
+    }
+    frr_config_print(&others, is_marked, ret);
+    frr_config_free(&others);
+}
+
 /* Compares the desired text with what FRR has now. */
 static int compare(struct job *j, const char *desired, const char *applied, bool validate)
 {
-    struct buf text = BUF_INIT, bfd = BUF_INIT;
+    struct buf text = BUF_INIT, others = BUF_INIT;
     int r;
 
     forget(j);
@@ -86,15 +108,19 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     if (r == 0)
         r = vtysh_show(j->v, "bgpd", "show running-config bgpd no-header", &text, j->err);
     if (r == 0)
-        r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &bfd, j->err);
+        r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &others, j->err);
     if (r == 0) {
         buf_char(&text, '\n');
-        bfd_block(buf_cstr(&bfd), &text);
+        bfd_block(buf_cstr(&others), &text);
+        r = vtysh_show(j->v, "zebra", "show running-config zebra no-header", &others, j->err);
+    }
+    if (r == 0) {
+        strays(buf_cstr(&others), others.len, &j->desired, &text);
         frr_config_parse(&j->running, buf_cstr(&text), text.len);
         r = frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
     }
     buf_free(&text);
-    buf_free(&bfd);
+    buf_free(&others);
     return r;
 }
 
