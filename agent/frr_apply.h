@@ -10,6 +10,7 @@
  * The running configuration is bgpd's own, and of bfdd's only "bfd": prefix lists are in every
  * daemon and route-maps in several, and vtysh merges what they show, so a bgpd that was restarted
  * empty would look complete while it refuses every route.
+ * Of zebra's only what nobody wants counts: it goes, too.
  *
  * STATE/frr-applied.conf records which lines are ours.  Before a batch it is written as the union
  * of old and new, after it as the new: killed anywhere in between, no line of ours is ever taken
