@@ -202,6 +202,14 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+/* Programs that are started have another working directory.  The caller frees it. */
+static char *absolute(const char *path)
+{
+    _cleanup_free_ char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+    return here ? xasprintf("%s/%s", here, path) : xstrdup(path);
+}
+
 static int run_verb(const struct verb *verb, struct options *o, char **args)
 {
     struct error_list err = ERROR_LIST_INIT;
@@ -227,6 +235,7 @@ int agent_main(int argc, char **argv)
                      .run_dir = SETTINGS_RUN_DIR,
                      .link_user = SETTINGS_LINK_USER},
     };
+    _cleanup_free_ char *state_dir = NULL, *run_dir = NULL;
     const struct verb *verb;
     bool stop = false;
     int r = parse_options(argc, argv, &o, &stop), n;
@@ -245,5 +254,7 @@ int agent_main(int argc, char **argv)
                            verb->name);
     if (verb->run == verb_enroll && !o.gateway == !o.install)
         return usage_error("enroll wants either --gateway NAME or --install ANSWER", "");
+    o.settings.state_dir = state_dir = absolute(o.settings.state_dir);
+    o.settings.run_dir = run_dir = absolute(o.settings.run_dir);
     return run_verb(verb, &o, argv + optind + 1);
 }

@@ -352,3 +352,24 @@ void key_installed_clear(struct key_installed *installed)
     free(installed->common_name);
     installed->common_name = NULL;
 }
+
+bool key_is_anothers(const char *keys, const char *gateway, char **name)
+{
+    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
+    char common[X509_COMMON_NAME_MAX + 1] = "";
+    X509 *cert = NULL;
+
+    *name = NULL;
+    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
+        cert = x509_next_certificate(&pem);
+    if (cert)
+        x509_common_name(X509_get_subject_name(cert), common);
+    X509_free(cert);
+    error_clear(&ignored);
+    if (!common[0] || name_fits(common, gateway))
+        return false;
+    *name = xstrdup(common);
+    return true;
+}

@@ -46,4 +46,8 @@ int key_install(const char *keys, const char *answer_file, struct key_installed 
                 struct error_list *err);
 void key_installed_clear(struct key_installed *installed);
 
+/* True: a certificate is installed, and it is for a gateway of another name.  *name: what it says,
+ * "perth.g1"; the caller frees it. */
+bool key_is_anothers(const char *keys, const char *gateway, char **name);
+
 #endif

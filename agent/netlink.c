@@ -211,6 +211,8 @@ static int on_address(struct nl_msg *msg, void *arg)
     info = nlmsg_data(h);
     family = info->ifa_family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
     link = find_index(nl->table, info->ifa_index);
+    if (link && info->ifa_family == AF_INET6 && info->ifa_scope == RT_SCOPE_LINK)
+        link->link_local = true;
     if (!link || strcmp(link->kind, "tun") != 0 || info->ifa_scope == RT_SCOPE_LINK ||
         (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
         !get_address(a[IFA_ADDRESS], family, info->ifa_prefixlen, &address))

@@ -37,6 +37,7 @@ struct link_state {
     bool persistent; /* tun: survives its last descriptor */
     int64_t owner;   /* tun: user id, -1: anybody with CAP_NET_ADMIN */
     uint64_t rx_bytes, tx_bytes;
+    bool link_local;                /* tun: has an IPv6 address of link scope */
     struct link_address *addresses; /* global scope only */
     size_t n_addresses;
 };

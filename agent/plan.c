@@ -19,14 +19,15 @@
 
 const char *const plan_global_settings[] = {IPV4_FORWARD, IPV6_FORWARD, IPV4_HASH, IPV6_HASH, NULL};
 
-enum { RP_FILTER, REDIRECTS4, REDIRECTS6, ACCEPT_RA, FORWARDING6 };
+enum { RP_FILTER, REDIRECTS4, REDIRECTS6, ACCEPT_RA, FORWARDING6, DISABLE_IPV6, ADDR_GEN_MODE };
 
 static const struct {
     const char *protocol, *leaf;
 } interface_settings[] = {
     [RP_FILTER] = {"ipv4", "rp_filter"},         [REDIRECTS4] = {"ipv4", "accept_redirects"},
     [REDIRECTS6] = {"ipv6", "accept_redirects"}, [ACCEPT_RA] = {"ipv6", "accept_ra"},
-    [FORWARDING6] = {"ipv6", "forwarding"},
+    [FORWARDING6] = {"ipv6", "forwarding"},      [DISABLE_IPV6] = {"ipv6", "disable_ipv6"},
+    [ADDR_GEN_MODE] = {"ipv6", "addr_gen_mode"},
 };
 
 char *plan_interface_setting(size_t i, const char *interface)
@@ -224,6 +225,37 @@ static void plan_link_settings_of(struct builder *b, size_t i, bool fresh)
     }
 }
 
+static bool has_ipv6_address(const struct bundle_link *link)
+{
+    for (size_t i = 0; i < link->n_addresses; i++)
+        if (link->addresses[i].family == FAMILY_IPV6)
+            return true;
+    return false;
+}
+
+/*
+ * The machine's defaults may leave new interfaces without IPv6, or without a link-local address;
+ * and bgpd keeps an IPv6 session in Idle while its interface has none.  Writing another mode than
+ * the one at hand makes the kernel give the address; for a tun it turns 0 into its own mode.
+ */
+static void plan_ipv6(struct builder *b, size_t i, const struct link_state *is)
+{
+    const struct bundle_link *link = &b->want->links[i];
+    _cleanup_free_ char *disable = plan_interface_setting(DISABLE_IPV6, link->interface);
+    _cleanup_free_ char *mode = plan_interface_setting(ADDR_GEN_MODE, link->interface);
+    bool fresh = !is, missing = is && is->up && is->carrier && !is->link_local;
+
+    if (!has_ipv6_address(link) || observed_value(b->have, IPV6_FORWARD) == SYSCTL_ABSENT)
+        return;
+    if (fresh)
+        add(b, PLAN_SETTING, i, disable, "the link has an IPv6 address");
+    else
+        want_setting(b, i, disable, 0, "the link has an IPv6 address");
+    if (fresh || missing)
+        add(b, PLAN_SETTING, i, mode,
+            "BGP over IPv6 needs a link-local address on the interface too");
+}
+
 void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
                       const struct plan_context *context, char ret[static DIGEST_TEXT_LEN + 1])
 {
@@ -288,6 +320,7 @@ static void plan_link(struct builder *b, size_t i)
         add(b, PLAN_QUEUE_LENGTH, i, link->interface, "%u", link->queue_length)->value =
             link->queue_length;
     plan_link_settings_of(b, i, !is);
+    plan_ipv6(b, i, is);
     plan_new_addresses(b, i, is);
     if (!is || !is->up)
         add(b, PLAN_LINK_UP, i, link->interface, "it is down");

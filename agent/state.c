@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/directives.h"
+#include "agent/key.h"
 #include "common/fs.h"
 
 #define KEY_FILE_MAX (1u << 20)
@@ -186,6 +187,23 @@ static int check_belongs(const struct bundle *old, const struct bundle *new, con
                      new->gateway, new->mesh, old->gateway, old->mesh);
 }
 
+/* Before anything runs, the certificate says who this is: with the bundle of another gateway no
+ * peer would accept it. */
+static int check_enrolled(const struct settings *s, const struct bundle *new, const char *dir,
+                          struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s);
+    _cleanup_free_ char *name = NULL;
+
+    if (!key_is_anothers(keys, new->gateway, &name))
+        return 0;
+    return error_add(err, dir, 0, NULL,
+                     "this bundle is for gateway '%s', but the certificate in %s is for '%s': "
+                     "choose the right folder, or move the keys away and enroll this gateway as "
+                     "'%s'",
+                     new->gateway, keys, name, new->gateway);
+}
+
 /* The configurations that OpenVPN would be started with. */
 static int check_configurations(const struct bundle *b, const char *dir, struct error_list *err)
 {
@@ -225,6 +243,8 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
         }
     }
     error_clear(&ignored);
+    if (r == 0)
+        r = check_enrolled(s, new, dir, err);
     if (r == 0)
         r = fs_remove_tree(stage, err);
     if (r == 0)

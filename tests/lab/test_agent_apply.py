@@ -51,6 +51,38 @@ def test_link_comes_up_and_second_apply_does_nothing(box):
     assert box.left.process("pv2") == before
 
 
+def test_ipv6_where_the_machine_gives_new_interfaces_none(box):
+    """bgpd keeps an IPv6 session in Idle on an interface without a link-local address."""
+
+    def link_local():
+        return [a for a in box.left.link("pv2")["addr_info"] if a["local"].startswith("fe80:")]
+
+    box.left.exec("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+    box.left.exec("sysctl", "-qw", "net.ipv6.conf.default.addr_gen_mode=1")
+    box.left.agent("apply", box.left.bundle)
+    wait_for(link_local, 10, "a link-local address on pv2")
+    assert box.left.addresses("pv2") == {"172.19.0.0/31", "fd00::/127"}
+    box.left.ip("addr", "flush", "dev", "pv2")
+    assert not link_local()
+    box.left.agent("apply", box.left.bundle)
+    wait_for(link_local, 10, "the link-local address again")
+    assert box.left.addresses("pv2") == {"172.19.0.0/31", "fd00::/127"}
+    assert box.left.agent("apply", "--dry-run", box.left.bundle).stdout == ""
+
+
+def test_folders_given_relatively(box):
+    options = [os.path.relpath(o) if str(o).startswith("/") else o for o in box.left.options()]
+    box.left.exec(AGENT, "apply", os.path.relpath(box.left.bundle), *options)
+    assert box.left.process("pv2")
+
+
+def test_the_bundle_of_another_gateway(box):
+    """Also the very first one: the certificate says who this is."""
+    said = box.left.agent("apply", box.right.bundle, check=False)
+    assert said.returncode == 1 and "for gateway 'right', but the certificate" in said.stderr
+    assert "pv1" not in box.left.links() and not (box.left.state / "current").exists()
+
+
 def test_openvpn_has_no_rights(box):
     box.left.agent("apply", box.left.bundle)
     pid = box.left.process("pv2")

@@ -101,6 +101,7 @@ START_TEST(whole_way)
 {
     _cleanup_free_ char *ca_crt = xasprintf("%s/ca.crt", keys);
     _cleanup_free_ char *crt = xasprintf("%s/gateway.crt", keys);
+    _cleanup_free_ char *name = NULL;
     struct key_installed done;
 
     ck_assert_int_eq(ca_init(ca, "five-sites", &err), 0);
@@ -114,6 +115,10 @@ START_TEST(whole_way)
     ck_assert(done.changed);
     ck_assert_int_eq(strncmp(done.not_after, "20", 2), 0);
     key_installed_clear(&done);
+    ck_assert(!key_is_anothers(keys, "perth", &name) && !name);
+    ck_assert(!key_is_anothers(top, "sydney", &name) && !name); /* nothing is installed there */
+    ck_assert(key_is_anothers(keys, "sydney", &name));
+    ck_assert_str_eq(name, "perth.g1");
     ck_assert_uint_eq(mode_of(ca, "issued/perth.g1.crt"), 0644);
     ck_assert_int_eq(openssl((const char *[]){"openssl", "verify", "-x509_strict", "-CAfile",
                                               ca_crt, "-purpose", "sslserver", crt, NULL}),

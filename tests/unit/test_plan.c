@@ -105,7 +105,7 @@ static void add_altname(struct link_state *link, const char *name)
     link->altnames[link->n_altnames++] = xstrdup(name);
 }
 
-static void interface_settings(const char *name, const long values[static 5])
+static void interface_settings(const char *name, const long values[static 7])
 {
     char *setting;
 
@@ -118,7 +118,7 @@ static void interface_settings(const char *name, const long values[static 5])
 /* A gateway that is as the bundle says. */
 static void everything_in_place(void)
 {
-    static const long ours[] = {2, 0, 0, 0, 1}, others[] = {0, 1, 1, 1, 1};
+    static const long ours[] = {2, 0, 0, 0, 1, 0, 3}, others[] = {0, 1, 1, 1, 1, 0, 0};
     char digest[DIGEST_TEXT_LEN + 1];
 
     add_link("eth0", "", "");
@@ -130,7 +130,7 @@ static void everything_in_place(void)
         snprintf(alias, sizeof(alias), "p2pvpn m %s", w.links[i].peer);
         link = add_link(w.links[i].interface, "tun", alias);
         link->owner = UID;
-        link->persistent = true;
+        link->persistent = link->carrier = link->link_local = true;
         link->mtu = w.links[i].mtu;
         link->queue_length = w.links[i].queue_length;
         add_altname(link, w.links[i].alias);
@@ -189,7 +189,7 @@ static void set(const char *name, long value)
 
 START_TEST(test_from_nothing)
 {
-    static const long others[] = {1, 1, 1, 1, 0};
+    static const long others[] = {1, 1, 1, 1, 0, 0, 0};
 
     add_link("eth0", "", "");
     interface_settings("eth0", others);
@@ -214,6 +214,9 @@ START_TEST(test_from_nothing)
         "set net/ipv4/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
         "set net/ipv6/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
         "set net/ipv6/conf/pv2/accept_ra = 0: routes come by BGP only\n"
+        "set net/ipv6/conf/pv2/disable_ipv6 = 0: the link has an IPv6 address\n"
+        "set net/ipv6/conf/pv2/addr_gen_mode = 0: BGP over IPv6 needs a link-local address on the "
+        "interface too\n"
         "add address to pv2: 172.19.0.0/31\n"
         "add address to pv2: fd00::/127\n"
         "set up interface pv2: it is down\n"
@@ -250,6 +253,26 @@ START_TEST(test_machine_settings)
     /* A mesh without IPv6 does not touch IPv6. */
     set("net/ipv6/conf/all/forwarding", 0);
     w.b.n_lan_prefixes = 1;
+    expect("");
+}
+END_TEST
+
+START_TEST(test_ipv6_of_a_link)
+{
+    static const char repair[] =
+        "set net/ipv6/conf/pv2/disable_ipv6 = 0: it is 1; the link has an IPv6 address\n"
+        "set net/ipv6/conf/pv2/addr_gen_mode = 0: BGP over IPv6 needs a link-local address on the "
+        "interface too\n";
+
+    /* pv7 has no IPv6 address, and nobody's mind is made up about its IPv6. */
+    everything_in_place();
+    set("net/ipv6/conf/pv2/disable_ipv6", 1);
+    set("net/ipv6/conf/pv7/disable_ipv6", 1);
+    w.have.links.links[1].link_local = w.have.links.links[2].link_local = false;
+    expect(repair);
+    /* The kernel gives the address once somebody has opened the tun. */
+    set("net/ipv6/conf/pv2/disable_ipv6", 0);
+    w.have.links.links[1].carrier = false;
     expect("");
 }
 END_TEST
@@ -343,19 +366,23 @@ START_TEST(test_other_link_user)
     w.have.n_processes = 1;
     w.have.links.links[1].owner = 12;
     w.have.links.links[2].alias[0] = 'x';
-    expect("create anew interface pv2: it does not belong to the link user\n"
-           "add name to pv2: pv-east, so that people find it\n"
-           "set MTU of pv2: 1400\n"
-           "set queue length of pv2: 500\n"
-           "set net/ipv4/conf/pv2/rp_filter = 2: traffic may come in by one link and go out by "
-           "another\n"
-           "set net/ipv4/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
-           "set net/ipv6/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
-           "set net/ipv6/conf/pv2/accept_ra = 0: routes come by BGP only\n"
-           "add address to pv2: 172.19.0.0/31\n"
-           "add address to pv2: fd00::/127\n"
-           "set up interface pv2: it is down\n"
-           "restart OpenVPN of pv2: its interface is a new one\n");
+    expect(
+        "create anew interface pv2: it does not belong to the link user\n"
+        "add name to pv2: pv-east, so that people find it\n"
+        "set MTU of pv2: 1400\n"
+        "set queue length of pv2: 500\n"
+        "set net/ipv4/conf/pv2/rp_filter = 2: traffic may come in by one link and go out by "
+        "another\n"
+        "set net/ipv4/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
+        "set net/ipv6/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
+        "set net/ipv6/conf/pv2/accept_ra = 0: routes come by BGP only\n"
+        "set net/ipv6/conf/pv2/disable_ipv6 = 0: the link has an IPv6 address\n"
+        "set net/ipv6/conf/pv2/addr_gen_mode = 0: BGP over IPv6 needs a link-local address on the "
+        "interface too\n"
+        "add address to pv2: 172.19.0.0/31\n"
+        "add address to pv2: fd00::/127\n"
+        "set up interface pv2: it is down\n"
+        "restart OpenVPN of pv2: its interface is a new one\n");
 }
 END_TEST
 
@@ -383,6 +410,7 @@ int main(void)
     tcase_add_test(t, test_nothing_to_do);
     tcase_add_test(t, test_from_nothing);
     tcase_add_test(t, test_machine_settings);
+    tcase_add_test(t, test_ipv6_of_a_link);
     tcase_add_test(t, test_drift);
     tcase_add_test(t, test_processes);
     tcase_add_test(t, test_tun_deleted_by_hand);
