@@ -21,9 +21,15 @@
 #include "common/name.h"
 #include "common/x509.h"
 
-static bool exists(const char *file)
+/* 1: open; 0: there is no such file. */
+static int open_file(const char *file, struct x509_file *ret, struct error_list *err)
 {
-    return access(file, F_OK) == 0 || errno != ENOENT;
+    int r;
+
+    if (access(file, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    r = x509_open(file, ret, err);
+    return r < 0 ? r : 1;
 }
 
 /* --- the key
@@ -33,12 +39,9 @@ static bool exists(const char *file)
 static int read_key(const char *file, EVP_PKEY **ret, struct error_list *err)
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
-    int r;
+    int r = open_file(file, &pem, err);
 
-    if (!exists(file))
-        return 0;
-    r = x509_open(file, &pem, err);
-    if (r < 0)
+    if (r < 1)
         return r;
     *ret = x509_next_key(&pem);
     return *ret ? 1
@@ -101,12 +104,9 @@ static int requested_name(const char *file, char ret[static X509_COMMON_NAME_MAX
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509_REQ *request;
-    int r;
+    int r = open_file(file, &pem, err);
 
-    if (!exists(file))
-        return 0;
-    r = x509_open(file, &pem, err);
-    if (r < 0)
+    if (r < 1)
         return r;
     request = x509_next_request(&pem);
     ret[0] = '\0';
@@ -186,11 +186,10 @@ static int read_answer(struct answer *a, struct error_list *err)
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509 *more;
-    int r;
+    int r = open_file(a->file, &pem, err);
 
-    if (!exists(a->file))
+    if (r == 0)
         return error_add(err, a->file, 0, NULL, "there is no such file");
-    r = x509_open(a->file, &pem, err);
     if (r < 0)
         return r;
     a->cert = x509_next_certificate(&pem);
@@ -246,12 +245,9 @@ static int compare_file(const char *file, X509 *cert, struct error_list *err)
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509 *old;
-    int r;
+    int r = open_file(file, &pem, err);
 
-    if (!exists(file))
-        return 0;
-    r = x509_open(file, &pem, err);
-    if (r < 0)
+    if (r < 1)
         return r;
     old = x509_next_certificate(&pem);
     r = old && X509_cmp(old, cert) == 0 ? 1 : -EINVAL;

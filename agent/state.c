@@ -103,18 +103,11 @@ int state_current(const struct settings *s, struct bundle **ret, struct error_li
  * would be waste; but every file must be on the disk before the exchange. */
 static int write_file(const char *path, const struct buf *data, gid_t gid, struct error_list *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640), r = 0;
-    size_t done = 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640), r;
 
     if (fd < 0)
         return error_sys(err, errno, path, "cannot create the file");
-    while (r == 0 && done < data->len) {
-        ssize_t n = write(fd, data->data + done, data->len - done);
-
-        if (n < 0 && errno != EINTR)
-            r = -errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
+    r = fs_write_fd(fd, data->data, data->len);
     if (r == 0 && (fchown(fd, 0, gid) < 0 || fchmod(fd, 0640) < 0 || fsync(fd) < 0))
         r = -errno;
     if (close(fd) < 0 && r == 0)

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/fs.h"
+
 #define OUTPUT_MAX (256u << 10)
 
 /*
@@ -20,7 +22,6 @@
 static void tell(int fd, int result, const struct error_list *err)
 {
     _cleanup_buf_ struct buf b = BUF_INIT;
-    size_t done = 0;
 
     buf_add(&b, &result, sizeof(result));
     for (size_t i = 0; i < err->n && b.len < OUTPUT_MAX / 2; i++) {
@@ -29,13 +30,7 @@ static void tell(int fd, int result, const struct error_list *err)
         buf_add(&b, file, strlen(file) + 1);
         buf_add(&b, err->items[i].message, strlen(err->items[i].message) + 1);
     }
-    while (done < b.len) {
-        ssize_t n = write(fd, b.data + done, b.len - done);
-
-        if (n < 0 && errno != EINTR)
-            return;
-        done += n > 0 ? (size_t)n : 0;
-    }
+    fs_write_fd(fd, b.data, b.len);
 }
 
 int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,

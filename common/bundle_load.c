@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "common/name.h"
 
 /* Opens `path`, a relative_path_valid(), below the folder; the descriptor or a negative errno. */
@@ -44,7 +45,6 @@ static int read_below(const char *dir, const char *path, const char *name, size_
                       struct buf *ret, struct error_list *err)
 {
     int fd = open_below(dir, path), r = 0;
-    size_t start = ret->len;
     struct stat st;
 
     if (fd == -ENOENT || fd == -ENOTDIR)
@@ -58,27 +58,17 @@ static int read_below(const char *dir, const char *path, const char *name, size_
         r = error_sys(err, errno, name, "cannot read the file");
     else if (!S_ISREG(st.st_mode))
         r = error_add(err, name, 0, NULL, "a bundle holds regular files only; remove this one");
-    while (r == 0) {
-        ssize_t n;
-
-        buf_reserve(ret, 65536);
-        n = read(fd, ret->data + ret->len, 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            r = error_sys(err, errno, name, "cannot read the file");
-        if (n <= 0)
-            break;
-        ret->len += (size_t)n;
-        if (ret->len - start > max)
+    if (r == 0) {
+        r = fs_read_fd(fd, max, ret);
+        if (r == -EFBIG)
             r = error_add(err, name, 0, NULL,
                           "the file is larger than the %zu bytes it should have; fetch or compile "
                           "the bundle again",
                           max);
+        else if (r < 0)
+            error_sys(err, -r, name, "cannot read the file");
     }
     close(fd);
-    if (ret->data)
-        ret->data[ret->len] = '\0';
     return r;
 }
 

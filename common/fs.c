@@ -12,47 +12,55 @@
 
 #include "common/alloc.h"
 
-int fs_read(const char *path, size_t max, struct buf *ret, struct error_list *err)
+int fs_read_fd(int fd, size_t max, struct buf *ret)
 {
     size_t start = ret->len;
+    ssize_t n;
+    int r = 0;
+
+    do {
+        buf_reserve(ret, 65536);
+        n = read(fd, ret->data + ret->len, 65536);
+        if (n > 0)
+            ret->len += (size_t)n;
+        else if (n < 0 && errno != EINTR)
+            r = -errno;
+        if (ret->len - start > max)
+            r = -EFBIG;
+    } while (n != 0 && r == 0);
+    ret->data[ret->len] = '\0';
+    return r;
+}
+
+int fs_read(const char *path, size_t max, struct buf *ret, struct error_list *err)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), r = 0;
     struct stat st;
 
     if (fd < 0)
         return error_sys(err, errno, path, "cannot open the file");
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-        r = error_sys(err, EISDIR, path, "cannot read the file");
-    while (r == 0) {
-        ssize_t n;
-
-        buf_reserve(ret, 65536);
-        n = read(fd, ret->data + ret->len, 65536);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            r = error_sys(err, errno, path, "cannot read the file");
-        if (n <= 0)
-            break;
-        ret->len += (size_t)n;
-        if (ret->len - start > max)
-            r = error_sys(err, EFBIG, path, "the file is larger than the %zu bytes allowed", max);
-    }
+        r = -EISDIR;
+    else
+        r = fs_read_fd(fd, max, ret);
     close(fd);
-    if (ret->data)
-        ret->data[ret->len] = '\0';
-    return r;
+    if (r == -EFBIG)
+        return error_sys(err, EFBIG, path, "the file is larger than the %zu bytes allowed", max);
+    return r < 0 ? error_sys(err, -r, path, "cannot read the file") : 0;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int fs_write_fd(int fd, const void *data, size_t len)
 {
+    const char *at = data;
+
     while (len > 0) {
-        ssize_t n = write(fd, data, len);
+        ssize_t n = write(fd, at, len);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -errno;
-        data += n;
+        at += n;
         len -= (size_t)n;
     }
     return 0;
@@ -78,7 +86,7 @@ int fs_write(const char *path, const void *data, size_t len, mode_t mode, struct
 
     if (fd < 0)
         return error_sys(err, errno, path, "cannot create a file beside it");
-    r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, data, len);
+    r = fchmod(fd, mode) < 0 ? -errno : fs_write_fd(fd, data, len);
     if (r == 0 && fsync(fd) < 0)
         r = -errno;
     if (close(fd) < 0 && r == 0)

@@ -2,8 +2,8 @@
 /*
  * Files: read with a cap, written whole or not at all.
  *
- * All functions return 0 or a negative errno with *err filled.  Nothing follows a symbolic link in
- * the last component of a path that it writes.
+ * All functions return 0 or a negative errno, those with `err` fill it then.  Nothing follows a
+ * symbolic link in the last component of a path that it writes.
  */
 #ifndef P2PVPN_COMMON_FS_H
 #define P2PVPN_COMMON_FS_H
@@ -16,6 +16,13 @@
 
 /* The whole file; more than max bytes is -EFBIG.  Appends to *ret. */
 int fs_read(const char *path, size_t max, struct buf *ret, struct error_list *err);
+
+/* What is left in an open file, for those who say themselves what is wrong: appends to *ret; 0 or a
+ * negative errno, -EFBIG for more than max bytes. */
+int fs_read_fd(int fd, size_t max, struct buf *ret);
+
+/* All of it, or a negative errno. */
+int fs_write_fd(int fd, const void *data, size_t len);
 
 /* Temporary file beside it, written, fsynced, renamed over path, folder fsynced. */
 int fs_write(const char *path, const void *data, size_t len, mode_t mode, struct error_list *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controller/check_internal.h"
+#include "controller/topology.h"
 
 /* All groups that a gateway is in, sorted, each once. */
 struct groups {
@@ -56,21 +57,6 @@ static void check_groups(const struct check *c, const struct groups *groups,
     }
 }
 
-static bool in_groups(const struct mesh_gateway *gw, const char *const *groups, size_t n)
-{
-    for (size_t i = 0, k = 0; i < gw->n_groups && k < n;) {
-        int r = strcmp(gw->groups[i], groups[k]);
-
-        if (r == 0)
-            return true;
-        if (r < 0)
-            i++;
-        else
-            k++;
-    }
-    return false;
-}
-
 static void check_segment(const struct check *c, const struct groups *groups, size_t i)
 {
     const struct mesh *m = c->mesh;
@@ -96,7 +82,7 @@ static void check_segment(const struct check *c, const struct groups *groups, si
                      "a hub-and-spoke segment needs hubs; name their group in 'hub-group'");
     } else if (s->hubs_per_spoke) {
         for (size_t k = 0; k < m->n_gateways; k++)
-            n_hubs += in_groups(&m->gateways[k], s->hub_groups, s->n_hub_groups);
+            n_hubs += topology_in_groups(&m->gateways[k], s->hub_groups, s->n_hub_groups);
         if (n_hubs && s->hubs_per_spoke > n_hubs)
             check_report(c, c->err, node, "hubs-per-spoke",
                          "%" PRIu32 " is more than there are gateways in the hub groups, %" PRIu32

@@ -12,6 +12,7 @@
 
 #include "common/alloc.h"
 #include "common/bundle.h"
+#include "common/fs.h"
 #include "controller/output_tree.h"
 #include "controller/render.h"
 
@@ -135,22 +136,11 @@ int files_compare(int folder, const char *name, const struct owned *owned,
 static int write_new(int folder, const char *name, const struct rendered_file *file)
 {
     int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    const char *data = file->data;
-    size_t len = file->len;
-    int r = 0;
+    int r;
 
     if (fd < 0)
         return -errno;
-    while (r == 0 && len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno != EINTR)
-            r = -errno;
-        if (n > 0) {
-            data += n;
-            len -= (size_t)n;
-        }
-    }
+    r = fs_write_fd(fd, file->data, file->len);
     if (close(fd) < 0 && r == 0)
         r = -errno;
     return r;

@@ -161,6 +161,14 @@ static int place_make(struct place *p)
     return p->to < 0 ? -errno : 0;
 }
 
+static void place_close(struct place *p)
+{
+    if (p->from >= 0)
+        close(p->from);
+    if (p->to >= 0)
+        close(p->to);
+}
+
 struct walk {
     struct buf path; /* of the entry, below from_name */
     size_t skip;     /* this much of it leads to the gateway's folder */
@@ -240,9 +248,7 @@ static int carry_entry(struct walk *w, struct place *p, const char *name)
             walk_failed(w, -r, "cannot make the folder anew");
         else
             r = carry_folder(w, &inner);
-        close(inner.from);
-        if (inner.to >= 0)
-            close(inner.to);
+        place_close(&inner);
         return r;
     }
     if (walk_owned(w))
@@ -298,10 +304,7 @@ int tree_carry(int from, const char *from_name, int to, const char *name, const 
         w.skip = w.path.len + 1;
         r = inner.from < 0 ? walk_failed(&w, errno, "cannot open the folder")
                            : carry_folder(&w, &inner);
-        if (inner.from >= 0)
-            close(inner.from);
-        if (inner.to >= 0)
-            close(inner.to);
+        place_close(&inner);
     } else {
         r = carry_entry(&w, &top, name);
     }
@@ -358,9 +361,7 @@ static int absorb_entry(struct walk *w, struct place *p, const char *name, unsig
         if (p->to >= 0)
             inner.to = openat(p->to, name, OPEN_FOLDER);
         r = absorb_folder(w, &inner, depth + 1);
-        close(inner.from);
-        if (inner.to >= 0)
-            close(inner.to);
+        place_close(&inner);
         if (r == 0 && unlinkat(p->from, name, AT_REMOVEDIR) < 0)
             r = walk_failed(w, errno, "cannot remove the folder");
         return r;

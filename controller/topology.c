@@ -56,7 +56,7 @@ static void add_pair(struct builder *b, uint32_t x, uint32_t y)
     b->pairs[b->n++].key = x < y ? pair_key(x, y) : pair_key(y, x);
 }
 
-static bool in_groups(const struct mesh_gateway *g, const char **groups, size_t n)
+bool topology_in_groups(const struct mesh_gateway *g, const char *const *groups, size_t n)
 {
     for (size_t i = 0, k = 0; i < g->n_groups && k < n;) {
         int r = strcmp(g->groups[i], groups[k]);
@@ -78,9 +78,10 @@ static void choose_members(struct builder *b, const struct mesh_segment *s)
         uint32_t g = b->by_number[i];
         const struct mesh_gateway *gateway = &b->mesh->gateways[g];
 
-        if (s->kind == SEGMENT_HUB_AND_SPOKE && in_groups(gateway, s->hub_groups, s->n_hub_groups))
+        if (s->kind == SEGMENT_HUB_AND_SPOKE &&
+            topology_in_groups(gateway, s->hub_groups, s->n_hub_groups))
             b->hubs[b->n_hubs++] = g;
-        else if (s->n_groups == 0 || in_groups(gateway, s->groups, s->n_groups))
+        else if (s->n_groups == 0 || topology_in_groups(gateway, s->groups, s->n_groups))
             b->members[b->n_members++] = g;
     }
 }
