@@ -187,6 +187,34 @@ static void set(const char *name, long value)
             w.have.settings[i].value = value;
 }
 
+/* All that is done to a link's interface once it is there. */
+#define SET_UP_PV2                                                                              \
+    "add name to pv2: pv-east, so that people find it\n"                                        \
+    "set MTU of pv2: 1400\n"                                                                    \
+    "set queue length of pv2: 500\n"                                                            \
+    "set net/ipv4/conf/pv2/rp_filter = 2: traffic may come in by one link and go out by "       \
+    "another\n"                                                                                 \
+    "set net/ipv4/conf/pv2/accept_redirects = 0: routes come by BGP only\n"                     \
+    "set net/ipv6/conf/pv2/accept_redirects = 0: routes come by BGP only\n"                     \
+    "set net/ipv6/conf/pv2/accept_ra = 0: routes come by BGP only\n"                            \
+    "set net/ipv6/conf/pv2/disable_ipv6 = 0: the link has an IPv6 address\n"                    \
+    "set net/ipv6/conf/pv2/addr_gen_mode = 0: BGP over IPv6 needs a link-local address on the " \
+    "interface too\n"                                                                           \
+    "add address to pv2: 172.19.0.0/31\n"                                                       \
+    "add address to pv2: fd00::/127\n"                                                          \
+    "set up interface pv2: it is down\n"
+#define SET_UP_PV7                                                                        \
+    "add name to pv7: pv-west, so that people find it\n"                                  \
+    "set MTU of pv7: 1420\n"                                                              \
+    "set queue length of pv7: 1000\n"                                                     \
+    "set net/ipv4/conf/pv7/rp_filter = 2: traffic may come in by one link and go out by " \
+    "another\n"                                                                           \
+    "set net/ipv4/conf/pv7/accept_redirects = 0: routes come by BGP only\n"               \
+    "set net/ipv6/conf/pv7/accept_redirects = 0: routes come by BGP only\n"               \
+    "set net/ipv6/conf/pv7/accept_ra = 0: routes come by BGP only\n"                      \
+    "add address to pv7: 172.17.4.1/32\n"                                                 \
+    "set up interface pv7: it is down\n"
+
 START_TEST(test_from_nothing)
 {
     static const long others[] = {1, 1, 1, 1, 0, 0, 0};
@@ -205,33 +233,9 @@ START_TEST(test_from_nothing)
         "set net/ipv6/conf/eth0/accept_ra = 2: it is 1, and with forwarding on only 2 keeps the "
         "interface's router advertisements working\n"
         "set net/ipv6/conf/all/forwarding = 1: it is 0; a gateway forwards packets\n"
-        "create interface pv2: link to east\n"
-        "add name to pv2: pv-east, so that people find it\n"
-        "set MTU of pv2: 1400\n"
-        "set queue length of pv2: 500\n"
-        "set net/ipv4/conf/pv2/rp_filter = 2: traffic may come in by one link and go out by "
-        "another\n"
-        "set net/ipv4/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv2/accept_ra = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv2/disable_ipv6 = 0: the link has an IPv6 address\n"
-        "set net/ipv6/conf/pv2/addr_gen_mode = 0: BGP over IPv6 needs a link-local address on the "
-        "interface too\n"
-        "add address to pv2: 172.19.0.0/31\n"
-        "add address to pv2: fd00::/127\n"
-        "set up interface pv2: it is down\n"
+        "create interface pv2: link to east\n" SET_UP_PV2
         "start OpenVPN of pv2: it has no process\n"
-        "create interface pv7: link to west\n"
-        "add name to pv7: pv-west, so that people find it\n"
-        "set MTU of pv7: 1420\n"
-        "set queue length of pv7: 1000\n"
-        "set net/ipv4/conf/pv7/rp_filter = 2: traffic may come in by one link and go out by "
-        "another\n"
-        "set net/ipv4/conf/pv7/accept_redirects = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv7/accept_redirects = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv7/accept_ra = 0: routes come by BGP only\n"
-        "add address to pv7: 172.17.4.1/32\n"
-        "set up interface pv7: it is down\n"
+        "create interface pv7: link to west\n" SET_UP_PV7
         "start OpenVPN of pv7: it has no process\n"
         "configure FRR: compare it with the bundle and change what differs\n");
 }
@@ -320,17 +324,7 @@ START_TEST(test_tun_deleted_by_hand)
     free(w.have.links.links[2].altnames[0]);
     free(w.have.links.links[2].altnames);
     w.have.links.n--;
-    expect("create interface pv7: link to west\n"
-           "add name to pv7: pv-west, so that people find it\n"
-           "set MTU of pv7: 1420\n"
-           "set queue length of pv7: 1000\n"
-           "set net/ipv4/conf/pv7/rp_filter = 2: traffic may come in by one link and go out by "
-           "another\n"
-           "set net/ipv4/conf/pv7/accept_redirects = 0: routes come by BGP only\n"
-           "set net/ipv6/conf/pv7/accept_redirects = 0: routes come by BGP only\n"
-           "set net/ipv6/conf/pv7/accept_ra = 0: routes come by BGP only\n"
-           "add address to pv7: 172.17.4.1/32\n"
-           "set up interface pv7: it is down\n"
+    expect("create interface pv7: link to west\n" SET_UP_PV7
            "restart OpenVPN of pv7: its interface is a new one\n");
 }
 END_TEST
@@ -366,23 +360,8 @@ START_TEST(test_other_link_user)
     w.have.n_processes = 1;
     w.have.links.links[1].owner = 12;
     w.have.links.links[2].alias[0] = 'x';
-    expect(
-        "create anew interface pv2: it does not belong to the link user\n"
-        "add name to pv2: pv-east, so that people find it\n"
-        "set MTU of pv2: 1400\n"
-        "set queue length of pv2: 500\n"
-        "set net/ipv4/conf/pv2/rp_filter = 2: traffic may come in by one link and go out by "
-        "another\n"
-        "set net/ipv4/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv2/accept_redirects = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv2/accept_ra = 0: routes come by BGP only\n"
-        "set net/ipv6/conf/pv2/disable_ipv6 = 0: the link has an IPv6 address\n"
-        "set net/ipv6/conf/pv2/addr_gen_mode = 0: BGP over IPv6 needs a link-local address on the "
-        "interface too\n"
-        "add address to pv2: 172.19.0.0/31\n"
-        "add address to pv2: fd00::/127\n"
-        "set up interface pv2: it is down\n"
-        "restart OpenVPN of pv2: its interface is a new one\n");
+    expect("create anew interface pv2: it does not belong to the link user\n" SET_UP_PV2
+           "restart OpenVPN of pv2: its interface is a new one\n");
 }
 END_TEST
 
