@@ -141,6 +141,8 @@ static void result_of(const struct frr_diff *d, struct frr_result *ret)
 static void report_difference(struct job *j)
 {
     const struct frr_diff *d = &j->diff;
+    const char *rest = buf_cstr(&j->complaints), *line;
+    int len;
 
     for (size_t i = 0; i < d->n && i < MAX_NAMED; i++) {
         const struct frr_change *c = &d->changes[i];
@@ -151,8 +153,8 @@ static void report_difference(struct job *j)
     }
     if (d->n > MAX_NAMED)
         error_add(j->err, DESIRED_FILE, 0, NULL, "and %zu more lines", d->n - MAX_NAMED);
-    for (const char *p = buf_cstr(&j->complaints); *p; p += strcspn(p, "\n") + 1)
-        error_add(j->err, DESIRED_FILE, 0, NULL, "FRR said: %.*s", (int)strcspn(p, "\n"), p);
+    while (text_line(&rest, &line, &len))
+        error_add(j->err, DESIRED_FILE, 0, NULL, "FRR said: %.*s", len, line);
 }
 
 /* Puts `before` back; `both` is the record while it is uncertain what FRR has. */

@@ -251,18 +251,20 @@ int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
     static const char *const arguments[] = {"-C", "-f", "/proc/self/fd/0", NULL};
     struct command_result r = COMMAND_RESULT_INIT;
     struct buf complaints = BUF_INIT;
-    int failed = check_lengths(text, err);
+    const char *rest, *line;
+    int failed = check_lengths(text, err), len;
 
     if (failed == 0)
         failed = run(v, arguments, text, SHOW_TIMEOUT_MS * 3, &r, err);
     if (failed == 0 && r.status != 0) {
         find_complaints(&r.errors, &complaints);
         find_complaints(&r.output, &complaints);
-        for (const char *p = buf_cstr(&complaints); *p; p += strcspn(p, "\n") + 1)
+        rest = buf_cstr(&complaints);
+        while (text_line(&rest, &line, &len))
             error_add(err, NULL, 0, NULL,
                       "this FRR does not know a configuration line (%.*s): install the version "
                       "that the gateway guide names",
-                      (int)strcspn(p, "\n"), p);
+                      len, line);
         failed = complaints.len ? -EINVAL
                                 : error_add(err, NULL, 0, NULL,
                                             "vtysh refuses the configuration without saying why "

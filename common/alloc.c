@@ -121,18 +121,16 @@ char *arena_strdup(struct arena *a, const char *s)
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     va_list ap;
-    char *copy;
+    char *text, *copy;
     int n;
 
     va_start(ap, format);
-    n = vsnprintf(NULL, 0, format, ap);
+    n = vasprintf(&text, format, ap);
     va_end(ap);
     if (n < 0)
         out_of_memory();
-    copy = arena_alloc(a, (size_t)n + 1, 1);
-    va_start(ap, format);
-    vsnprintf(copy, (size_t)n + 1, format, ap);
-    va_end(ap);
+    copy = arena_strndup(a, text, (size_t)n);
+    free(text);
     return copy;
 }
 

@@ -45,16 +45,20 @@ void buf_char(struct buf *b, char c)
 void buf_vprintf(struct buf *b, const char *format, va_list ap)
 {
     va_list again;
+    size_t room;
     int n;
 
+    buf_reserve(b, 64); /* nearly always enough: then it is formatted once */
+    room = b->cap - b->len;
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, format, again);
+    n = vsnprintf(b->data + b->len, room, format, ap);
+    if (n > 0 && (size_t)n >= room) {
+        buf_reserve(b, (size_t)n);
+        vsnprintf(b->data + b->len, (size_t)n + 1, format, again);
+    }
     va_end(again);
-    if (n <= 0)
-        return;
-    buf_reserve(b, (size_t)n);
-    vsnprintf(b->data + b->len, (size_t)n + 1, format, ap);
-    b->len += (size_t)n;
+    b->len += n > 0 ? (size_t)n : 0;
+    b->data[b->len] = '\0';
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -128,6 +132,18 @@ char *buf_steal(struct buf *b)
     s[b->len] = '\0';
     *b = (struct buf)BUF_INIT;
     return s;
+}
+
+bool text_line(const char **rest, const char **line, int *len)
+{
+    size_t n = strcspn(*rest, "\n");
+
+    if (!**rest)
+        return false;
+    *line = *rest;
+    *len = (int)n;
+    *rest += n + ((*rest)[n] == '\n');
+    return true;
 }
 
 void buf_reset(struct buf *b)

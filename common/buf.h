@@ -7,6 +7,7 @@
 #define P2PVPN_COMMON_BUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ const char *buf_cstr(const struct buf *b);
 
 /* Hands the text over (never NULL) and leaves the buffer empty. */
 char *buf_steal(struct buf *b) __attribute__((returns_nonnull));
+
+/* One line after the other of a text: *line (without its newline, not terminated) and *len are set,
+ * and *rest moves on.  False: there is no more. */
+bool text_line(const char **rest, const char **line, int *len);
 
 /* Keeps the memory for reuse. */
 void buf_reset(struct buf *b);
