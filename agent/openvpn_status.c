@@ -104,6 +104,40 @@ bool openvpn_status_cipher(const char *log, size_t len, char *ret, size_t size)
     return true;
 }
 
+/* Behind the last occurrence of a text; NULL: it does not occur. */
+static const char *behind_last(const char *from, const char *end, const char *text)
+{
+    const char *found = NULL, *at = from;
+
+    while (at < end && (at = memmem(at, (size_t)(end - at), text, strlen(text))))
+        found = at += strlen(text);
+    return found;
+}
+
+bool openvpn_status_refusal(const char *log, size_t len, char *ret, size_t size)
+{
+    static const char *const marks[] = {"VERIFY ERROR: ", "VERIFY X509NAME ERROR: "};
+    const char *end = log + len, *up = behind_last(log, end, CIPHER_MARK), *found = NULL, *stop;
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const char *at = behind_last(up ? up : log, end, marks[i]);
+
+        if (at && (!found || at > found))
+            found = at;
+    }
+    if (!found)
+        return false;
+    if (strncmp(found, "depth=", 6) == 0 && (stop = memmem(found, (size_t)(end - found), ", ", 2)))
+        found = stop + 2;
+    stop = memchr(found, '\n', (size_t)(end - found));
+    if (!stop)
+        stop = end;
+    if ((up = memmem(found, (size_t)(stop - found), ", serial=", 9)))
+        stop = up;
+    copy(ret, size, found, (size_t)(stop - found));
+    return true;
+}
+
 int openvpn_status_parse(const char *text, size_t len, struct openvpn_status *ret)
 {
     const char *p = text, *end = text + len;

@@ -25,6 +25,7 @@ struct openvpn_status {
     uint64_t bytes_in, bytes_out; /* through the tunnel, since the process started */
     char cipher[32];              /* of the data channel; "" unknown */
     char remote[64];              /* "203.0.113.5:11001", "[2001:db8::5]:11001"; "" unknown */
+    char refusal[160];            /* why the peer's certificate was refused; "" it was not */
 };
 
 /* Pure: reads a whole exchange.  -EINVAL: it holds no state. */
@@ -32,6 +33,11 @@ int openvpn_status_parse(const char *text, size_t len, struct openvpn_status *re
 
 /* Finds the data channel's cipher in a log, the last one there; false: none. */
 bool openvpn_status_cipher(const char *log, size_t len, char *ret, size_t size);
+
+/* Finds in a log why the peer's certificate was refused since the last time that the link was up,
+ * the last reason there, such as "error=certificate has expired: CN=perth.g1"; false: it was not.
+ */
+bool openvpn_status_refusal(const char *log, size_t len, char *ret, size_t size);
 
 /* Asks the process.  -ENOENT or -ECONNREFUSED: none runs; -ETIMEDOUT: it did not answer; *err says
  * so in a sentence. */

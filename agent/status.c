@@ -21,27 +21,40 @@
 /* --- gathering ----------------------------------------------------------------------------------
  */
 
-/* The log remembers the cipher when it has left the process's own short memory. */
-static void find_cipher(const struct status_query *q, struct status_link *l)
+/* The log remembers the cipher when it has left the process's own short memory, and why a link does
+ * not come up. */
+static void read_log(const struct status_query *q, struct status_link *l)
 {
     struct error_list ignored = ERROR_LIST_INIT;
     struct buf log = BUF_INIT;
     char *path;
 
-    if (*l->vpn.cipher || !q->log_dir || !l->vpn.connected)
+    if (!q->log_dir || !*l->vpn.state || (*l->vpn.cipher && l->vpn.connected))
         return;
     path = xasprintf("%s/%s.log", q->log_dir, l->link->interface);
-    if (fs_read(path, LOG_MAX, &log, &ignored) == 0)
+    if (fs_read(path, LOG_MAX, &log, &ignored) == 0 && l->vpn.connected)
         openvpn_status_cipher(buf_cstr(&log), log.len, l->vpn.cipher, sizeof(l->vpn.cipher));
+    else
+        openvpn_status_refusal(buf_cstr(&log), log.len, l->vpn.refusal, sizeof(l->vpn.refusal));
     free(path);
     buf_free(&log);
     error_clear(&ignored);
 }
 
-/* What an operator should look at: the peer and its port, or our own port that it should call. */
-static void add_whom(const struct bundle_link *link, struct buf *b)
+/* What an operator should look at: certificates, the peer and its port, or our own port that it
+ * should call.  AUTH is the state in which the peer has answered (management-notes.txt). */
+static void add_whom(const struct bundle_link *link, const struct openvpn_status *vpn,
+                     struct buf *b)
 {
-    if (link->remote_host)
+    if (*vpn->refusal)
+        buf_printf(b,
+                   "the peer's certificate was refused (%s): enroll the one of the two that is "
+                   "wrong",
+                   vpn->refusal);
+    else if (strcmp(vpn->state, "AUTH") == 0)
+        buf_str(b, "the peer answers but does not end the handshake: perhaps it refuses the "
+                   "certificate of this gateway, and then its own status says why");
+    else if (link->remote_host)
         buf_printf(b, "%s does not answer on UDP port %u", link->remote_host, link->remote_port);
     else
         buf_printf(b, "the peer does not call UDP port %u here", link->local_port);
@@ -59,7 +72,7 @@ static void link_problem(struct status *s, const struct status_link *l, const ch
         error_add(&s->problems, NULL, 0, NULL, "link %s to %s is down: %s", l->link->interface,
                   l->link->peer, why);
     else {
-        add_whom(l->link, &whom);
+        add_whom(l->link, &l->vpn, &whom);
         error_add(&s->problems, NULL, 0, NULL,
                   "link %s to %s is down: OpenVPN is in state %s%s%s%s%s; %s", l->link->interface,
                   l->link->peer, l->vpn.state, *l->vpn.reason ? " (" : "", l->vpn.reason,
@@ -87,7 +100,7 @@ static void ask_links(const struct status_query *q, struct status *s)
         else if (openvpn_status_read(path, time(NULL) < give_up ? LINK_TIMEOUT_MS : 1, &l->vpn,
                                      &why) == 0)
             l->up = l->vpn.connected;
-        find_cipher(q, l);
+        read_log(q, l);
         if (!l->up)
             link_problem(s, l, why.n ? why.items[0].message : NULL);
         free(path);

@@ -160,6 +160,28 @@ START_TEST(openvpn_reconnecting)
 }
 END_TEST
 
+START_TEST(openvpn_refuses_the_peer)
+{
+    static const char log[] =
+        "VERIFY ERROR: depth=0, error=certificate has expired: CN=sales.g1, serial=1\n"
+        "Data Channel: cipher 'AES-256-GCM', peer-id: 0\n"
+        "VERIFY ERROR: depth=1, error=self-signed certificate in certificate chain: CN=x, "
+        "serial=2\n"
+        "TLS Error: TLS handshake failed\n";
+    static const char other[] = "VERIFY X509NAME ERROR: CN=store.g1, must be sales.g1";
+    char why[160] = "";
+
+    ck_assert(openvpn_status_refusal(log, strlen(log), why, sizeof(why)));
+    ck_assert_str_eq(why, "error=self-signed certificate in certificate chain: CN=x");
+    ck_assert(openvpn_status_refusal(other, strlen(other), why, sizeof(why)));
+    ck_assert_str_eq(why, "CN=store.g1, must be sales.g1");
+    /* What was refused before the link was up the last time is over. */
+    ck_assert(!openvpn_status_refusal(log, (size_t)(strstr(log, "VERIFY ERROR: depth=1") - log),
+                                      why, sizeof(why)));
+    ck_assert(!openvpn_status_refusal("", 0, why, sizeof(why)));
+}
+END_TEST
+
 START_TEST(openvpn_absent)
 {
     struct openvpn_status s;
@@ -376,6 +398,7 @@ int main(void)
     tcase_add_test(t, nothing_to_show_is_prose);
     tcase_add_test(t, openvpn_connected);
     tcase_add_test(t, openvpn_reconnecting);
+    tcase_add_test(t, openvpn_refuses_the_peer);
     tcase_add_test(t, openvpn_absent);
     tcase_add_test(t, durations_and_bytes);
     tcase_add_test(t, text);
