@@ -53,6 +53,7 @@ struct loop {
     struct stat certificate;                   /* gateway.crt as it was seen last */
     bool dir_missing;                          /* and said */
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
+    char *failing; /* a plan that was announced and failed: it is not announced again each time */
     int epoll, signals, inotify, lock;
     int64_t worker_began;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
@@ -84,13 +85,17 @@ static void report(char **told, const struct error_list *err)
 }
 
 /* What is about to be done; of a long plan only the sum. */
-static void announce(const struct plan *plan)
+static void announce(struct loop *l, const struct plan *plan)
 {
     size_t created = 0, started = 0, removed = 0;
     _cleanup_buf_ struct buf text = BUF_INIT;
 
+    plan_print(plan, &text);
+    if (l->failing && strcmp(l->failing, buf_cstr(&text)) == 0)
+        return;
+    free(l->failing);
+    l->failing = xstrdup(buf_cstr(&text));
     if (plan->n <= LOG_LINES_MAX) {
-        plan_print(plan, &text);
         log_lines(LOG_LEVEL_INFO, "", buf_cstr(&text));
         return;
     }
@@ -219,7 +224,7 @@ static void converge(struct loop *l)
     if (c.hold_processes)
         r = -EINVAL;
     if (plan->n && !(plan->n == 1 && plan_has_frr(plan)))
-        announce(plan);
+        announce(l, plan);
     if (apply_make(&c, l->bundle, plan, &err) < 0)
         r = -EIO;
     if (plan_has_frr(plan) && l->worker.pid == 0 && l->frr_failures == 0)
@@ -231,8 +236,12 @@ static void converge(struct loop *l)
         if (!l->settings->no_frr && apply_repeat_addresses(&c, l->bundle, plan, &err) < 0)
             r = -EIO;
     }
-    if (r < 0)
+    if (r < 0) {
         l->converge_at = l->converged + RETRY_MS;
+    } else {
+        free(l->failing);
+        l->failing = NULL;
+    }
     report(&l->told_links, &err);
     plan_free(plan);
     observed_clear(&have);
@@ -515,6 +524,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     netlink_close(l.netlink);
     bundle_free(l.bundle);
     free(l.told_links);
+    free(l.failing);
     free(l.told_frr);
     free(l.told_bundle);
     for (int *fd = (int[]){l.inotify, l.signals, l.epoll, l.lock, -2}; *fd != -2; fd++)

@@ -183,6 +183,31 @@ def test_killed_anywhere_while_the_bundle_changes(box):
     box.wait_up()
 
 
+def test_what_goes_on_failing_is_said_once(box):
+    left = box.left
+    certificate = left.state / "keys" / "gateway.crt"
+    certificate.rename(left.dir / "away")
+    left.start()
+    wait_log(left, "is not enrolled")
+    wait_for(lambda: left.link("pv2"), 5, "pv2", left.log)
+
+    def looks():
+        with open(f"/proc/{left.agent_process.pid}/status", encoding="ascii") as f:
+            return next(line for line in f if line.startswith("voluntary_ctxt_switches"))
+
+    line = "start OpenVPN of pv2: it has no process"
+    wait_log(left, line)
+    said = left.log().count(line)
+    for _ in range(3):
+        before = looks()
+        left.agent_process.send_signal(signal.SIGHUP)
+        wait_for(lambda b=before: looks() != b, 5, "the agent to look again", left.log)
+    (left.dir / "away").rename(certificate)
+    left.agent_process.send_signal(signal.SIGHUP)
+    wait_for(lambda: left.process("pv2"), 10, "OpenVPN", left.log)
+    assert left.log().count(line) <= said + 1 and left.log().count("is not enrolled") == 1
+
+
 def test_second_agent_leaves(running):
     answer = running.left.agent("apply", running.left.bundle, check=False)
     assert answer.returncode == 1
