@@ -180,6 +180,28 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
     return r;
 }
 
+/* Nothing is in force here.  Interfaces of ours then belong to an agent with another state folder:
+ * saying that all is done would be wrong. */
+static int nobody_elses(struct session *n, struct error_list *err)
+{
+    const struct settings *s = n->apply.settings;
+    int r = netlink_links(n->apply.netlink, &n->have.links, err);
+
+    for (size_t i = 0; r == 0 && i < n->have.links.n; i++) {
+        const struct link_state *link = &n->have.links.links[i];
+
+        if (strncmp(link->alias, PLAN_MARKER " ", strlen(PLAN_MARKER) + 1) == 0)
+            r = error_add(err, s->state_dir, 0, NULL,
+                          "no bundle is in force here, but interface %s is a link of a mesh (%s): "
+                          "name that agent's --state and --run-dir; if they are lost, apply the "
+                          "gateway's bundle again, then remove",
+                          link->name, link->alias);
+    }
+    if (r == 0)
+        log_say(LOG_LEVEL_NOTICE, "there is nothing of a mesh here");
+    return r;
+}
+
 int once_remove(const struct settings *s, struct error_list *err)
 {
     struct bundle *was = NULL;
@@ -190,7 +212,9 @@ int once_remove(const struct settings *s, struct error_list *err)
         r = our_mesh(s, &was, err);
     if (r == 0)
         r = take_away(&n, was, err);
-    if (r == 0 || r == -ENOENT)
+    else if (r == -ENOENT)
+        r = nobody_elses(&n, err);
+    if (r == 0)
         r = state_forget(s, err);
     bundle_free(was);
     session_close(&n);

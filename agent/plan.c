@@ -388,7 +388,7 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
         .want = want,
         .context = context,
         .have = have,
-        .marker = xasprintf("p2pvpn %s ", context->mesh),
+        .marker = xasprintf(PLAN_MARKER " %s ", context->mesh),
         .plan = xcalloc(1, sizeof(*b.plan)),
     };
 

@@ -44,6 +44,8 @@ enum plan_action {
     PLAN_LINK_REMOVE,
 };
 
+/* The first word of the alias of every interface of ours. */
+#define PLAN_MARKER "p2pvpn"
 #define PLAN_NO_LINK SIZE_MAX
 
 struct plan_step {

@@ -252,6 +252,25 @@ static void derive_router_id(struct allocator *al, uint32_t g)
                       al->mesh->gateways[other].name);
 }
 
+/* base-asn is for those that have no ASN yet; nobody shall believe that it moved the others. */
+static void warn_of_base_asn(const struct allocator *al, struct error_list *warnings)
+{
+    uint32_t n = 0, first = 0;
+
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
+        if (al->kept[g] && !al->mesh->gateways[g].asn &&
+            al->kept[g]->asn != al->mesh->base_asn + al->kept[g]->number && n++ == 0)
+            first = g;
+    if (n)
+        error_add(warnings, al->mesh->file, 0, ADDRESSING "/base-asn",
+                  "%" PRIu32 " gateways (first '%s', with %" PRIu32
+                  ") keep the ASN that %s has for "
+                  "them; only gateways that you add take base-asn %" PRIu32 ". To move the others, "
+                  "change 'asn' there, knowing that their BGP sessions reset",
+                  n, al->mesh->gateways[first].name, al->kept[first]->asn, al->lock->file,
+                  al->mesh->base_asn);
+}
+
 static void assign_gateways(struct allocator *al)
 {
     size_t n = al->mesh->n_gateways;
@@ -451,6 +470,7 @@ int allocate_network(const struct mesh *mesh, const struct lock *lock, struct ne
     al.kept = xcalloc(mesh->n_gateways, sizeof(const struct lock_gateway *));
     check_mesh_name(&al);
     assign_gateways(&al);
+    warn_of_base_asn(&al, warnings);
     if (err->n == errors && topology_build(net, warnings, err) == 0) {
         if (lock)
             al.lock = present = without_the_gone(&al);

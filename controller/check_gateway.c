@@ -228,6 +228,17 @@ static void check_mtus(const struct check *c)
 
 /* --- each by itself -------------------------------------------------------------------------- */
 
+/* "10.1", "0x0a010001", "vpn.example.012": the resolver takes these for addresses (inet_aton(3)),
+ * and no name ends like that (RFC 3696, section 2). */
+static bool ends_like_a_number(const char *name)
+{
+    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+
+    if (strncasecmp(last, "0x", 2) == 0)
+        return last[2 + strspn(last + 2, "0123456789abcdefABCDEF")] == '\0';
+    return *last && last[strspn(last, "0123456789")] == '\0';
+}
+
 static void check_gateway(const struct check *c, uint32_t i)
 {
     const struct mesh_gateway *gw = &c->mesh->gateways[i];
@@ -240,6 +251,11 @@ static void check_gateway(const struct check *c, uint32_t i)
         check_report(c, c->err, node, "endpoint",
                      "%s is a loopback, link-local, multicast or reserved address, which no other "
                      "gateway can reach; write the public one",
+                     gw->endpoint);
+    if (gw->endpoint && gw->endpoint_family == FAMILY_NONE && ends_like_a_number(gw->endpoint))
+        check_report(c, c->err, node, "endpoint",
+                     "'%s' is neither a whole address nor a DNS name, whose last part is not a "
+                     "number; write one such as 203.0.113.7 or vpn.example.net",
                      gw->endpoint);
     if (gw->endpoint && strncasecmp(gw->endpoint, "localhost", 9) == 0 &&
         (!gw->endpoint[9] || gw->endpoint[9] == '.'))

@@ -246,12 +246,22 @@ def test_link_leaves_and_nothing_remains(box):
     assert box.left.link("pv5")
 
 
+def test_remove_does_not_call_it_done_where_another_state_holds_the_links(box):
+    box.left.agent("apply", box.left.bundle)
+    other = box.left.dir / "other"
+    answer = box.left.exec(AGENT, "remove", "--state", other / "state", "--run-dir", other / "run",
+                           "--link-user", LINK_USER, "--no-frr", check=False)
+    assert answer.returncode == 1
+    assert "interface pv2 is a link of a mesh" in answer.stderr and "--state" in answer.stderr
+    assert box.left.process("pv2")
+
+
 def test_remove(box):
     box.left.agent("apply", box.left.bundle)
     box.left.agent("remove")
     assert box.left.link("pv2") is None
     assert sh("ip", "netns", "pids", box.left.netns).stdout == ""
     assert os.listdir(box.left.state) == ["keys"] and not box.left.run_dir.exists()
-    box.left.agent("remove")  # nothing there: done
+    assert "nothing of a mesh" in box.left.agent("remove").stderr
     box.left.agent("apply", box.left.bundle)
     assert box.left.process("pv2")

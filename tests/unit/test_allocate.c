@@ -214,6 +214,26 @@ START_TEST(contradictions_name_both)
 }
 END_TEST
 
+/* A new base-asn is for new gateways, and that is said. */
+START_TEST(base_asn_moves_nobody)
+{
+    struct mesh *m = build_mesh(3, true, false);
+    struct lock *first = allocate(m, NULL, NULL), *second;
+
+    ck_assert_uint_eq(warnings.n, 0);
+    m->base_asn = 4210000000u;
+    m->gateways[0].asn = find(first, "g00000")->asn; /* written there: nobody is surprised */
+    second = allocate(m, first, NULL);
+    ck_assert_uint_eq(find(second, "g00001")->asn, find(first, "g00001")->asn);
+    ck_assert_uint_eq(warnings.n, 1);
+    ck_assert_str_eq(warnings.items[0].path, "/p2pvpn-mesh:mesh/addressing/base-asn");
+    ck_assert_ptr_nonnull(strstr(warnings.items[0].message, "2 gateways (first 'g00001', with "));
+    lock_free(first);
+    lock_free(second);
+    build_free(m);
+}
+END_TEST
+
 START_TEST(all_contradictions_in_one_run)
 {
     struct lock *lock =
@@ -744,6 +764,7 @@ int main(void)
     tcase_add_test(t, growing_is_the_same_as_at_once);
     tcase_add_test(t, removed_values_are_free_again);
     tcase_add_test(t, contradictions_name_both);
+    tcase_add_test(t, base_asn_moves_nobody);
     tcase_add_test(t, all_contradictions_in_one_run);
     tcase_add_test(t, values_the_model_sets);
     tcase_add_test(t, ranges);
