@@ -2,12 +2,13 @@
 #include "agent/status.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/netlink.h"
+#include "agent/plan.h"
 #include "agent/status_print.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
@@ -82,8 +83,30 @@ static void link_problem(struct status *s, const struct status_link *l, const ch
     buf_free(&whom);
 }
 
+/* Whether the interface of a link is there and ours; says so to *why if it is not.  When the kernel
+ * cannot be asked, OpenVPN's answer has to do. */
+static void judge_interface(const struct bundle *b, const struct bundle_link *link,
+                            const struct link_table *table, struct error_list *why)
+{
+    const struct link_state *is = link_table_find(table, link->interface);
+    char *marker = xasprintf(PLAN_MARKER " %s ", b->mesh);
+
+    if (!is)
+        error_add(why, NULL, 0, NULL, "there is no interface %s", link->interface);
+    else if (strncmp(is->alias, marker, strlen(marker)) != 0)
+        error_add(why, NULL, 0, NULL,
+                  "something else has an interface of that name: rename that one (ip link set dev "
+                  "%s name NEW) or remove it",
+                  link->interface);
+    free(marker);
+}
+
 static void ask_links(const struct status_query *q, struct status *s)
 {
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct link_table table = LINK_TABLE_INIT;
+    struct netlink *nl = NULL;
+    bool known = netlink_open(&nl, &ignored) == 0 && netlink_links(nl, &table, &ignored) == 0;
     time_t give_up = time(NULL) + LINKS_TIMEOUT_S;
 
     s->n_links = s->bundle->n_links;
@@ -95,10 +118,10 @@ static void ask_links(const struct status_query *q, struct status *s)
 
         l->link = &s->bundle->links[i];
         path = xasprintf("%s/%s.sock", q->management_dir, l->link->interface);
-        if (if_nametoindex(l->link->interface) == 0)
-            error_add(&why, NULL, 0, NULL, "there is no interface %s", l->link->interface);
-        else if (openvpn_status_read(path, time(NULL) < give_up ? LINK_TIMEOUT_MS : 1, &l->vpn,
-                                     &why) == 0)
+        if (known)
+            judge_interface(s->bundle, l->link, &table, &why);
+        if (why.n == 0 && openvpn_status_read(path, time(NULL) < give_up ? LINK_TIMEOUT_MS : 1,
+                                              &l->vpn, &why) == 0)
             l->up = l->vpn.connected;
         read_log(q, l);
         if (!l->up)
@@ -106,6 +129,9 @@ static void ask_links(const struct status_query *q, struct status *s)
         free(path);
         error_clear(&why);
     }
+    link_table_clear(&table);
+    netlink_close(nl);
+    error_clear(&ignored);
 }
 
 /* Asks one daemon into *b, which is emptied first; false: a problem was added. */

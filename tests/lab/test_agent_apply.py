@@ -116,6 +116,8 @@ def test_name_taken(box):
     assert "rename that one" in said
     assert box.left.link("pv2")["linkinfo"]["info_kind"] == "bridge"
     assert box.left.process("pv2") is None
+    status = box.left.agent("status", check=False)
+    assert status.returncode == 1 and "something else has an interface of that name" in status.stdout
     box.left.ip("link", "del", "pv2")
     box.left.agent("apply", box.left.bundle)
     assert box.left.process("pv2")
