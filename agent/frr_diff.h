@@ -21,7 +21,7 @@
 #ifndef P2PVPN_AGENT_FRR_DIFF_H
 #define P2PVPN_AGENT_FRR_DIFF_H
 
-#include "agent/frr_config.h"
+#include "common/frr_config.h"
 
 struct frr_change {
     bool added;          /* false: it goes */

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/directives.h"
 #include "agent/key.h"
+#include "common/directives.h"
 #include "common/fs.h"
 
 #define KEY_FILE_MAX (1u << 20)

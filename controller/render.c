@@ -8,25 +8,33 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/directives.h"
+#include "common/frr_config.h"
 #include "common/fs.h"
 #include "common/name.h"
 #include "controller/render_parts.h"
 
 #define TEMPLATE_MAX_BYTES (1u << 20)
 #define TEMPLATE_ENDING ".tmpl"
+#define FRR_FILE "frr/frr.conf"
 
 enum { KIND_FRR, KIND_OPENVPN, N_KINDS };
 
 static const struct {
     const char *folder, *main;
     const struct template_type *type;
+    size_t line_max; /* bytes, newline included */
 } kinds[N_KINDS] = {
-    [KIND_FRR] = {"frr", "frr.conf", &frr_template_type},
-    [KIND_OPENVPN] = {"openvpn", "link.conf", &openvpn_template_type},
+    /* A vtysh that gets a line of 4 KiB hangs; nothing here comes near a quarter of that. */
+    [KIND_FRR] = {"frr", "frr.conf", &frr_template_type, 1000},
+    /* OpenVPN refuses a line of 256 bytes or more (OPTION_LINE_SIZE). */
+    [KIND_OPENVPN] = {"openvpn", "link.conf", &openvpn_template_type, 255},
 };
 
 struct renderer {
     struct template *templates[N_KINDS];
+    char *files[N_KINDS]; /* for messages: where to look when the text is wrong */
+    bool site[N_KINDS];   /* some of it is the site's own */
 };
 
 const char *render_template_dir(void)
@@ -123,6 +131,26 @@ static int check_all_used(const struct source *s, struct error_list *err)
     return r;
 }
 
+/* Where the author of a wrong line finds it: the site's template if there is one, the site's folder
+ * if there are several, else ours. */
+static void remember_files(struct renderer *r, unsigned kind, const struct source *s)
+{
+    const char *file = s->used[0];
+    size_t len = s->dirs[0] ? strlen(s->dirs[0]) : 0;
+
+    for (size_t i = 0; i < s->n_used && len > 0; i++) {
+        const char *path = s->used[i];
+
+        if (strncmp(path, s->dirs[0], len) != 0 || path[len] != '/')
+            continue;
+        file = r->site[kind] && strcmp(file, path) != 0 ? s->dirs[0] : path;
+        if (file == s->dirs[0])
+            break;
+        r->site[kind] = true;
+    }
+    r->files[kind] = xstrdup(file);
+}
+
 static int compile_kind(struct renderer *r, unsigned kind, const char *override_dir,
                         struct error_list *err)
 {
@@ -145,6 +173,8 @@ static int compile_kind(struct renderer *r, unsigned kind, const char *override_
                              &r->templates[kind], err);
     if (k == 0)
         k = check_all_used(&s, err);
+    if (k == 0)
+        remember_files(r, kind, &s);
     for (size_t i = 0; i < s.n_used; i++)
         free(s.used[i]);
     free(s.used);
@@ -186,30 +216,64 @@ struct renderer *renderer_free(struct renderer *r)
 {
     if (!r)
         return NULL;
-    for (unsigned kind = 0; kind < N_KINDS; kind++)
+    for (unsigned kind = 0; kind < N_KINDS; kind++) {
         template_free(r->templates[kind]);
+        free(r->files[kind]);
+    }
     free(r);
     return NULL;
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-int render_check_lines(const struct render_job *job, const char *what, size_t from, size_t max)
+/* Every line of the file, which begins at `from` of the text, must be short enough. */
+static int check_lines(const struct renderer *r, const struct render_job *job, unsigned kind,
+                       const char *path, size_t from)
 {
     const char *text = job->out->data + from, *end = job->out->data + job->out->len;
+    size_t max = kinds[kind].line_max;
 
     for (unsigned line = 1; text < end; line++) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t len = (size_t)((newline ? newline + 1 : end) - text);
 
         if (len > max)
-            return error_add(job->err, NULL, 0, NULL,
+            return error_add(job->err, r->files[kind], 0, NULL,
                              "line %u of %s for %s has %zu bytes, and only %zu are read; shorten "
                              "the names or the template",
-                             line, what, job->subject, len, max);
+                             line, path, job->subject, len, max);
         text += len;
     }
     return 0;
+}
+
+/* Only what a template of the site made: the agent refuses what is not of its dialect, and who
+ * wrote the template should hear so now, not at the roll-out.  Ours are tested, and a large mesh
+ * has thousands of files. */
+static int check_dialect(const struct renderer *r, const struct render_job *job, unsigned kind,
+                         const char *path, const char *interface, size_t from)
+{
+    const char *text = job->out->data + from;
+    size_t len = job->out->len - from;
+    struct error_list found = ERROR_LIST_INIT;
+    int k;
+
+    if (!r->site[kind])
+        return 0;
+    if (kind == KIND_OPENVPN) {
+        k = directives_check(text, len, interface, path, &found);
+    } else {
+        struct frr_config config = FRR_CONFIG_INIT;
+
+        frr_config_parse(&config, text, len);
+        k = frr_config_validate(&config, path, &found);
+        frr_config_free(&config);
+    }
+    for (size_t i = 0; i < found.n; i++)
+        error_add(job->err, r->files[kind], 0, NULL, "line %u of %s for %s: %s",
+                  found.items[i].line, path, job->subject, found.items[i].message);
+    error_clear(&found);
+    return k;
 }
 
 /* An IP address or a DNS name.  The model has checked it; this is for whatever got past it. */
@@ -405,6 +469,12 @@ static int add_configs(const struct renderer *r, const struct render_job *job, c
         size_t from = ret->text.len;
         int k = render_openvpn(r->templates[KIND_OPENVPN], job, order[i].end);
 
+        if (k == 0)
+            k = check_lines(r, job, KIND_OPENVPN, order[i].path, from);
+        /* All links are of one template: the first that is refused says enough. */
+        if (k == 0 && result == 0)
+            k = check_dialect(r, job, KIND_OPENVPN, order[i].path, job->interfaces[order[i].end],
+                              from);
         if (k < 0)
             result = k;
         add_file(ret, order[i].path, from);
@@ -452,7 +522,11 @@ int render_gateway(const struct renderer *r, const struct network *net, uint32_t
     if (result < 0)
         return result;
     result = render_frr(r->templates[KIND_FRR], &job);
-    add_file(ret, "frr/frr.conf", 0);
+    if (result == 0)
+        result = check_lines(r, &job, KIND_FRR, FRR_FILE, 0);
+    if (result == 0)
+        result = check_dialect(r, &job, KIND_FRR, FRR_FILE, NULL, 0);
+    add_file(ret, FRR_FILE, 0);
     k = add_configs(r, &job, paths, ret);
     if (result == 0)
         result = k;

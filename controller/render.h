@@ -45,8 +45,9 @@ int renderer_new(const char *override_dir, struct renderer **ret, struct error_l
 struct renderer *renderer_free(struct renderer *r); /* NULL ok; returns NULL */
 
 /* All files of gateway `gw`, bundle.json included (bundle_format()).  Resets *ret first.  -EINVAL:
- * a value may not stand in a file, a line would be too long for its reader; all such errors of the
- * gateway are reported, and *ret is then of no use. */
+ * a value may not stand in a file, a line would be too long for its reader, or a template of the
+ * override folder made one that the agent would refuse (common/directives.h, common/frr_config.h).
+ * The errors of the gateway are reported, and *ret is then of no use. */
 int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
                    struct rendered *ret, struct error_list *err);
 void rendered_reset(struct rendered *r);

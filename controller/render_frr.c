@@ -12,9 +12,6 @@
 
 #include "controller/render_parts.h"
 
-/* A vtysh that gets a line of 4 KiB hangs; nothing here comes near a quarter of that. */
-#define LINE_MAX_BYTES 1000
-
 enum { N_ADDRESS, N_ASN, N_PEER, N_GROUP, N_PROFILE, N_INTERFACE, N_LAN, N_COUNT };
 static const struct template_field neighbor_fields[N_COUNT] = {
     [N_ADDRESS] = {"address", &template_text}, [N_ASN] = {"peer_asn", &template_number},
@@ -412,7 +409,7 @@ int render_frr(const struct template *t, const struct render_job *job)
     const struct network_gateway *own = job->number;
     struct template_value root[T_COUNT], groups[4][G_COUNT], families[2][F_COUNT];
     struct template_value family_groups[2][2][G_COUNT];
-    size_t n_groups = 0, n_families = 0, n_of_family[2] = {0, 0}, from = job->out->len;
+    size_t n_groups = 0, n_families = 0, n_of_family[2] = {0, 0};
     unsigned bound = job->net->path_bound > 0 ? job->net->path_bound : 1;
     unsigned relay = own->transit ? bound - 1 : 0, lengths[3];
     bool leaves = false, transit = false;
@@ -420,7 +417,6 @@ int render_frr(const struct template *t, const struct render_job *job)
     const struct wanted *wanted;
     size_t n_lengths = 0;
     char router_id[16];
-    int r;
 
     for (unsigned role = 0; role < 2; role++)
         for (unsigned f = 0; f < 2; f++) {
@@ -470,6 +466,5 @@ int render_frr(const struct template *t, const struct render_job *job)
     root[T_ORIGINS] = fill_origins(job, wanted);
     root[T_PATHS] = fill_paths(job, lengths, n_lengths);
     root[T_PROFILES] = fill_profiles(job);
-    r = template_render(t, root, job->subject, job->out, job->err);
-    return r < 0 ? r : render_check_lines(job, "frr.conf", from, LINE_MAX_BYTES);
+    return template_render(t, root, job->subject, job->out, job->err);
 }

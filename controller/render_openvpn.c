@@ -6,9 +6,6 @@
 #include "common/name.h"
 #include "controller/render_parts.h"
 
-/* OpenVPN refuses a line of 256 bytes or more (OPTION_LINE_SIZE). */
-#define LINE_MAX_BYTES 255
-
 enum {
     O_MESH,
     O_GATEWAY,
@@ -92,7 +89,6 @@ int render_openvpn(const struct template *t, const struct render_job *job, size_
         [R_PORT] = value_number(e->remote_port),
     };
     char identity[NAME_MAX_LEN + 16];
-    size_t from = job->out->len;
     int n = snprintf(identity, sizeof(identity), "%s.g%u", peer->name,
                      job->net->gateways[e->peer].generation);
     const struct template_value values[O_COUNT] = {
@@ -114,7 +110,6 @@ int render_openvpn(const struct template *t, const struct render_job *job, size_
         [O_MTU] = value_number(e->tun_mtu),
         [O_SOCKET_BUFFER] = value_number(e->settings.socket_buffer),
     };
-    int r = template_render(t, values, job->subject, job->out, job->err);
 
-    return r < 0 ? r : render_check_lines(job, job->interfaces[end], from, LINE_MAX_BYTES);
+    return template_render(t, values, job->subject, job->out, job->err);
 }

@@ -33,9 +33,6 @@ struct render_job {
 int render_frr(const struct template *t, const struct render_job *job);
 int render_openvpn(const struct template *t, const struct render_job *job, size_t end);
 
-/* Every line of text[from..] must be shorter than `max` bytes, newline included. */
-int render_check_lines(const struct render_job *job, const char *what, size_t from, size_t max);
-
 static inline struct template_value value_text(const char *s)
 {
     return (struct template_value){s, s ? strlen(s) : 0};

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/frr_config.h"
+#include "common/frr_config.h"
 #include "tests/unit/frr_model.h"
 
 /* The configuration is kept as text, one line per element: contexts and line joined by '\n'. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/directives.h"
+#include "common/directives.h"
 #include "tests/unit/unit.h"
 
 static struct error_list err;

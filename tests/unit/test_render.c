@@ -333,15 +333,16 @@ START_TEST(lines_that_openvpn_would_cut_are_refused)
         int k;
 
         memset(text, '#', sizeof(text));
-        strcpy(text + 254 + more, "\ndev x\n");
+        strcpy(text + 254 + more, "\ndev {{interface}}\n");
         write_template("openvpn/link.conf.tmpl", text);
         r = site_renderer();
         k = render_gateway(r, net, gateway("hub"), &files, &err);
         ck_assert_int_eq(k, more ? -EINVAL : 0);
         renderer_free(r);
     }
+    ck_assert_ptr_nonnull(strstr(err.items[0].file, "/openvpn/link.conf.tmpl"));
     ck_assert_ptr_nonnull(
-        strstr(err.items[0].message, "line 1 of pv2 for gateway 'hub' has 256 bytes"));
+        strstr(err.items[0].message, "line 1 of openvpn/pv2.conf for gateway 'hub' has 256 bytes"));
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/frr_config.h"
+#include "common/frr_config.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -523,7 +523,7 @@ static void validate_line(const struct frr_line *l, const char *file, struct err
     else if (!value_valid(l->text, len))
         error_add(err, file, l->number, NULL,
                   "the line holds a control character, a quote or a backslash, so it is not given "
-                  "to FRR: compile the mesh again");
+                  "to FRR: take that out of the template and compile the mesh again");
     else if (!in_dialect(l))
         error_add(err, file, l->number, NULL,
                   "\"%s\" is no line that a mesh may set on this router: take it out of the "

@@ -9,8 +9,8 @@
  * are refused, so that what is read here is what OpenVPN reads (options_util.c and options.c
  * there).
  */
-#ifndef P2PVPN_AGENT_DIRECTIVES_H
-#define P2PVPN_AGENT_DIRECTIVES_H
+#ifndef P2PVPN_COMMON_DIRECTIVES_H
+#define P2PVPN_COMMON_DIRECTIVES_H
 
 #include <stddef.h>
 

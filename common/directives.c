@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/directives.h"
+#include "common/directives.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -7,8 +7,8 @@
  * not known is kept as FRR_FOREIGN, so any configuration of any FRR can be read; nothing here can
  * fail.  A context may occur several times; a repeated line counts once.
  */
-#ifndef P2PVPN_AGENT_FRR_CONFIG_H
-#define P2PVPN_AGENT_FRR_CONFIG_H
+#ifndef P2PVPN_COMMON_FRR_CONFIG_H
+#define P2PVPN_COMMON_FRR_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
