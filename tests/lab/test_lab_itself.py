@@ -213,7 +213,7 @@ def test_a_name_is_taken_once(lab):
 # --- cleaning up --------------------------------------------------------------------------------
 
 PROGRAM = """
-import sys, time
+import signal, sys
 sys.path.insert(0, {path!r})
 from p2plab import Lab
 from p2plab.frr import OPERATORS_LINE
@@ -223,7 +223,7 @@ with Lab({mesh!r}, name={name!r}) as lab:
         lab.keep()
     else:
         print("up", flush=True)
-        time.sleep(600)
+        signal.pause()
 """
 
 

@@ -5,39 +5,8 @@
 #include "controller/allocate.h"
 #include "controller/lock.h"
 #include "controller/pool.h"
-#include "tests/unit/build_mesh.h"
+#include "tests/unit/locks.h"
 #include "tests/unit/unit.h"
-
-static struct error_list warnings, err;
-
-static void teardown(void)
-{
-    error_clear(&warnings);
-    error_clear(&err);
-}
-
-static struct lock *parse(const char *text)
-{
-    struct lock *lock = NULL;
-
-    if (lock_parse(text, strlen(text), "m.lock.json", &lock, &err) != 0)
-        error_print(&err, stderr);
-    ck_assert_ptr_nonnull(lock);
-    return lock;
-}
-
-/* Through the text, as between two runs of the compiler. */
-static struct lock *written_and_read(struct lock *lock)
-{
-    struct buf text = BUF_INIT;
-    struct lock *again;
-
-    lock_format(lock, &text);
-    again = parse(buf_cstr(&text));
-    buf_free(&text);
-    lock_free(lock);
-    return again;
-}
 
 /* Allocates with `old` (which stays the caller's) and returns the new lock, read back. */
 static struct lock *allocate(const struct mesh *m, const struct lock *old, struct network **ret_net)
@@ -65,14 +34,6 @@ static void refused(const struct mesh *m, const struct lock *old, const char *pa
     ck_assert_int_eq(allocate_network(m, old, &net, &lock, &warnings, &err), -EINVAL);
     ck_assert(!net && !lock);
     build_refused(&err, path, message);
-}
-
-static const struct lock_gateway *find(const struct lock *lock, const char *name)
-{
-    for (size_t i = 0; i < lock->n_gateways; i++)
-        if (strcmp(lock->gateways[i].name, name) == 0)
-            return &lock->gateways[i];
-    return NULL;
 }
 
 START_TEST(from_nothing)
@@ -171,7 +132,7 @@ START_TEST(removed_values_are_free_again)
 }
 END_TEST
 
-#define HEAD "{\"p2pvpn-lock:lock\":{\"mesh\":\"m\","
+/* One gateway of a lock, behind HEAD. */
 #define RECORD(name, number, rest)                                            \
     "{\"name\":\"" name "\",\"number\":" #number ",\"asn\":420000000" #number \
     ",\"router-id\":\"100.64.0." #number "\"}" rest
@@ -556,177 +517,6 @@ START_TEST(overrides_in_the_way)
 }
 END_TEST
 
-/* --- the property: nothing that stays ever moves
- * -------------------------------------------------- */
-
-#define NAMES 30
-#define EDITS 1000
-
-static uint32_t seed;
-
-static uint32_t random_below(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
-/* What a person may do to a mesh between two compilations. */
-struct world {
-    bool present[NAMES], endpoint[NAMES], linked[NAMES][NAMES];
-    uint32_t number[NAMES], asn[NAMES];
-    unsigned kind, n_pool;
-    bool ipv6;
-};
-
-static void edit(struct world *w)
-{
-    uint32_t g = random_below(NAMES), h = random_below(NAMES);
-
-    switch (random_below(10)) {
-    case 0:
-    case 1:
-    case 2:
-        w->present[g] = true;
-        break;
-    case 3:
-    case 4:
-        w->present[g] = false;
-        w->number[g] = w->asn[g] = 0;
-        break;
-    case 5:
-        w->endpoint[g] = !w->endpoint[g];
-        break;
-    case 6:
-        w->kind = random_below(4);
-        break;
-    case 7:
-        w->linked[g][h] = w->linked[h][g] = !w->linked[g][h];
-        break;
-    case 8:
-        if (!w->present[g] && random_below(2)) { /* one that comes with wishes */
-            w->present[g] = true;
-            w->number[g] = random_below(2) ? 100 + g : 0;
-            w->asn[g] = random_below(2) ? 4200000000u + random_below(40) : 0;
-        }
-        break;
-    default:
-        if (w->n_pool < 3)
-            w->n_pool++;
-        w->ipv6 = !w->ipv6;
-    }
-}
-
-static struct mesh *mesh_of(const struct world *w, struct prefix pool[3])
-{
-    struct mesh *m = build_mesh(NAMES, true, w->ipv6);
-    uint32_t at[NAMES], n = 0;
-
-    prefix_parse("172.30.0.0/24", &pool[0]);
-    prefix_parse("172.31.0.0/22", &pool[1]);
-    prefix_parse("172.30.4.0/24", &pool[2]);
-    m->link_prefixes = pool;
-    m->n_link_prefixes = 1 + w->n_pool;
-    if (m->n_link_prefixes > 3)
-        m->n_link_prefixes = 3;
-    for (uint32_t i = 0; i < NAMES; i++) {
-        if (!w->present[i])
-            continue;
-        at[i] = n;
-        m->gateways[n] = m->gateways[i];
-        m->gateways[n].endpoint = w->endpoint[i] ? "203.0.113.1" : NULL;
-        m->gateways[n].number = w->number[i];
-        m->gateways[n].asn = w->asn[i];
-        m->gateways[n].transit = w->kind == 3 ? TRI_YES : TRI_UNSET;
-        build_group(m, n, i % 5 == 0 ? "hub" : "spoke");
-        n++;
-    }
-    m->n_gateways = n;
-    if (w->kind == 1)
-        build_segment(m, SEGMENT_RING, NULL, NULL);
-    if (w->kind == 2)
-        build_segment(m, SEGMENT_HUB_AND_SPOKE, NULL, "hub")->hubs_per_spoke = 2;
-    for (uint32_t a = 0; w->kind == 3 && a < NAMES; a++)
-        for (uint32_t b = a + 1; b < NAMES; b++)
-            if (w->present[a] && w->present[b] && w->linked[a][b] &&
-                (w->endpoint[a] || w->endpoint[b]) && m->n_links < BUILD_MAX_LINKS)
-                build_link(m, at[a], at[b]);
-    return m;
-}
-
-/* By numbers, the lower first: one more than the index; 0: no link. */
-static uint32_t table[256][256];
-
-static unsigned compare_locks(const struct lock *old, const struct lock *now)
-{
-    bool holder[256] = {false}; /* numbers whose gateway was there before */
-    unsigned stayed = 0;
-
-    for (size_t i = 0; i < now->n_gateways; i++) {
-        const struct lock_gateway *g = &now->gateways[i], *was = find(old, g->name);
-
-        if (was) {
-            holder[g->number] = true;
-            ck_assert_uint_eq(g->number, was->number);
-            ck_assert_uint_eq(g->asn, was->asn);
-            ck_assert_uint_eq(g->router_id, was->router_id);
-        }
-    }
-    memset(table, 0, sizeof(table));
-    for (size_t i = 0; i < old->n_links; i++)
-        table[old->links[i].a][old->links[i].b] = old->links[i].index + 1;
-    for (size_t i = 0; i < now->n_links; i++) {
-        const struct lock_link *l = &now->links[i];
-
-        if (!holder[l->a] || !holder[l->b] || !table[l->a][l->b])
-            continue;
-        ck_assert_uint_eq(l->index + 1, table[l->a][l->b]);
-        stayed++;
-    }
-    return stayed;
-}
-
-/* Reading a lock back refuses everything that is handed out twice (test_lock.c), so here it is
- * enough that nothing moves. */
-START_TEST(survivors_are_never_renumbered)
-{
-    struct world w = {.endpoint = {false}};
-    struct lock *lock = parse(HEAD "\"link-prefix\":[\"172.30.0.0/24\"]}}");
-    unsigned compiled = 0, stayed = 0;
-
-    seed = 20161122u + (uint32_t)_i;
-    for (uint32_t i = 0; i < NAMES; i++)
-        w.present[i] = w.endpoint[i] = random_below(3) > 0;
-    for (unsigned e = 0; e < EDITS; e++) {
-        struct network *net = NULL;
-        struct lock *next = NULL;
-        struct prefix pool[3];
-        struct mesh *m;
-        struct world before = w;
-
-        edit(&w);
-        m = mesh_of(&w, pool);
-        if (m->n_gateways == 0 || allocate_network(m, lock, &net, &next, &warnings, &err) != 0) {
-            error_clear(&err); /* refused: the person takes it back */
-            w = before;
-        } else {
-            next = written_and_read(next);
-            ck_assert_uint_eq(next->n_gateways, m->n_gateways);
-            ck_assert_uint_eq(next->n_links, net->n_links);
-            stayed += compare_locks(lock, next);
-            lock_free(lock);
-            lock = next;
-            compiled++;
-            network_free(net);
-        }
-        error_clear(&warnings);
-        build_free(m);
-    }
-    ck_assert_uint_gt(compiled, EDITS / 2);
-    ck_assert_uint_gt(stayed, EDITS);
-    lock_free(lock);
-}
-END_TEST
-
 START_TEST(large)
 {
     struct mesh *m = build_mesh(1000, true, true);
@@ -777,7 +567,6 @@ int main(void)
     tcase_add_test(t, overrides_leave_with_their_gateway);
     tcase_add_test(t, index_beyond_the_pool);
     tcase_add_test(t, overrides_in_the_way);
-    tcase_add_loop_test(t, survivors_are_never_renumbered, 0, 2);
     tcase_add_test(t, large);
     return unit_run(s);
 }
