@@ -24,10 +24,14 @@
 #include "agent/tun.h"
 #include "agent/worker.h"
 
-#define LOOK_MS 3000      /* at the bundle and at FRR's daemons */
-#define SETTLE_MS 100     /* from the first event to the look, so that a burst is one */
-#define AUDIT_MS 30000    /* everything, whether or not something was heard */
-#define RETRY_MS 5000     /* after a failure */
+#define LOOK_MS 3000   /* at the bundle and at FRR's daemons */
+#define SETTLE_MS 100  /* from the first event to the look, so that a burst is one */
+#define AUDIT_MS 30000 /* everything, whether or not something was heard */
+#define RETRY_MS 5000  /* after a failure */
+/* Addresses are said again this often after FRR was configured: a busy zebra may still be learning
+ * of the interfaces at the first time. */
+#define REPEATS 3
+#define REPEAT_MS 2500
 #define EVENT_GAP_MS 1000 /* between two looks at the interfaces */
 #define FRR_CHECK_MS 10000
 #define FRR_CHECK_MAX_MS 120000
@@ -57,6 +61,7 @@ struct loop {
     int epoll, signals, inotify, lock;
     int64_t worker_began;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
+    unsigned repeats; /* still to come soon */
     bool leave;
 };
 
@@ -164,12 +169,13 @@ static void on_worker(struct loop *l)
         l->frr_at =
             earliest(now + (now - l->worker_began) * FRR_CHECK_SHARE, now + FRR_CHECK_MAX_MS);
     if (r == 0 && !l->frr_stale) {
-        if (l->worker_applies)
-            log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
         l->frr_failures = 0;
         l->frr_in_force = true;
-        if (l->worker_applies)
+        if (l->worker_applies) {
+            log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
             l->converge_at = l->repeat_at = now; /* what waited for FRR */
+            l->repeats = REPEATS;
+        }
     } else if (r >= 0) {
         l->frr_in_force = false;
         l->converge_at = now;
@@ -232,10 +238,13 @@ static void converge(struct loop *l)
     if ((!plan_has_frr(plan) || l->frr_failures >= FRR_PATIENCE) && apply_break(&c, plan, &err) < 0)
         r = -EIO;
     if (l->converged >= l->repeat_at) {
-        l->repeat_at = l->converged + AUDIT_MS;
+        l->repeat_at = l->converged + (l->repeats ? REPEAT_MS : AUDIT_MS);
+        l->repeats -= l->repeats > 0;
         if (!l->settings->no_frr && apply_repeat_addresses(&c, l->bundle, plan, &err) < 0)
             r = -EIO;
     }
+    if (l->repeat_at < l->converge_at)
+        l->converge_at = l->repeat_at;
     if (r < 0) {
         l->converge_at = l->converged + RETRY_MS;
     } else {
