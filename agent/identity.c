@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -113,12 +114,18 @@ bool identity_alive(const struct identity *id, const char *program)
 {
     char path[64], text[PATH_MAX];
     unsigned long long start;
+    struct stat runs, wanted;
     ssize_t n;
     int fd;
 
     if (!process_start_time(id->pid, &start) || start != id->start)
         return false;
     snprintf(path, sizeof(path), "/proc/%ld/exe", (long)id->pid);
+    /* The file itself: its name reads differently from within a chroot.  The name is asked only
+     * after an upgrade has replaced the file under the process. */
+    if (stat(path, &runs) == 0 && stat(program, &wanted) == 0 && runs.st_dev == wanted.st_dev &&
+        runs.st_ino == wanted.st_ino)
+        return true;
     n = readlink(path, text, sizeof(text) - 1);
     if (n >= 0) {
         text[n] = '\0';

@@ -11,6 +11,7 @@ import pytest
 from p2plab import Lab
 from p2plab.frr import OPERATORS_LINE
 from p2plab.lab import SOURCE
+from p2plab.wait import wait_for
 
 FIVE_SITES = SOURCE / "examples/five-sites/mesh.json"
 MAX_GAP = 1.5  # seconds without a packet when a link dies, with the default BFD profile
@@ -223,9 +224,24 @@ def test_the_agent_is_killed_twice_and_openvpn_under_it(mesh):
 
 def test_frr_is_restarted_and_gets_its_configuration_again(mesh):
     gateway = mesh["singapore"]
+    heard = gateway.dir / "addresses.log"
+    monitor = gateway.namespace.start(["ip", "-o", "-6", "monitor", "address"], heard)
     gateway.frr.kill_daemon("bgpd")
     gateway.frr.start_daemon("bgpd")
     mesh.wait_converged()
+    # A zebra that was too busy to keep an address hears of it again, more than once.
+    links = [name for name in gateway.tuns() if name.startswith("pv")]
+
+    def said_three_times():
+        lines = heard.read_text().splitlines()
+        return all(sum(f" {name} " in line and "/127 " in line for line in lines) >= 3
+                   for name in links)
+
+    wait_for(said_three_times, 20, "the addresses of every link to be said three times",
+             explain=lambda _: heard.read_text())
+    monitor.kill()
+    monitor.wait()
+    heard.unlink()
 
 
 # --- what grows and shrinks ---------------------------------------------------------------------

@@ -48,6 +48,35 @@ START_TEST(json)
 }
 END_TEST
 
+/* More than the buffer has room for is formatted a second time, with the same arguments. */
+START_TEST(printf_beyond_the_room)
+{
+    struct buf b = BUF_INIT;
+
+    buf_printf(&b, "%05d%s", 7, "x");
+    buf_printf(&b, "%s%0500d|%s", "<", 12345, ">");
+    ck_assert_uint_eq(b.len, 6 + 503);
+    ck_assert_int_eq(strncmp(buf_cstr(&b), "00007x<0000", 11), 0);
+    ck_assert_str_eq(buf_cstr(&b) + b.len - 7, "12345|>");
+    buf_free(&b);
+}
+END_TEST
+
+START_TEST(lines)
+{
+    const char *rest = "one\n\nthree", *line = NULL;
+    int len = -1;
+
+    ck_assert(text_line(&rest, &line, &len));
+    ck_assert(len == 3 && strncmp(line, "one", 3) == 0);
+    ck_assert(text_line(&rest, &line, &len) && len == 0);
+    ck_assert(text_line(&rest, &line, &len) && len == 5); /* the last needs no newline */
+    ck_assert(!text_line(&rest, &line, &len) && *rest == '\0');
+    rest = "";
+    ck_assert(!text_line(&rest, &line, &len));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("buf");
@@ -55,5 +84,7 @@ int main(void)
 
     tcase_add_test(t, growing);
     tcase_add_test(t, json);
+    tcase_add_test(t, printf_beyond_the_room);
+    tcase_add_test(t, lines);
     return unit_run(s);
 }
