@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -202,12 +203,29 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-/* Programs that are started have another working directory.  The caller frees it. */
+/* Programs that are started have another working directory, and the link user may have no right to
+ * pass through this one (/root): so what is there is resolved, and what is not yet is appended. The
+ * caller frees it. */
 static char *absolute(const char *path)
 {
-    _cleanup_free_ char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    _cleanup_free_ char *head = xasprintf("./%s", path);
+    char *real = NULL;
+    size_t end = strlen(head);
 
-    return here ? xasprintf("%s/%s", here, path) : xstrdup(path);
+    if (path[0] == '/')
+        return xstrdup(path);
+    while (!(real = realpath(head, NULL)) && end > 1) {
+        while (head[--end] != '/')
+            continue;
+        head[end] = '\0';
+    }
+    if (real && end < strlen(path) + 2) { /* "./" stands before it; end is at a slash */
+        char *whole = xasprintf("%s/%s", real, path + (end - 1));
+
+        free(real);
+        return whole;
+    }
+    return real ? real : xstrdup(path);
 }
 
 static int run_verb(const struct verb *verb, struct options *o, char **args)
