@@ -70,9 +70,10 @@ def demo(lab, start):
 
     heading("Five gateways, each with its own FRR, agent, OpenVPN links and LAN")
     up = time.monotonic()
-    lab.wait_converged()
+    lab.wait_for(lab.converged, "every gateway to have exactly its routes")
     print(f"Every gateway has a BGP route to every other LAN, IPv4 and IPv6, "
           f"{time.monotonic() - up:.1f} s after the agents were started.")
+    lab.wait_converged()  # and no session is about to start anew while it is shown
 
     near, far = lab[WATCHED], lab[FAR]
     heading(f"BGP on the gateway '{near.name}'")

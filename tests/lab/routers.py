@@ -128,15 +128,17 @@ class Routers:
                        if (":" in p) == (family == 6)})
 
     def converged(self):
-        """True, or raises: everybody has the prefixes of all the others, and nothing else."""
+        """True, or raises: everybody has the prefixes of all the others, and nothing else, by
+        sessions that stay."""
         for router in self:
             for family in (4, 6):
                 want = [p for p in self.prefixes(family) if p not in router.prefixes]
                 have = sorted(router.frr.routes(family))
                 if have != want:
                     raise LabError(f"{router.name} has {have} instead of {want}")
+            router.frr.settled()
         return True
 
     def wait_converged(self):
-        wait_for(self.converged, 60, "every router to have exactly its routes",
+        wait_for(self.converged, 60, "every router to have its sessions and exactly its routes",
                  explain=lambda _: "\n".join(r.vtysh("show bgp summary") for r in self))

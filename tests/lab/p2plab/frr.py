@@ -98,6 +98,21 @@ class Frr:
         return {address: (n["bgpState"], n["connectionsEstablished"], n["connectionsDropped"])
                 for address, n in self.neighbors().items()}
 
+    def settled(self):
+        """True, or raises: every session of the mesh is up, and stays so.  When BGP first comes up,
+        FRR 8.4 makes the BFD session anew under its interface and takes BGP down once for it: a
+        session is not settled before its BFD session names the interface."""
+        bfd = {peer["peer"]: peer for peer in self.json("show bfd peers") or []}
+        for address, neighbor in self.neighbors().items():
+            if not neighbor.get("peerGroup", "").startswith("P2PVPN"):
+                continue
+            peer = bfd.get(address, {})
+            if (neighbor["bgpState"] != "Established" or peer.get("status") != "up"
+                    or "interface" not in peer):
+                raise LabError(f"{self.pathspace}: BGP with {address} is {neighbor['bgpState']}, "
+                               f"BFD {peer.get('status')} on {peer.get('interface')}")
+        return True
+
     def running_config(self):
         return self.vtysh("show running-config")
 

@@ -306,8 +306,13 @@ class Lab:
             gateway.routes_direct(sites)
         return True
 
+    def settled(self):
+        """True, or raises: converged, and every session is one that stays."""
+        return all(gateway.frr.settled() for gateway in self) and self.converged()
+
     def wait_converged(self, timeout=CONVERGED):
-        self.wait_for(self.converged, "every gateway to have exactly its routes", timeout)
+        self.wait_for(self.settled, "every gateway to have its sessions and exactly its routes",
+                      timeout)
 
     def wait_whole(self):
         """wait_converged() before each of several tests: what one broke for good is waited for only
