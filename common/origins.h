@@ -33,6 +33,7 @@
 #define ORIGINS_FORMAT 1
 #define ORIGINS_MAX_BYTES (64u << 20)
 #define ORIGINS_MAX_ENTRIES 200000u
+#define ORIGINS_MAX_PAIRS 1000000u /* of a prefix and an ASN */
 
 struct origin {
     struct prefix prefix; /* no host bits */
@@ -82,8 +83,19 @@ struct origin_changes {
         NULL, 0, 0          \
     }
 
+/* Walks over all pairs of prefix and ASN in the order of origin_change_compare(), from a place that
+ * is zero at first.  False: there are no more.  NULL is the empty table. */
+struct origin_place {
+    size_t entry;
+    uint32_t asn;
+};
+
+bool origins_each(const struct origins *o, struct origin_place *at, struct prefix *ret_prefix,
+                  uint32_t *ret_asn);
+
 /* Appends the changes from `from` to `to`; NULL is the empty table.  Pure. */
 void origins_diff(const struct origins *from, const struct origins *to, struct origin_changes *ret);
+void origin_changes_add(struct origin_changes *c, const struct origin_change *change);
 void origin_changes_free(struct origin_changes *c);
 
 /* By prefix, then ASN. */
