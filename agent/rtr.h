@@ -12,6 +12,18 @@
  * user may connect and read the table, and is treated as hostile: bounded in number, memory and
  * time (rtr_session.h).
  *
+ * What bgpd does with it, as of FRR 8.4.4 (bgpd/bgp_rpki.c) and rtrlib 0.8.0:
+ * - It connects when the `rpki` node of its configuration is left by `exit`, and after a failure,
+ * or "no data available", sleeps for `rpki retry_interval`, by default ten minutes: set it to 2.
+ *   After the first sync our own intervals hold (rtr_session.h).
+ * - Each change of the table is checked only against what a neighbor with `soft-reconfiguration
+ *   inbound` sent; without it, routes stay accepted or refused as they were when they came.
+ * - Until up to three seconds after its first whole table nothing is valid for it, and then it
+ * looks at no route again: routes that came before stay refused.  Something must make it look
+ * (`clear bgp * soft in`) when rtr_status.tables goes up.  After that a lost connection, or an
+ * agent that is restarted, changes nothing.
+ * - When no sync succeeds for RTR_EXPIRE_S it drops the table, and no route is valid any more.
+ *
  * Nothing here blocks: a descriptor becomes readable when rtr_run() should be called, and a
  * deadline says when to call it at the latest.  It speaks through log.h.  Times are milliseconds of
  * CLOCK_MONOTONIC.
@@ -54,6 +66,7 @@ struct rtr_status {
     size_t pairs;        /* of prefix and ASN */
     unsigned routers;    /* connected */
     unsigned up_to_date; /* routers that have received exactly this table */
+    unsigned tables;     /* whole tables that were sent to their end, since rtr_new() */
 };
 
 struct rtr_status rtr_status(const struct rtr *r);
