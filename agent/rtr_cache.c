@@ -41,16 +41,18 @@ static struct rtr_delta *new_delta(uint32_t from, uint32_t to)
 static struct rtr_delta *join(const struct rtr_delta *first, const struct rtr_delta *second)
 {
     struct rtr_delta *both = new_delta(first->from, second->to);
-    const struct origin_change *a = first->changes.changes, *b = second->changes.changes;
-    const struct origin_change *a_end = a + first->changes.n, *b_end = b + second->changes.n;
+    const struct origin_changes *a = &first->changes, *b = &second->changes;
+    size_t i = 0, k = 0;
 
-    while (a < a_end || b < b_end) {
-        int order = a == a_end ? 1 : b == b_end ? -1 : origin_change_compare(a, b);
+    while (i < a->n || k < b->n) {
+        int order = i == a->n   ? 1
+                    : k == b->n ? -1
+                                : origin_change_compare(&a->changes[i], &b->changes[k]);
 
         if (order)
-            origin_changes_add(&both->changes, order < 0 ? a : b);
-        a += order <= 0;
-        b += order >= 0;
+            origin_changes_add(&both->changes, order < 0 ? &a->changes[i] : &b->changes[k]);
+        i += order <= 0;
+        k += order >= 0;
     }
     return both;
 }

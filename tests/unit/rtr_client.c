@@ -68,7 +68,9 @@ static void on_prefix(struct rtr_client *c, const uint8_t *p, uint32_t len)
 
     must(c->responding && len == 16 + bytes && p[8] <= 1 && p[9] == p[10] && p[11] == 0);
     must(p[2] == 0 && p[3] == 0 && p[9] <= bytes * 8);
-    must(change.announced || !c->asked_all);
+    must(change.announced || !c->asked_all || c->lax);
+    if (c->lax)
+        return;
     memcpy(change.prefix.addr, p + 12, bytes);
     change.asn = get32(p + 12 + bytes);
     must(c->pending.n == 0 ||
@@ -86,8 +88,9 @@ static void apply(struct rtr_client *c)
     if (c->asked_all)
         before.n = 0;
     while (i < before.n || k < c->pending.n) {
-        const struct origin_change *a = &before.changes[i], *b = &c->pending.changes[k];
-        int order = i == before.n ? 1 : k == c->pending.n ? -1 : origin_change_compare(a, b);
+        const struct origin_change *a = i < before.n ? &before.changes[i] : NULL;
+        const struct origin_change *b = k < c->pending.n ? &c->pending.changes[k] : NULL;
+        int order = !a ? 1 : !b ? -1 : origin_change_compare(a, b);
 
         must(order == 0 ? !b->announced : order < 0 || b->announced);
         if (order)
@@ -102,11 +105,12 @@ static void apply(struct rtr_client *c)
 
 static void on_end_of_data(struct rtr_client *c, const uint8_t *p, uint32_t len)
 {
-    must(c->responding && len == (c->version == 0 ? 12 : 24));
+    must(c->responding && len == (p[0] == 0 ? 12 : 24));
     must(p[2] == c->session >> 8 && p[3] == (c->session & 0xff));
-    apply(c);
+    if (!c->lax)
+        apply(c);
     c->serial = get32(p + 8);
-    if (c->version > 0) {
+    if (p[0] > 0) {
         c->refresh = get32(p + 12);
         c->retry = get32(p + 16);
         c->expire = get32(p + 20);
@@ -133,7 +137,7 @@ static void on_pdu(struct rtr_client *c, const uint8_t *p, uint32_t len)
 {
     uint16_t field = (uint16_t)(p[2] << 8 | p[3]);
 
-    must(c->any_version || p[0] == c->version);
+    must(p[0] == c->version || (c->lax && p[0] <= 1));
     c->pdus++;
     switch (p[1]) {
     case 0:
@@ -142,7 +146,7 @@ static void on_pdu(struct rtr_client *c, const uint8_t *p, uint32_t len)
         c->notifies++;
         break;
     case 3:
-        must(len == 8 && !c->responding && (c->asked_all || field == c->session));
+        must(len == 8 && !c->responding && (c->asked_all || c->lax || field == c->session));
         c->session = field;
         c->responding = true;
         break;

@@ -16,8 +16,8 @@ struct rtr_client {
     struct buf in;                        /* not yet a whole PDU */
     struct origin_changes table, pending; /* what it has; what the response has brought so far */
     int version;                          /* of the PDUs it sends; what it gets must be the same */
-    bool any_version;                     /* take the next PDU whatever its version is */
-    bool responding, asked_all;           /* in a response; which is to a Reset Query */
+    bool lax; /* somebody else asks on its connection: look at the form of PDUs only */
+    bool responding, asked_all; /* in a response; which is to a Reset Query */
     uint16_t session;
     uint32_t serial;
     unsigned responses, notifies, resets, errors, pdus;
