@@ -16,7 +16,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/rtr_client.h"
 
-#define PREFIXES 700 /* more than the output holds at once */
+#define SOME 12
+#define MANY 900 /* more than the output holds at once */
 
 struct run {
     struct rtr_cache cache;
@@ -25,28 +26,11 @@ struct run {
     unsigned tables;
 };
 
-static struct origins *table(unsigned number)
-{
-    static const uint32_t asn = 64512;
-    struct origins *o = xcalloc(1, sizeof(*o));
-
-    o->entries = arena_alloc(&o->arena, PREFIXES, sizeof(*o->entries));
-    for (unsigned i = 0; i < PREFIXES; i++)
-        if ((i + number) % (number % 5 + 2))
-            o->entries[o->n++] = (struct origin){
-                .prefix = {.family = FAMILY_IPV4,
-                           .len = 24,
-                           .addr = {10, (uint8_t)(i >> 8), (uint8_t)i}},
-                .n_asns = 1,
-                .asns = &asn,
-                .lan = "lan",
-            };
-    return o;
-}
-
 static void replace_table(struct run *r)
 {
-    if (rtr_cache_set(&r->cache, table(r->tables++)))
+    unsigned number = r->tables++;
+
+    if (rtr_cache_set(&r->cache, rtr_client_table(number % 8 == 3 ? MANY : SOME, number % 5 + 2)))
         rtr_session_notify(&r->session);
 }
 

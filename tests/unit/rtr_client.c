@@ -201,3 +201,25 @@ bool rtr_client_has(const struct rtr_client *c, const struct origins *o)
             return false;
     return i == c->table.n;
 }
+
+struct origins *rtr_client_table(uint32_t n, uint32_t step)
+{
+    static const uint32_t asns[] = {4200000001, 4200000002};
+    struct origins *o = xcalloc(1, sizeof(*o));
+
+    o->entries = arena_alloc(&o->arena, n, sizeof(*o->entries));
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t low = (uint8_t)i, mid = (uint8_t)(i >> 8), high = (uint8_t)(i >> 16);
+        struct prefix v4 = {.family = FAMILY_IPV4, .len = 32, .addr = {10, high, mid, low}};
+        struct prefix v6 = {.family = FAMILY_IPV6, .len = 48, .addr = {0xfd, 0, 0, high, mid, low}};
+
+        if (i % step)
+            o->entries[o->n++] = (struct origin){
+                .prefix = i < n / 2 ? v4 : v6,
+                .n_asns = 1 + i % 2,
+                .asns = asns,
+                .lan = "lan",
+            };
+    }
+    return o;
+}

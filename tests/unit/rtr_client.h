@@ -36,6 +36,10 @@ void rtr_client_pdu(struct buf *to, int version, int type, unsigned field, uint3
 
 void rtr_client_take(struct rtr_client *c, const void *data, size_t n);
 
+/* A table of n prefixes, the first half of them IPv4, without every `step`th, with one or two ASNs
+ * each. */
+struct origins *rtr_client_table(uint32_t n, uint32_t step);
+
 /* It has exactly this table. */
 bool rtr_client_has(const struct rtr_client *c, const struct origins *o);
 

@@ -44,25 +44,6 @@ static void teardown(void)
     error_clear(&err);
 }
 
-static struct origins *table(uint32_t n, uint32_t step)
-{
-    static const uint32_t asns[] = {4200000001, 4200000002};
-    struct origins *o = xcalloc(1, sizeof(*o));
-
-    o->entries = arena_alloc(&o->arena, n, sizeof(*o->entries));
-    for (uint32_t i = 0; i < n; i++)
-        if (i % step)
-            o->entries[o->n++] = (struct origin){
-                .prefix = {.family = FAMILY_IPV6,
-                           .len = 48,
-                           .addr = {0xfd, 0, 0, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}},
-                .n_asns = 1 + i % 2,
-                .asns = asns,
-                .lan = "lan",
-            };
-    return o;
-}
-
 /* One turn of the loop: waits until the cache has something to do, but not for long. */
 static void turn(void)
 {
@@ -122,14 +103,14 @@ START_TEST(test_many_routers)
 {
     struct peer peers[4];
 
-    ck_assert(rtr_set(rtr, table(50000, 7)));
+    ck_assert(rtr_set(rtr, rtr_client_table(50000, 7)));
     for (int i = 0; i < 4; i++) {
         peers[i] = connected(i % 2);
         ask(&peers[i], true);
     }
     for (int i = 0; i < 4; i++)
         until(is_complete(&peers[i], 1));
-    ck_assert(rtr_set(rtr, table(50000, 9)));
+    ck_assert(rtr_set(rtr, rtr_client_table(50000, 9)));
     for (int i = 0; i < 4; i++) {
         until(is_complete(&peers[i], 1) && peers[i].client.notifies == 1);
         ask(&peers[i], false);
@@ -142,7 +123,7 @@ START_TEST(test_many_routers)
     ck_assert_uint_eq(rtr_status(rtr).routers, 4);
     ck_assert_uint_eq(rtr_status(rtr).up_to_date, 4);
     ck_assert_uint_eq(rtr_status(rtr).tables, 4);
-    ck_assert(rtr_set(rtr, table(10, 2)));
+    ck_assert(rtr_set(rtr, rtr_client_table(10, 2)));
     ck_assert_uint_eq(rtr_status(rtr).up_to_date, 0);
     for (int i = 0; i < 4; i++)
         gone(&peers[i]);
@@ -157,7 +138,7 @@ START_TEST(test_loop_sleeps)
     struct pollfd ready = {.events = POLLIN};
     struct peer p = connected(1);
 
-    rtr_set(rtr, table(10, 2));
+    rtr_set(rtr, rtr_client_table(10, 2));
     ask(&p, true);
     until(is_complete(&p, 1));
     turn();
@@ -172,7 +153,7 @@ START_TEST(test_one_too_many)
 {
     struct peer peers[9];
 
-    rtr_set(rtr, table(10, 2));
+    rtr_set(rtr, rtr_client_table(10, 2));
     for (int i = 0; i < 8; i++) {
         peers[i] = connected(1);
         ask(&peers[i], true);
@@ -221,7 +202,7 @@ START_TEST(test_half_a_query)
 {
     struct peer p = connected(1);
 
-    rtr_set(rtr, table(10, 2));
+    rtr_set(rtr, rtr_client_table(10, 2));
     ask(&p, true);
     until(is_complete(&p, 1));
     turn();
@@ -240,7 +221,7 @@ START_TEST(test_never_reads)
     int small = 4096;
 
     setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    rtr_set(rtr, table(200000, 1000000));
+    rtr_set(rtr, rtr_client_table(200000, 1000000));
     for (int i = 0; i < 5; i++)
         ask(&slow, true); /* 48 MB that nobody reads */
     until(rtr_status(rtr).routers == 1 && rtr_deadline(rtr) != SUPERVISE_NEVER);

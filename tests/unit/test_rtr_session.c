@@ -371,33 +371,13 @@ START_TEST(test_queries_in_one_packet)
 }
 END_TEST
 
-/* n prefixes, of which every `step`th is not there. */
-static struct origins *big_table(uint32_t n, uint32_t step)
-{
-    static const uint32_t asns[] = {4200000001, 4200000002};
-    struct origins *o = xcalloc(1, sizeof(*o));
-
-    o->entries = arena_alloc(&o->arena, n, sizeof(*o->entries));
-    for (uint32_t i = 0; i < n; i++)
-        if (i % step)
-            o->entries[o->n++] = (struct origin){
-                .prefix = {.family = FAMILY_IPV4,
-                           .len = 28,
-                           .addr = {10, (uint8_t)(i >> 12), (uint8_t)(i >> 4), (uint8_t)(i << 4)}},
-                .n_asns = 1 + i % 2,
-                .asns = asns,
-                .lan = "lan",
-            };
-    return o;
-}
-
 START_TEST(test_large)
 {
-    rtr_cache_set(&cache, big_table(50000, 7));
+    rtr_cache_set(&cache, rtr_client_table(50000, 7));
     rtr_client_reset_query(&client, &query);
     exchange_slowly(5000);
     ck_assert(up_to_date());
-    rtr_cache_set(&cache, big_table(50000, 11));
+    rtr_cache_set(&cache, rtr_client_table(50000, 11));
     rtr_client_serial_query(&client, &query);
     exchange_slowly(777);
     ck_assert_uint_eq(client.resets, 0);
@@ -408,11 +388,11 @@ END_TEST
 /* The table is replaced, twice, while a router receives it: it gets the one that was begun. */
 START_TEST(test_replaced_while_sending)
 {
-    struct origins *copy = big_table(5000, 7);
+    struct origins *copy = rtr_client_table(5000, 7);
     const uint8_t *data;
     size_t n;
 
-    rtr_cache_set(&cache, big_table(5000, 7));
+    rtr_cache_set(&cache, rtr_client_table(5000, 7));
     rtr_client_reset_query(&client, &query);
     rtr_session_input(&session, (const uint8_t *)query.data, query.len);
     buf_reset(&query);
@@ -421,7 +401,7 @@ START_TEST(test_replaced_while_sending)
     rtr_session_written(&session, n);
     ck_assert(client.responding);
     for (uint32_t step = 3; step < 5; step++) {
-        rtr_cache_set(&cache, big_table(5000, step));
+        rtr_cache_set(&cache, rtr_client_table(5000, step));
         rtr_session_notify(&session);
     }
     ck_assert_uint_eq(rtr_session_room(&session), 0); /* nothing is read meanwhile */
@@ -433,7 +413,7 @@ START_TEST(test_replaced_while_sending)
     /* The same for a difference. */
     rtr_client_serial_query(&client, &query);
     rtr_session_input(&session, (const uint8_t *)query.data, query.len);
-    rtr_cache_set(&cache, big_table(5000, 6));
+    rtr_cache_set(&cache, rtr_client_table(5000, 6));
     rtr_session_notify(&session);
     read_all(1000);
     ck_assert_uint_eq(client.serial, cache.serial - 1);
@@ -449,13 +429,13 @@ START_TEST(test_random_histories)
 {
     srand(7);
     for (int run = 0; run < 200; run++) {
-        rtr_cache_set(&cache, big_table(400, 2 + (uint32_t)rand() % 9));
+        rtr_cache_set(&cache, rtr_client_table(400, 2 + (uint32_t)rand() % 9));
         for (int i = 0; i < 30; i++) {
             switch (rand() % 5) {
             case 0:
             case 1:
-                if (rtr_cache_set(&cache, big_table(300 + (uint32_t)rand() % 100,
-                                                    2 + (uint32_t)rand() % 300)))
+                if (rtr_cache_set(&cache, rtr_client_table(300 + (uint32_t)rand() % 100,
+                                                           2 + (uint32_t)rand() % 300)))
                     rtr_session_notify(&session);
                 break;
             case 2:
