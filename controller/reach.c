@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Gateways that give transit and are linked to each other are one core.  Whoever has a link to a
+ * gateway of a core reaches all that have one, so two gateways reach each other when they have a
+ * core in common or are linked. */
 #include "controller/reach.h"
 
 #include <errno.h>
@@ -9,194 +12,270 @@
 #include "common/buf.h"
 #include "controller/network.h"
 
-#define WORD 64
-#define BUDGET (UINT64_C(1) << 28) /* words looked at before the bound becomes an estimate */
-#define NAMED 4                    /* gateways named on each side of an error */
+#define NAMED 4 /* gateways named on each side of an error */
+#define NOBODY UINT32_MAX
 
-typedef uint64_t word;
-
-/* The network as bit sets of gateways. */
-struct graph {
+struct reach {
     const struct network *net;
     uint32_t n;
-    size_t words;
-    word *adjacent; /* n rows */
-    word *transit;  /* one row */
-    word *rows;     /* scratch: visited, frontier, next, once, twice */
-    uint64_t work;
+    uint32_t *core;                       /* by gateway: whose it is; NOBODY: it gives no transit */
+    uint32_t *first, *members, n_cores;   /* of each core, one behind the other */
+    uint32_t *cores, *last, n_at, n_last; /* those of the gateway at hand and of the one before */
+    uint32_t *stamps, stamp;              /* by core: one of the gateway at hand */
+    uint32_t *reached, round, count;      /* by gateway: over the cores at hand; how many */
+    uint32_t *lan_first, *lan_members;
 };
 
-static bool has(const word *set, uint32_t i)
+static const struct network_peer *peers(const struct reach *r, uint32_t g)
 {
-    return set[i / WORD] >> i % WORD & 1;
+    return r->net->peers + r->net->gateways[g].first_peer;
 }
 
-static void put(word *set, uint32_t i)
+static uint32_t n_peers(const struct reach *r, uint32_t g)
 {
-    set[i / WORD] |= (word)1 << i % WORD;
+    return r->net->gateways[g].n_peers;
 }
 
-static void drop(word *set, uint32_t i)
+static void find_cores(struct reach *r)
 {
-    set[i / WORD] &= ~((word)1 << i % WORD);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < r->n; i++)
+        r->core[i] = NOBODY;
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (!r->net->gateways[i].transit || r->core[i] != NOBODY)
+            continue;
+        r->first[r->n_cores] = count;
+        r->core[i] = r->n_cores;
+        r->members[count++] = i;
+        for (uint32_t at = r->first[r->n_cores]; at < count; at++)
+            for (uint32_t k = 0; k < n_peers(r, r->members[at]); k++) {
+                uint32_t next = peers(r, r->members[at])[k].gateway;
+
+                if (!r->net->gateways[next].transit || r->core[next] != NOBODY)
+                    continue;
+                r->core[next] = r->n_cores;
+                r->members[count++] = next;
+            }
+        r->first[++r->n_cores] = count;
+    }
 }
 
-static word *row(const struct graph *g, uint32_t i)
+/* One core, and every other gateway with a link into it: the usual case. */
+static bool all_on_one_core(const struct reach *r)
 {
-    return g->adjacent + i * g->words;
+    uint32_t reached = r->first[r->n_cores];
+
+    if (r->n_cores != 1)
+        return false;
+    for (uint32_t i = 0; i < r->n; i++)
+        for (uint32_t k = 0; r->core[i] == NOBODY && k < n_peers(r, i); k++)
+            if (r->core[peers(r, i)[k].gateway] != NOBODY) {
+                reached++;
+                break;
+            }
+    return reached == r->n;
 }
 
-static void graph_init(struct graph *g, const struct network *net)
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* The cores that a gateway has a link to, into r->cores, ascending. */
+static void cores_of(struct reach *r, uint32_t g)
+{
+    r->n_at = 0;
+    r->stamp++;
+    if (r->core[g] != NOBODY)
+        r->stamps[r->cores[r->n_at++] = r->core[g]] = r->stamp;
+    for (uint32_t k = 0; r->core[g] == NOBODY && k < n_peers(r, g); k++) {
+        uint32_t core = r->core[peers(r, g)[k].gateway];
+
+        if (core == NOBODY || r->stamps[core] == r->stamp)
+            continue;
+        r->stamps[core] = r->stamp;
+        r->cores[r->n_at++] = core;
+    }
+    if (r->n_at > 1)
+        qsort(r->cores, r->n_at, sizeof(*r->cores), compare_numbers);
+}
+
+static void mark(struct reach *r, uint32_t g)
+{
+    r->count += r->reached[g] != r->round;
+    r->reached[g] = r->round;
+}
+
+/* Marks all whom the gateway at hand reaches over its cores; one with the same cores as the one
+ * before finds them marked. */
+static void reach_over_cores(struct reach *r)
+{
+    if (r->n_at == r->n_last && memcmp(r->cores, r->last, r->n_at * sizeof(*r->cores)) == 0)
+        return;
+    memcpy(r->last, r->cores, r->n_at * sizeof(*r->cores));
+    r->n_last = r->n_at;
+    r->round++;
+    r->count = 0;
+    for (uint32_t i = 0; i < r->n_at; i++)
+        for (uint32_t m = r->first[r->cores[i]]; m < r->first[r->cores[i] + 1]; m++) {
+            mark(r, r->members[m]);
+            for (uint32_t k = 0; k < n_peers(r, r->members[m]); k++)
+                mark(r, peers(r, r->members[m])[k].gateway);
+        }
+}
+
+static bool is_linked(const struct reach *r, uint32_t g, uint32_t other)
+{
+    for (uint32_t k = 0; k < n_peers(r, g); k++)
+        if (peers(r, g)[k].gateway == other)
+            return true;
+    return false;
+}
+
+/* Whether g, whose cores are at hand, does not reach one of another LAN. */
+static bool is_lost(const struct reach *r, uint32_t g, uint32_t other)
+{
+    const struct mesh *mesh = r->net->mesh;
+
+    return r->reached[other] != r->round && mesh->gateways[other].lan != mesh->gateways[g].lan &&
+           !is_linked(r, g, other);
+}
+
+/* How many gateways of other LANs g does not reach. */
+static uint32_t count_lost(struct reach *r, uint32_t g)
+{
+    uint32_t lost, lan = r->net->mesh->gateways[g].lan;
+
+    cores_of(r, g);
+    reach_over_cores(r);
+    lost = r->n - r->count;
+    if (lost == 0)
+        return 0;
+    for (uint32_t k = 0; k < n_peers(r, g); k++) {
+        uint32_t other = peers(r, g)[k].gateway;
+
+        lost -= r->reached[other] != r->round && r->net->mesh->gateways[other].lan != lan &&
+                (k == 0 || peers(r, g)[k - 1].gateway != other);
+    }
+    for (uint32_t i = r->lan_first[lan]; i < r->lan_first[lan + 1]; i++)
+        lost -= r->reached[r->lan_members[i]] != r->round;
+    return lost;
+}
+
+static void index_lans(struct reach *r)
+{
+    const struct mesh *mesh = r->net->mesh;
+    uint32_t *at = xcalloc(mesh->n_lans + 1, sizeof(*at));
+
+    for (uint32_t i = 0; i < r->n; i++)
+        r->lan_first[mesh->gateways[i].lan + 1]++;
+    for (size_t i = 0; i < mesh->n_lans; i++)
+        at[i + 1] = r->lan_first[i + 1] += r->lan_first[i];
+    for (uint32_t i = 0; i < r->n; i++)
+        r->lan_members[at[mesh->gateways[i].lan]++] = i;
+    free(at);
+}
+
+static void reach_init(struct reach *r, const struct network *net)
 {
     uint32_t n = (uint32_t)net->mesh->n_gateways;
+    uint32_t **all[] = {&r->core, &r->first,  &r->members, &r->cores,
+                        &r->last, &r->stamps, &r->reached, &r->lan_members};
 
-    *g = (struct graph){.net = net, .n = n, .words = (n + WORD - 1) / WORD};
-    g->adjacent = xcalloc(n * g->words, sizeof(word));
-    g->transit = xcalloc(g->words, sizeof(word));
-    g->rows = xcalloc(5 * g->words, sizeof(word));
-    for (size_t i = 0; i < net->n_links; i++) {
-        put(row(g, net->links[i].a), net->links[i].b);
-        put(row(g, net->links[i].b), net->links[i].a);
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (net->gateways[i].transit)
-            put(g->transit, i);
+    *r = (struct reach){.net = net, .n = n, .n_last = NOBODY};
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        *all[i] = xcalloc(n + 1u, sizeof(uint32_t));
+    r->lan_first = xcalloc(net->mesh->n_lans + 1, sizeof(*r->lan_first));
 }
 
-static void graph_free(struct graph *g)
+static void reach_clear(struct reach *r)
 {
-    free(g->adjacent);
-    free(g->transit);
-    free(g->rows);
+    uint32_t *all[] = {r->core,   r->first,   r->members,     r->cores,    r->last,
+                       r->stamps, r->reached, r->lan_members, r->lan_first};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        free(all[i]);
 }
 
-/* --- who reaches whom ------------------------------------------------------------------------- */
+/* --- what to say about it --------------------------------------------------------------------- */
 
-/* All that `from` reaches, itself included; with `forward_all`, as if every gateway gave transit.
- * Into visited (g->rows). */
-static const word *reachable(struct graph *g, uint32_t from, bool forward_all)
-{
-    word *visited = g->rows;
-    uint32_t *queue = xcalloc(g->n, sizeof(*queue)), n = 0;
-
-    memset(visited, 0, g->words * sizeof(word));
-    put(visited, from);
-    queue[n++] = from;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct network_gateway *gateway = &g->net->gateways[queue[i]];
-
-        if (queue[i] != from && !forward_all && !gateway->transit)
-            continue;
-        for (uint32_t k = 0; k < gateway->n_peers; k++) {
-            uint32_t next = g->net->peers[gateway->first_peer + k].gateway;
-
-            if (!has(visited, next)) {
-                put(visited, next);
-                queue[n++] = next;
-            }
-        }
-    }
-    free(queue);
-    return visited;
-}
-
-/* One set of transit gateways linked to each other, and every other gateway with a link into it:
- * the usual case, seen in one walk over the links. */
-static bool all_on_one_core(const struct network *net)
-{
-    uint32_t n = (uint32_t)net->mesh->n_gateways, start = 0, reached = 0, count = 0;
-    uint32_t *queue = xcalloc(n, sizeof(*queue));
-    bool *seen = xcalloc(n, sizeof(*seen));
-
-    while (start < n && !net->gateways[start].transit)
-        start++;
-    if (start < n) {
-        queue[count++] = start;
-        seen[start] = true;
-        reached++;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct network_gateway *g = &net->gateways[queue[i]];
-
-        for (uint32_t k = 0; k < g->n_peers; k++) {
-            uint32_t next = net->peers[g->first_peer + k].gateway;
-
-            if (seen[next])
-                continue;
-            seen[next] = true;
-            reached++;
-            if (net->gateways[next].transit)
-                queue[count++] = next;
-        }
-    }
-    free(queue);
-    free(seen);
-    return reached == n;
-}
-
-static void name_side(const struct graph *g, const word *set, struct buf *ret)
+static void name_side(const struct reach *r, const bool *set, struct buf *ret)
 {
     uint32_t n = 0;
 
-    for (uint32_t i = 0; i < g->n; i++) {
-        if (!has(set, i))
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (!set[i])
             continue;
         if (n < NAMED)
-            buf_printf(ret, "%s'%s'", n ? ", " : "", g->net->mesh->gateways[i].name);
+            buf_printf(ret, "%s'%s'", n ? ", " : "", r->net->mesh->gateways[i].name);
         n++;
     }
     if (n > NAMED)
         buf_printf(ret, " and %u more", n - NAMED);
 }
 
-/* Somebody on the way from one side to the other who only had to forward; the number of gateways if
- * there is nobody. */
-static uint32_t silent_gateway(struct graph *g, uint32_t from, const word *lost)
+/* Those who reach nobody that is lost: no core and no link in common. */
+static bool *side_of(struct reach *r, const bool *lost)
 {
-    word *near = xcalloc(g->words, sizeof(word));
-    uint32_t found = g->n;
+    bool *side = xcalloc(r->n + 1u, sizeof(*side)), *beyond = xcalloc(r->n + 1u, sizeof(*beyond));
 
-    memcpy(near, reachable(g, from, false), g->words * sizeof(word));
-    for (uint32_t i = 0; i < g->n && found == g->n; i++) {
-        const struct network_gateway *gateway = &g->net->gateways[i];
-
-        if (!has(near, i) || gateway->transit || i == from)
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (!lost[i])
             continue;
-        for (uint32_t k = 0; k < gateway->n_peers && found == g->n; k++)
-            if (has(lost, g->net->peers[gateway->first_peer + k].gateway))
-                found = i;
+        cores_of(r, i);
+        for (uint32_t k = 0; k < r->n_at; k++)
+            beyond[r->cores[k]] = true;
     }
-    free(near);
-    return found;
+    for (uint32_t i = 0; i < r->n; i++) {
+        bool apart = !lost[i];
+
+        if (apart)
+            cores_of(r, i);
+        for (uint32_t k = 0; apart && k < r->n_at; k++)
+            apart = !beyond[r->cores[k]];
+        for (uint32_t k = 0; apart && k < n_peers(r, i); k++)
+            apart = !lost[peers(r, i)[k].gateway];
+        side[i] = apart;
+    }
+    free(beyond);
+    return side;
 }
 
-static void report(struct graph *g, uint32_t from, const word *lost, struct error_list *err)
+/* Somebody on the way from one side to the other who only had to forward; NOBODY if there is
+ * nobody. */
+static uint32_t silent_gateway(struct reach *r, uint32_t from, const bool *lost)
 {
-    const struct mesh *mesh = g->net->mesh;
-    word *side = xcalloc(g->words, sizeof(word));
+    cores_of(r, from);
+    reach_over_cores(r);
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (i == from || r->net->gateways[i].transit ||
+            (r->reached[i] != r->round && !is_linked(r, from, i)))
+            continue;
+        for (uint32_t k = 0; k < n_peers(r, i); k++)
+            if (lost[peers(r, i)[k].gateway])
+                return i;
+    }
+    return NOBODY;
+}
+
+static void report(struct reach *r, uint32_t from, const bool *lost, struct error_list *err)
+{
+    const struct mesh *mesh = r->net->mesh;
+    bool *side = side_of(r, lost);
     _cleanup_buf_ struct buf text = BUF_INIT;
     uint32_t silent, to = 0;
 
-    while (!has(lost, to))
+    while (!lost[to])
         to++;
-    for (uint32_t i = 0; i < g->n; i++) {
-        const word *reached;
-        bool apart = true;
-
-        if (has(lost, i))
-            continue;
-        reached = reachable(g, i, false);
-        for (size_t w = 0; w < g->words; w++)
-            apart &= (reached[w] & lost[w]) == 0;
-        if (apart)
-            put(side, i);
-    }
-    name_side(g, side, &text);
+    name_side(r, side, &text);
     buf_str(&text, " cannot reach ");
-    name_side(g, lost, &text);
+    name_side(r, lost, &text);
     buf_str(&text, ": no link joins them over gateways that give transit; ");
-    silent = silent_gateway(g, from, lost);
-    if (silent < g->n)
+    silent = silent_gateway(r, from, lost);
+    if (silent != NOBODY)
         buf_printf(&text, "set 'transit' of '%s' to true (it lies between them), or ",
                    mesh->gateways[silent].name);
     if (mesh->gateways[from].endpoint || mesh->gateways[to].endpoint)
@@ -209,219 +288,43 @@ static void report(struct graph *g, uint32_t from, const word *lost, struct erro
     free(side);
 }
 
-int reach_check(const struct network *net, struct error_list *err)
+/* The side that is cut off from the most is the one to name; of equal ones the first. */
+static int check_each(struct reach *r, struct error_list *err)
 {
-    const struct mesh *mesh = net->mesh;
-    uint32_t n = (uint32_t)mesh->n_gateways, worst = n, most = 0;
-    struct graph g;
-    word *lost;
+    uint32_t worst = NOBODY, most = 0;
+    bool *lost;
 
-    if (all_on_one_core(net))
-        return 0;
-    graph_init(&g, net);
-    lost = xcalloc(g.words, sizeof(word));
-    /* The side that is cut off from the most is the one to name; of equal ones the first. */
-    for (uint32_t i = 0; i < n; i++) {
-        const word *reached = reachable(&g, i, false);
-        uint32_t count = 0;
+    for (uint32_t i = 0; i < r->n; i++) {
+        uint32_t count = count_lost(r, i);
 
-        for (uint32_t k = 0; k < n; k++)
-            count += !has(reached, k) && mesh->gateways[k].lan != mesh->gateways[i].lan;
         if (count > most) {
             most = count;
             worst = i;
         }
     }
-    if (worst < n) {
-        const word *reached = reachable(&g, worst, false);
-
-        for (uint32_t k = 0; k < n; k++)
-            if (!has(reached, k) && mesh->gateways[k].lan != mesh->gateways[worst].lan)
-                put(lost, k);
-        report(&g, worst, lost, err);
-    }
+    if (worst == NOBODY)
+        return 0;
+    lost = xcalloc(r->n, sizeof(*lost));
+    cores_of(r, worst);
+    reach_over_cores(r);
+    for (uint32_t i = 0; i < r->n; i++)
+        lost[i] = is_lost(r, worst, i);
+    report(r, worst, lost, err);
     free(lost);
-    graph_free(&g);
-    return worst < n ? -EINVAL : 0;
+    return -EINVAL;
 }
 
-/* --- how far ---------------------------------------------------------------------------------- */
-
-#define NOBODY UINT32_MAX
-
-/* How far the furthest gateway is that `from` reaches while the link x-y is down, or, with y ==
- * NOBODY, the gateway x (both NOBODY: everything is up).  `goal`: all that it reaches when
- * everything is up, so that the walk can end as soon as it has them. */
-static unsigned furthest(struct graph *g, uint32_t from, uint32_t x, uint32_t y, const word *goal)
+int reach_check(const struct network *net, struct error_list *err)
 {
-    word *visited = g->rows, *frontier = visited + g->words, *next = frontier + g->words;
-    unsigned distance = 0;
+    struct reach r;
+    int result = 0;
 
-    memset(visited, 0, g->words * sizeof(word));
-    put(visited, from);
-    if (y == NOBODY && x != NOBODY)
-        put(visited, x); /* never walked to, never walked on from */
-    memcpy(frontier, visited, g->words * sizeof(word));
-    if (y == NOBODY && x != NOBODY)
-        drop(frontier, x);
-    for (;;) {
-        word any = 0, open = ~(word)0;
-
-        memset(next, 0, g->words * sizeof(word));
-        for (size_t w = 0; w < g->words && open; w++) {
-            word on = distance ? frontier[w] & g->transit[w] : frontier[w];
-
-            for (; on && open; on &= on - 1) {
-                uint32_t t = (uint32_t)(w * WORD) + (uint32_t)__builtin_ctzll(on);
-                const word *r = row(g, t);
-
-                open = 0;
-                for (size_t i = 0; i < g->words; i++) {
-                    word reached = r[i];
-
-                    if (y != NOBODY && t == x && i == y / WORD)
-                        reached &= ~((word)1 << y % WORD);
-                    if (y != NOBODY && t == y && i == x / WORD)
-                        reached &= ~((word)1 << x % WORD);
-                    next[i] |= reached & ~visited[i];
-                    open |= goal[i] & ~visited[i] & ~next[i];
-                }
-                g->work += g->words;
-            }
-        }
-        for (size_t i = 0; i < g->words; i++) {
-            any |= next[i];
-            visited[i] |= next[i];
-            frontier[i] = next[i];
-        }
-        g->work += g->words;
-        if (!any)
-            return distance;
-        distance++;
-        if (!open)
-            return distance;
+    reach_init(&r, net);
+    find_cores(&r);
+    if (!all_on_one_core(&r)) {
+        index_lans(&r);
+        result = check_each(&r, err);
     }
-}
-
-/* Walks from `from` with everything up and notes for each gateway the one before it, when only one
- * can be (only then a failure there makes its way longer); NOBODY otherwise.  *goal: all reached.
- */
-static unsigned walk(struct graph *g, uint32_t from, uint32_t *before, word *goal)
-{
-    word *frontier = g->rows + g->words, *once = g->rows + 3 * g->words, *twice = once + g->words;
-    unsigned distance = 0;
-
-    memset(goal, 0, g->words * sizeof(word));
-    put(goal, from);
-    memcpy(frontier, goal, g->words * sizeof(word));
-    for (uint32_t i = 0; i < g->n; i++)
-        before[i] = NOBODY;
-    for (;; distance++) {
-        word any = 0;
-
-        memset(once, 0, 2 * g->words * sizeof(word));
-        for (size_t w = 0; w < g->words; w++) {
-            word on = distance ? frontier[w] & g->transit[w] : frontier[w];
-
-            for (; on; on &= on - 1) {
-                uint32_t t = (uint32_t)(w * WORD) + (uint32_t)__builtin_ctzll(on);
-                const word *r = row(g, t);
-
-                for (size_t i = 0; i < g->words; i++) {
-                    word new = r[i] & ~goal[i], first = new & ~once[i];
-
-                    twice[i] |= new &once[i];
-                    once[i] |= new;
-                    for (; first; first &= first - 1)
-                        before[i * WORD + (size_t)__builtin_ctzll(first)] = t;
-                }
-                g->work += g->words;
-            }
-        }
-        for (size_t i = 0; i < g->words; i++) {
-            any |= once[i];
-            goal[i] |= once[i];
-            frontier[i] = once[i];
-            for (word both = twice[i]; both; both &= both - 1)
-                before[i * WORD + (size_t)__builtin_ctzll(both)] = NOBODY;
-        }
-        if (!any)
-            return distance;
-    }
-}
-
-/* Whether both have a link to one and the same transit gateway. */
-static bool two_steps(struct graph *g, uint32_t x, uint32_t y)
-{
-    const word *rx = row(g, x), *ry = row(g, y);
-
-    for (size_t i = 0; i < g->words; i++) {
-        g->work++;
-        if (rx[i] & ry[i] & g->transit[i])
-            return true;
-    }
-    return false;
-}
-
-/* The bound as seen from one gateway. */
-static unsigned bound_from(struct graph *g, uint32_t from, uint32_t *before, bool *needed,
-                           bool *failed, word *goal)
-{
-    unsigned bound = walk(g, from, before, goal);
-
-    memset(failed, 0, g->n * sizeof(*failed));
-    memset(needed, 0, g->n * sizeof(*needed));
-    for (uint32_t y = 0; y < g->n; y++)
-        if (before[y] != NOBODY)
-            needed[before[y]] = true;
-    for (uint32_t y = 0; y < g->n && g->work < BUDGET; y++) {
-        uint32_t x = before[y];
-        unsigned distance;
-
-        if (x == NOBODY)
-            continue;
-        if (x == from && !needed[y] && two_steps(g, from, y)) {
-            /* Nobody else's way leads over this link: what a full mesh has almost only of. */
-            bound = bound > 2 ? bound : 2;
-            continue;
-        }
-        distance = furthest(g, from, x, y, goal);
-        bound = distance > bound ? distance : bound;
-        if (x == from || failed[x])
-            continue;
-        failed[x] = true;
-        distance = furthest(g, from, x, NOBODY, goal);
-        bound = distance > bound ? distance : bound;
-    }
-    return bound;
-}
-
-unsigned reach_path_bound(const struct network *net)
-{
-    unsigned bound = 1, transit = 0;
-    uint32_t *before;
-    struct graph g;
-    bool *failed, *needed;
-    word *goal;
-
-    for (size_t i = 0; i < net->mesh->n_gateways; i++)
-        transit += net->gateways[i].transit;
-    graph_init(&g, net);
-    before = xcalloc(g.n, sizeof(*before));
-    failed = xcalloc(g.n, sizeof(*failed));
-    needed = xcalloc(g.n, sizeof(*needed));
-    goal = xcalloc(g.words, sizeof(*goal));
-    for (uint32_t i = 0; i < g.n && g.work < BUDGET; i++) {
-        unsigned distance = bound_from(&g, i, before, needed, failed, goal);
-
-        bound = distance > bound ? distance : bound;
-    }
-    if (g.work >= BUDGET)
-        bound = transit + 1 > g.n - 1 ? g.n - 1 : transit + 1;
-    free(before);
-    free(failed);
-    free(needed);
-    free(goal);
-    graph_free(&g);
-    return bound;
+    reach_clear(&r);
+    return result;
 }

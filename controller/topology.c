@@ -9,6 +9,7 @@
 #include "controller/lock.h"
 #include "controller/network.h"
 #include "controller/pairs.h"
+#include "controller/path_bound.h"
 #include "controller/reach.h"
 
 #define TOPOLOGY "/p2pvpn-mesh:mesh/topology"
@@ -448,7 +449,7 @@ int topology_build(struct network *net, struct error_list *warnings, struct erro
         reach_check(net, err);
     }
     if (err->n == errors)
-        net->path_bound = reach_path_bound(net);
+        net->path_bound = path_bound(net, PATH_BOUND_BEST);
     free(numbers);
     free(b.by_number);
     free(b.members);

@@ -2,42 +2,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "controller/allocate.h"
 #include "controller/lock.h"
-#include "controller/topology.h"
-#include "tests/unit/build_mesh.h"
-#include "tests/unit/unit.h"
-
-static struct error_list warnings, err;
-
-static void teardown(void)
-{
-    error_clear(&warnings);
-    error_clear(&err);
-}
-
-/* Gateway i has number i + 1 unless the model says otherwise. */
-static struct network *network_of(const struct mesh *m)
-{
-    struct network *net = xcalloc(1, sizeof(*net));
-
-    net->mesh = m;
-    net->gateways = arena_alloc(&net->arena, m->n_gateways, sizeof(*net->gateways));
-    for (uint32_t i = 0; i < m->n_gateways; i++)
-        net->gateways[i].number = m->gateways[i].number ? m->gateways[i].number : i + 1;
-    return net;
-}
-
-static struct network *build(const struct mesh *m)
-{
-    struct network *net = network_of(m);
-    int r = topology_build(net, &warnings, &err);
-
-    if (r != 0)
-        error_print(&err, stderr);
-    ck_assert_int_eq(r, 0);
-    return net;
-}
+#include "tests/unit/build_network.h"
 
 static void refused(const struct mesh *m, const char *path, const char *message)
 {
@@ -373,85 +339,6 @@ START_TEST(nobody_in_a_segment)
 }
 END_TEST
 
-/* The bound against the definition: every link and every gateway taken out, every pair measured. */
-static unsigned distance(const struct network *net, uint32_t from, uint32_t to, uint32_t link,
-                         uint32_t gone)
-{
-    uint32_t n = (uint32_t)net->mesh->n_gateways, queue[64], head = 0, tail = 0;
-    unsigned far[64] = {0};
-
-    queue[tail++] = from;
-    while (head < tail) {
-        uint32_t g = queue[head++];
-
-        ck_assert_uint_lt(n, 64);
-        if (g == to)
-            return far[g];
-        if (g != from && !net->gateways[g].transit)
-            continue;
-        for (uint32_t i = 0; i < net->gateways[g].n_peers; i++) {
-            const struct network_peer *p = &net->peers[net->gateways[g].first_peer + i];
-
-            if (p->link == link || p->gateway == gone || p->gateway == from || far[p->gateway])
-                continue;
-            far[p->gateway] = far[g] + 1;
-            queue[tail++] = p->gateway;
-        }
-    }
-    return 0;
-}
-
-static unsigned bound_by_definition(const struct network *net)
-{
-    uint32_t n = (uint32_t)net->mesh->n_gateways;
-    unsigned bound = 1;
-
-    for (uint32_t from = 0; from < n; from++)
-        for (uint32_t to = 0; to < n; to++) {
-            if (from == to)
-                continue;
-            for (uint32_t l = 0; l <= net->n_links; l++) {
-                unsigned d = distance(net, from, to, l, UINT32_MAX);
-
-                bound = d > bound ? d : bound;
-            }
-            for (uint32_t gone = 0; gone < n; gone++) {
-                unsigned d =
-                    gone == from || gone == to ? 0 : distance(net, from, to, UINT32_MAX, gone);
-
-                bound = d > bound ? d : bound;
-            }
-        }
-    return bound;
-}
-
-START_TEST(path_bound_is_exact)
-{
-    uint32_t seed = 12345u + (uint32_t)_i * 7919u;
-    struct mesh *m = build_mesh(4 + (uint32_t)_i % 9, true, false);
-    uint32_t n = (uint32_t)m->n_gateways;
-    struct network *net;
-
-    /* A random connected graph: a random tree and some links more, most gateways giving transit. */
-    for (uint32_t a = 0; a < n; a++)
-        for (uint32_t b = a + 1; b < n && m->n_links < BUILD_MAX_LINKS; b++) {
-            seed = seed * 1664525u + 1013904223u;
-            if ((seed >> 16) % 100 < 25)
-                build_link(m, a, b);
-        }
-    for (uint32_t g = 0; g < n; g++) {
-        seed = seed * 1664525u + 1013904223u;
-        m->gateways[g].transit = (seed >> 16) % 100 < 75 ? TRI_YES : TRI_NO;
-    }
-    m->full_mesh = false;
-    net = network_of(m);
-    if (topology_build(net, &warnings, &err) == 0)
-        ck_assert_uint_eq(net->path_bound, bound_by_definition(net));
-    network_free(net);
-    build_free(m);
-}
-END_TEST
-
 START_TEST(link_ends)
 {
     struct mesh *m = build_mesh(4, true, true);
@@ -538,20 +425,6 @@ START_TEST(large)
 }
 END_TEST
 
-/* Beyond what can be computed, an estimate that is never too small. */
-START_TEST(very_long_ring)
-{
-    struct mesh *m = build_mesh(600, true, false);
-    struct network *net;
-
-    build_segment(m, SEGMENT_RING, NULL, NULL);
-    net = build(m);
-    ck_assert_uint_eq(net->path_bound, 599);
-    network_free(net);
-    build_free(m);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("topology");
@@ -574,10 +447,8 @@ int main(void)
     tcase_add_test(t, two_islands);
     tcase_add_test(t, gateways_that_share_a_lan);
     tcase_add_test(t, nobody_in_a_segment);
-    tcase_add_loop_test(t, path_bound_is_exact, 0, 60);
     tcase_add_test(t, link_ends);
     tcase_add_test(t, mtu_too_small_for_ipv6);
     tcase_add_test(t, large);
-    tcase_add_test(t, very_long_ring);
     return unit_run(s);
 }
