@@ -293,32 +293,46 @@ static void take(struct loop *l, struct bundle *b)
 }
 
 /* A watch on a folder that was exchanged stays with the old one: set them by path, again and again.
- * One that is there already costs nothing. */
-static void watch_folders(struct loop *l)
+ * One that is there already costs nothing, nor does one that cannot be set. */
+static void watch_folder(const struct loop *l, const char *path, const char *below)
 {
-    char path[PATH_MAX];
+    _cleanup_free_ char *whole = xasprintf("%s%s", path, below);
 
-    for (int up = 0; up < 3; up++) {
-        if (snprintf(path, sizeof(path), "%s%s", l->dir,
-                     up == 0   ? ""
-                     : up == 1 ? "/.."
-                               : "/../..") >= (int)sizeof(path))
-            return;
-        inotify_add_watch(l->inotify, path,
-                          IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
-    }
+    inotify_add_watch(l->inotify, whole,
+                      IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
+}
+
+/* The bundle is a folder, an archive or not there yet; any of its folders may be a link. */
+static void watch_folders(const struct loop *l)
+{
+    _cleanup_free_ char *copy = xstrdup(l->dir);
+    const char *parent = dirname(copy);
+
+    watch_folder(l, l->dir, "");
+    watch_folder(l, l->dir, "/..");
+    watch_folder(l, l->dir, "/../..");
+    watch_folder(l, parent, "");
+    watch_folder(l, parent, "/..");
+}
+
+/* What is replaced when there is a new bundle: bundle.json, or the archive.  False: nothing there.
+ */
+static bool look_at_file(const struct loop *l, struct stat *ret)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, l->dir);
+
+    return stat(l->dir, ret) == 0 && (!S_ISDIR(ret->st_mode) || stat(file, ret) == 0);
 }
 
 static void look_at_bundle(struct loop *l)
 {
-    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, l->dir);
     struct error_list err = ERROR_LIST_INIT;
     struct bundle *b = NULL;
     struct stat now, after;
 
     l->look_at = monotonic_ms() + LOOK_MS;
     watch_folders(l);
-    if (stat(file, &now) < 0) {
+    if (!look_at_file(l, &now)) {
         if (!l->dir_missing)
             log_say(LOG_LEVEL_WARNING, "%s: there is no bundle here (%s); %s", l->dir,
                     strerror(errno),
@@ -334,7 +348,7 @@ static void look_at_bundle(struct loop *l)
     if (state_install(l->settings, l->dir, &b, &err) == 0) {
         take(l, b);
         report(&l->told_bundle, &err);
-    } else if (stat(file, &after) < 0 || !same_file(&now, &after)) {
+    } else if (!look_at_file(l, &after) || !same_file(&now, &after)) {
         l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
     } else {
         error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",

@@ -2,11 +2,11 @@
 /*
  * Loop: `p2pvpn-agent run`: make it so, stay, watch, repair.
  *
- * Watched are the bundle's folder (inotify on it and on the two folders above, because a compile
- * exchanges whole trees, and a look at bundle.json every few seconds), the kernel's interfaces
- * (netlink), the OpenVPN processes (pidfds), FRR (a comparison every few seconds, at once when one
- * of its daemons was restarted) and the certificates.  Whatever changed, the answer is the same:
- * observe, plan, apply.  An agent with nothing to do sleeps.
+ * Watched are the bundle (inotify on its folder and on the two folders above, because a compile
+ * exchanges whole trees, and a look at bundle.json or the archive every few seconds), the kernel's
+ * interfaces (netlink), the OpenVPN processes (pidfds), FRR (a comparison every few seconds, at
+ * once when one of its daemons was restarted) and the certificates.  Whatever changed, the answer
+ * is the same: observe, plan, apply.  An agent with nothing to do sleeps.
  *
  * SIGHUP: look at everything now.  SIGTERM, SIGINT: leave; links and FRR go on.
  */
@@ -16,8 +16,8 @@
 #include "agent/settings.h"
 #include "common/error.h"
 
-/* Returns 0 after SIGTERM, or what kept it from starting.  `dir` may be missing or wrong: then the
- * bundle in force stays in force. */
+/* Returns 0 after SIGTERM, or what kept it from starting.  `dir`, a folder or an archive, may be
+ * missing or wrong: then the bundle in force stays in force. */
 int loop_run(const struct settings *s, const char *dir, struct error_list *err);
 
 #endif

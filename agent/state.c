@@ -127,33 +127,33 @@ static int sync_dir(const char *path, struct error_list *err)
 }
 
 /* path is relative_path_valid(): it cannot leave the folder. */
-static int copy_file(const struct settings *s, const char *from, const char *to, const char *path,
-                     size_t max, struct error_list *err)
+static int put_file(const struct settings *s, const char *to, const char *path,
+                    const struct buf *data, struct error_list *err)
 {
-    _cleanup_free_ char *source = xasprintf("%s/%s", from, path);
     _cleanup_free_ char *target = xasprintf("%s/%s", to, path);
     _cleanup_free_ char *parent_copy = xstrdup(target);
-    _cleanup_buf_ struct buf data = BUF_INIT;
-    int r = fs_read(source, max, &data, err);
+    const char *parent = dirname(parent_copy);
+    int r = own_dir(parent, 0, s->link_gid, 0750, err);
 
     if (r == 0)
-        r = own_dir(dirname(parent_copy), 0, s->link_gid, 0750, err);
-    return r < 0 ? r : write_file(target, &data, s->link_gid, err);
+        r = write_file(target, data, s->link_gid, err);
+    return r < 0 ? r : sync_dir(parent, err);
 }
 
-static int copy_bundle(const struct settings *s, const struct bundle *b, const char *from,
-                       const char *to, struct error_list *err)
+static int copy_bundle(const struct settings *s, const struct bundle_source *from, const char *to,
+                       struct error_list *err)
 {
+    const struct bundle *b = bundle_opened(from);
+    _cleanup_buf_ struct buf data = BUF_INIT;
     int r = own_dir(to, 0, s->link_gid, 0750, err);
 
     if (r == 0)
-        r = copy_file(s, from, to, BUNDLE_FILE, BUNDLE_MAX_BYTES, err);
+        r = put_file(s, to, BUNDLE_FILE, bundle_opened_text(from), err);
     for (size_t i = 0; r == 0 && i < b->n_files; i++) {
-        _cleanup_free_ char *path = xasprintf("%s/%s", to, b->files[i].path);
-
-        r = copy_file(s, from, to, b->files[i].path, (size_t)b->files[i].size, err);
+        buf_reset(&data);
+        r = bundle_read_file(from, &b->files[i], &data, err);
         if (r == 0)
-            r = sync_dir(dirname(path), err);
+            r = put_file(s, to, b->files[i].path, &data, err);
     }
     return r < 0 ? r : sync_dir(to, err);
 }
@@ -175,7 +175,7 @@ static int check_belongs(const struct bundle *old, const struct bundle *new, con
         return 0;
     return error_add(err, dir, 0, NULL,
                      "this bundle is for gateway '%s' of mesh '%s', but here runs gateway '%s' of "
-                     "mesh '%s': choose the right folder, or run 'p2pvpn-agent remove' first to "
+                     "mesh '%s': choose the right one, or run 'p2pvpn-agent remove' first to "
                      "give this gateway a new life",
                      new->gateway, new->mesh, old->gateway, old->mesh);
 }
@@ -192,7 +192,7 @@ static int check_enrolled(const struct settings *s, const struct bundle *new, co
         return 0;
     return error_add(err, dir, 0, NULL,
                      "this bundle is for gateway '%s', but the certificate in %s is for '%s': "
-                     "choose the right folder, or move the keys away and enroll this gateway as "
+                     "choose the right one, or move the keys away and enroll this gateway as "
                      "'%s'",
                      new->gateway, keys, name, new->gateway);
 }
@@ -221,17 +221,20 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
     _cleanup_free_ char *current = settings_current_dir(s);
     _cleanup_free_ char *stage = xasprintf("%s/stage", s->state_dir);
     struct error_list ignored = ERROR_LIST_INIT;
-    struct bundle *new = NULL, *old = NULL, *copy = NULL;
-    int r = bundle_load(dir, &new, err);
+    struct bundle_source *source = NULL;
+    struct bundle *old = NULL, *copy = NULL;
+    const struct bundle *new;
+    int r = bundle_open(dir, &source, err);
 
     if (r < 0)
         return r;
+    new = bundle_opened(source);
     /* A damaged copy is no reason to refuse a good bundle: it is replaced. */
     if (state_current(s, &old, &ignored) == 0) {
         r = check_belongs(old, new, dir, err);
         if (r == 0 && strcmp(old->revision, new->revision) == 0) {
             *ret = old;
-            bundle_free(new);
+            bundle_close(source);
             return 0;
         }
     }
@@ -241,7 +244,7 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
     if (r == 0)
         r = fs_remove_tree(stage, err);
     if (r == 0)
-        r = copy_bundle(s, new, dir, stage, err);
+        r = copy_bundle(s, source, stage, err);
     if (r == 0)
         r = bundle_load(stage, &copy, err);
     if (r == 0)
@@ -251,7 +254,7 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
     fs_remove_tree(stage, &ignored);
     error_clear(&ignored);
     bundle_free(old);
-    bundle_free(new);
+    bundle_close(source);
     if (r < 0) {
         bundle_free(copy);
         return r;

@@ -27,10 +27,10 @@ int state_lock(const struct settings *s, int *ret, struct error_list *err);
 int state_current(const struct settings *s, struct bundle **ret, struct error_list *err);
 
 /*
- * Makes the bundle in folder `dir` the one in force: copies it, verifies the copy, puts it in the
- * place of the old one.  The copy is not made when that bundle is in force already and intact; *ret
- * is set in any case of success.  -EINVAL: it is no valid bundle, or belongs to another gateway or
- * mesh than the one in force.
+ * Makes the bundle at `dir`, a folder or an archive, the one in force: copies it, verifies the
+ * copy, puts it in the place of the old one.  The copy is not made when that bundle is in force
+ * already and intact; *ret is set in any case of success.  -EINVAL: it is no valid bundle, or
+ * belongs to another gateway or mesh than the one in force.
  */
 int state_install(const struct settings *s, const char *dir, struct bundle **ret,
                   struct error_list *err);

@@ -301,7 +301,7 @@ int status_collect(const struct status_query *q, struct status **ret, struct err
     if (access(file, F_OK) < 0 && errno == ENOENT)
         r = error_add(err, NULL, 0, NULL,
                       "no bundle is in force on this gateway (there is no %s): run \"p2pvpn-agent "
-                      "apply DIR\", or start the service p2pvpn-agent",
+                      "apply BUNDLE\", or start the service p2pvpn-agent",
                       file);
     if (r == 0)
         r = bundle_load(q->bundle_dir, &s->bundle, err);

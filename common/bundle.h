@@ -23,6 +23,8 @@
 #define BUNDLE_MAX_BYTES (16u << 20)      /* of bundle.json: 5,000 links are 3 MB */
 #define BUNDLE_FILE_MAX_BYTES (64u << 20) /* of a file */
 #define BUNDLE_MAX_FILES 70000u           /* one a link, and a few */
+#define BUNDLE_ARCHIVE_ENDING ".tar"
+#define BUNDLE_ARCHIVE_MAX_BYTES (512u << 20)
 
 enum link_role { LINK_ROLE_SERVER, LINK_ROLE_CLIENT }; /* in the TLS handshake */
 
@@ -85,13 +87,27 @@ int bundle_parse(const char *data, size_t len, const char *file, struct bundle *
                  struct error_list *err);
 struct bundle *bundle_free(struct bundle *b); /* NULL ok; returns NULL */
 
-/* bundle_parse() of DIR/bundle.json, then every file in DIR against its size and SHA-256.  Follows
- * no symbolic link inside DIR.  -EINVAL: DIR holds no intact bundle. */
-int bundle_load(const char *dir, struct bundle **ret, struct error_list *err);
+/*
+ * A bundle on disk: a folder, or an archive (common/tar.h) with bundle.json first and then the
+ * files in its order, and nothing else.  What is at the path decides.
+ *
+ * bundle_open() checks everything: bundle_parse() of bundle.json, then every file against its size
+ * and SHA-256.  Inside a folder no symbolic link is followed; an archive is read whole.  -EINVAL:
+ * there is no intact bundle.
+ */
+struct bundle_source;
+int bundle_open(const char *path, struct bundle_source **ret, struct error_list *err);
+const struct bundle *bundle_opened(const struct bundle_source *s);
+const struct buf *bundle_opened_text(const struct bundle_source *s); /* of bundle.json */
 
-/* One file of the bundle, verified as it is read: what is appended to *ret is what the bundle
- * means, even if somebody changes the folder at the same time.  -EINVAL: it is not that file. */
-int bundle_read_file(const char *dir, const struct bundle_file *file, struct buf *ret,
+/* One file, which is one of bundle_opened()'s, verified as it is read: what is appended to *ret is
+ * what the bundle means, even if somebody changes the folder at the same time.  -EINVAL: it is not
+ * that file. */
+int bundle_read_file(const struct bundle_source *s, const struct bundle_file *file, struct buf *ret,
                      struct error_list *err);
+struct bundle_source *bundle_close(struct bundle_source *s); /* NULL ok; returns NULL */
+
+/* bundle_open() for those who only want to know what it says. */
+int bundle_load(const char *path, struct bundle **ret, struct error_list *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "common/bundle.h"
 #include "common/fs.h"
+#include "common/tar.h"
 #include "tests/unit/unit.h"
 
 #define GOLDEN "tests/fuzz/corpus/bundle/two-links.json"
@@ -390,11 +392,151 @@ START_TEST(folder_with_fifo)
 }
 END_TEST
 
+/* --- the archive ------------------------------------------------------------------------------ */
+
+static char *archive; /* path of it, in dir */
+static struct buf bytes;
+
+static void put_archive(void)
+{
+    ck_assert_int_eq(fs_write(archive, bytes.data, bytes.len, 0644, &err), 0);
+}
+
+static void archive_setup(void)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct sample s;
+
+    unit_folder(dir);
+    archive = xasprintf("%s/perth.tar", dir);
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    tar_add(&bytes, BUNDLE_FILE, text.data, text.len);
+    for (size_t i = 0; i < 3; i++)
+        tar_add(&bytes, s.files[i].path, s.files[i].path, s.files[i].size);
+    tar_end(&bytes);
+    put_archive();
+}
+
+static void archive_teardown(void)
+{
+    buf_free(&bytes);
+    free(archive);
+    folder_teardown();
+}
+
+static bool archive_loads(void)
+{
+    struct bundle *b = NULL;
+    int r;
+
+    error_clear(&err);
+    r = bundle_load(archive, &b, &err);
+    ck_assert(r == 0 || r == -EINVAL);
+    ck_assert_int_eq(r<0, err.n> 0);
+    bundle_free(b);
+    return r == 0;
+}
+
+START_TEST(archive_is_read)
+{
+    _cleanup_buf_ struct buf data = BUF_INIT;
+    struct bundle_source *source = NULL;
+    const struct bundle *b;
+
+    ck_assert_int_eq(bundle_open(archive, &source, &err), 0);
+    b = bundle_opened(source);
+    ck_assert_uint_eq(b->n_files, 3);
+    ck_assert_int_eq(strncmp(bundle_opened_text(source)->data, "{\n", 2), 0);
+    for (size_t i = 0; i < b->n_files; i++) {
+        buf_reset(&data);
+        ck_assert_int_eq(bundle_read_file(source, &b->files[i], &data, &err), 0);
+        ck_assert_str_eq(buf_cstr(&data), b->files[i].path);
+    }
+    bundle_close(source);
+}
+END_TEST
+
+START_TEST(no_archive_cut_short)
+{
+    size_t len = bytes.len;
+
+    for (bytes.len = 0; bytes.len < len; bytes.len += 7) {
+        put_archive();
+        ck_assert(!archive_loads());
+    }
+    bytes.len = len;
+    put_archive();
+    ck_assert(archive_loads());
+}
+END_TEST
+
+/* Contents included: they must fit the SHA-256. */
+START_TEST(no_archive_with_a_flipped_bit)
+{
+    int fd = open(archive, O_WRONLY | O_CLOEXEC);
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        char flipped = (char)(bytes.data[i] ^ 1 << i % 8);
+
+        ck_assert_int_eq(pwrite(fd, &flipped, 1, (off_t)i), 1);
+        ck_assert_msg(!archive_loads(), "byte %zu", i);
+        ck_assert_int_eq(pwrite(fd, &bytes.data[i], 1, (off_t)i), 1);
+    }
+    ck_assert(archive_loads());
+    close(fd);
+}
+END_TEST
+
+START_TEST(archive_with_other_files)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &text);
+    bytes.len -= TAR_END;
+    tar_add(&bytes, "more", "", 0);
+    tar_end(&bytes);
+    put_archive();
+    ck_assert(!archive_loads());
+    ck_assert(unit_says(&err, "more is in this archive and not in its bundle.json"));
+
+    buf_reset(&bytes);
+    tar_add(&bytes, s.files[0].path, s.files[0].path, s.files[0].size);
+    tar_add(&bytes, BUNDLE_FILE, text.data, text.len);
+    tar_end(&bytes);
+    put_archive();
+    ck_assert(!archive_loads());
+    ck_assert(unit_says(&err, "bundle.json is not where it should be"));
+
+    buf_reset(&bytes);
+    tar_add(&bytes, BUNDLE_FILE, text.data, text.len);
+    tar_add(&bytes, s.files[1].path, s.files[1].path, s.files[1].size);
+    tar_end(&bytes);
+    put_archive();
+    ck_assert(!archive_loads());
+    ck_assert(unit_says(&err, "frr/frr.conf is not where it should be"));
+}
+END_TEST
+
+START_TEST(neither_folder_nor_archive)
+{
+    ck_assert_int_eq(unlink(archive), 0);
+    ck_assert(!archive_loads());
+    ck_assert(unit_says(&err, "there is no bundle here"));
+    ck_assert_int_eq(mkfifo(archive, 0644), 0);
+    ck_assert(!archive_loads());
+    ck_assert(unit_says(&err, "neither"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("bundle");
     TCase *t = unit_case(s, "text", NULL, teardown);
     TCase *f = unit_case(s, "folder", folder_setup, folder_teardown);
+    TCase *a = unit_case(s, "archive", archive_setup, archive_teardown);
 
     tcase_add_test(t, text_is_the_golden_one);
     tcase_add_test(t, round_trip);
@@ -408,5 +550,10 @@ int main(void)
     tcase_add_test(f, folder_with_missing_file);
     tcase_add_test(f, folder_with_symbolic_links);
     tcase_add_test(f, folder_with_fifo);
+    tcase_add_test(a, archive_is_read);
+    tcase_add_test(a, no_archive_cut_short);
+    tcase_add_test(a, no_archive_with_a_flipped_bit);
+    tcase_add_test(a, archive_with_other_files);
+    tcase_add_test(a, neither_folder_nor_archive);
     return unit_run(s);
 }
