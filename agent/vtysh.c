@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/command.h"
+#include "common/command.h"
 #include "common/alloc.h"
 
 #define SHOW_TIMEOUT_MS 10000

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/command.h"
+#include "common/command.h"
 #include "common/alloc.h"
 #include "tests/unit/unit.h"
 

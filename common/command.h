@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Command: runs one program to its end and keeps what it printed.  The only place of the agent that
- * starts a program and waits for it (OpenVPN, which stays, is supervised elsewhere).
+ * Command: runs one program to its end and keeps what it printed.  The only place that starts a
+ * program and waits for it (OpenVPN, which stays, is supervised elsewhere).
  *
  * No shell: argv is passed as it is, argv[0] is an absolute path.  The program gets an environment
  * of our own (PATH, LC_ALL, HOME), no descriptor but 0, 1 and 2, default signals, its own process
- * group, and SIGKILL when the agent dies, so that nothing goes on acting behind a new agent's back.
+ * group, and SIGKILL when we die, so that nothing goes on acting behind a new agent's back.
  * Input comes from memory (an anonymous file): a program may open /proc/self/fd/0 as a private
  * file.
  *
@@ -13,8 +13,8 @@
  * whole group gets SIGKILL.  Output beyond the cap is read and dropped, so that a program that
  * prints without end stops at its time limit and not at a full pipe.
  */
-#ifndef P2PVPN_AGENT_COMMAND_H
-#define P2PVPN_AGENT_COMMAND_H
+#ifndef P2PVPN_COMMON_COMMAND_H
+#define P2PVPN_COMMON_COMMAND_H
 
 #include <stdbool.h>
 #include <stddef.h>
