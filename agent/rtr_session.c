@@ -32,7 +32,8 @@ enum {
 
 #define HEADER_LEN 8
 #define LONGEST_PREFIX 32 /* bytes of an IPv6 Prefix PDU */
-#define QUOTE_MAX 64      /* bytes of a bad PDU that are sent back */
+#define NOTIFY_LEN 12
+#define QUOTE_MAX 64 /* bytes of a bad PDU that are sent back */
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -159,9 +160,9 @@ static void fill(struct rtr_session *s)
             s->delta = rtr_delta_unref(s->delta);
         }
     }
-    if (s->notify && !answering(s) && !s->over && room_for(s, LONGEST_PREFIX)) {
+    if (s->notify && !answering(s) && !s->over && room_for(s, NOTIFY_LEN)) {
         s->notify = false;
-        put_header(s, SERIAL_NOTIFY, s->cache->session[s->version], 12);
+        put_header(s, SERIAL_NOTIFY, s->cache->session[s->version], NOTIFY_LEN);
         put32(s, s->cache->serial);
     }
 }

@@ -233,6 +233,25 @@ START_TEST(test_forgotten_serial)
 }
 END_TEST
 
+/* Changes that together are longer than the table are not kept. */
+START_TEST(test_history_is_bounded)
+{
+    size_t changes = 0;
+
+    rtr_cache_set(&cache, rtr_client_table(2000, 5000));
+    reset_query();
+    for (uint32_t i = 0; i < 10; i++)
+        rtr_cache_set(&cache, rtr_client_table(2000, i % 2 ? 5000 : 2));
+    for (size_t i = 0; i < cache.n_deltas; i++)
+        changes += cache.deltas[i]->changes.n;
+    ck_assert(cache.n_deltas > 0 && changes <= cache.pairs + 1000);
+    serial_query();
+    ck_assert_uint_eq(client.resets, 1);
+    rtr_cache_set(&cache, rtr_client_table(1, 2)); /* 3,000 are withdrawn */
+    ck_assert_uint_eq(cache.n_deltas, 0);
+}
+END_TEST
+
 START_TEST(test_unknown_session)
 {
     rtr_cache_set(&cache, TABLE("10.1.0.0/16 64512"));
@@ -499,6 +518,7 @@ int main(void)
     tcase_add_test(t, test_deltas_are_joined);
     tcase_add_test(t, test_another_table_with_the_same_pairs);
     tcase_add_test(t, test_forgotten_serial);
+    tcase_add_test(t, test_history_is_bounded);
     tcase_add_test(t, test_unknown_session);
     tcase_add_test(t, test_version_0);
     tcase_add_test(t, test_refused);
