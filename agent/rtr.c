@@ -12,18 +12,22 @@
 
 #include "agent/log.h"
 #include "agent/rtr_session.h"
+#include "agent/socket_owner.h"
 #include "agent/supervise.h"
 #include "common/alloc.h"
 
 #define ROUTERS_MAX 8
-#define FIRST_QUERY_MS 10000  /* from the connection to the first query */
-#define STALL_MS 30000        /* for a router that does not read, or sends half a PDU */
+#define GUESTS_MAX 4         /* of them: of ordinary users, so that these cannot keep bgpd out */
+#define GUEST_UID 1000       /* system accounts, as that of FRR, are below (Debian Policy, 9.2.2) */
+#define FIRST_QUERY_MS 10000 /* from the connection to the first query */
+#define STALL_MS 30000       /* for a router that does not read, or sends half a PDU */
 #define TURN_BYTES (1u << 20) /* written to one router in one rtr_run(): others wait, too */
 #define ACCEPT_PAUSE_MS 1000  /* when descriptors or memory run out */
 #define LOG_PAUSE_MS 10000    /* between two complaints about routers */
 
 struct router {
     int fd;
+    bool guest;      /* of an ordinary user, or of an unknown one */
     uint32_t events; /* what epoll watches */
     int64_t moved;   /* when it connected, or a byte was last read or written */
     struct rtr_session session;
@@ -144,10 +148,27 @@ static void on_router(struct rtr *r, struct router *c, uint32_t events)
     pump(r, c);
 }
 
+static bool is_guest(int fd)
+{
+    uid_t uid;
+
+    return socket_owner(fd, &uid) < 0 || uid >= GUEST_UID;
+}
+
+static bool has_seat(const struct rtr *r, bool guest)
+{
+    unsigned guests = 0;
+
+    for (unsigned i = 0; i < r->n_routers; i++)
+        guests += r->routers[i]->guest;
+    return r->n_routers < ROUTERS_MAX && !(guest && guests >= GUESTS_MAX);
+}
+
 static void on_listener(struct rtr *r)
 {
     struct epoll_event none = {.data.ptr = NULL};
     struct router *c;
+    bool guest;
     int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) {
@@ -157,13 +178,15 @@ static void on_listener(struct rtr *r)
         }
         return;
     }
-    if (r->n_routers == ROUTERS_MAX) {
+    guest = is_guest(fd);
+    if (!has_seat(r, guest)) {
         say(r, "is one too many and was refused; see with `ss -tnp` who holds the others");
         close(fd);
         return;
     }
     c = xcalloc(1, sizeof(*c));
     c->fd = fd;
+    c->guest = guest;
     c->moved = monotonic_ms();
     rtr_session_init(&c->session, &r->cache);
     r->routers[r->n_routers++] = c;

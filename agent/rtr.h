@@ -9,8 +9,8 @@
  *
  * It listens on 127.0.0.1 only, by default on port 323, which only root can open: so no
  * unprivileged user of the gateway can pretend to be the cache while the agent is away.  Any local
- * user may connect and read the table, and is treated as hostile: bounded in number, memory and
- * time (rtr_session.h).
+ * user may connect and read the table, and is treated as hostile: bounded in memory and time, and
+ * in number so that ordinary users cannot take the places of bgpd's.
  *
  * What bgpd does with it, as of FRR 8.4.4 (bgpd/bgp_rpki.c) and rtrlib 0.8.0:
  * - It connects when the `rpki` node of its configuration is left by `exit`, and after a failure,

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/rtr.h"
@@ -152,25 +154,57 @@ END_TEST
 
 START_TEST(test_one_too_many)
 {
+    int most = getuid() < 1000 ? 8 : 4; /* an ordinary user runs the tests */
     struct peer peers[9];
 
     rtr_set(rtr, rtr_client_table(10, 2));
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < most; i++) {
         peers[i] = connected(1);
         ask(&peers[i], true);
         until(is_complete(&peers[i], 1));
     }
-    peers[8] = connected(1);
-    until(!take(&peers[8]));
-    ck_assert_uint_eq(rtr_status(rtr).routers, 8);
+    peers[most] = connected(1);
+    until(!take(&peers[most]));
+    ck_assert_uint_eq(rtr_status(rtr).routers, most);
     gone(&peers[0]);
-    until(rtr_status(rtr).routers == 7);
-    gone(&peers[8]);
-    peers[8] = connected(1);
-    ask(&peers[8], true);
-    until(is_complete(&peers[8], 1));
-    for (int i = 1; i < 9; i++)
+    until(rtr_status(rtr).routers == (unsigned)most - 1);
+    gone(&peers[most]);
+    peers[most] = connected(1);
+    ask(&peers[most], true);
+    until(is_complete(&peers[most], 1));
+    for (int i = 1; i <= most; i++)
         gone(&peers[i]);
+}
+END_TEST
+
+/* An ordinary user who connects again and again leaves room for bgpd. */
+START_TEST(test_ordinary_user)
+{
+    struct peer p;
+    pid_t child;
+
+    if (getuid() != 0)
+        return; /* only root can become somebody else; the other cases run */
+    rtr_set(rtr, rtr_client_table(10, 2));
+    child = fork();
+    if (child == 0) {
+        if (setuid(65534) < 0)
+            _exit(1);
+        for (int i = 0; i < 20; i++)
+            connected(1);
+        for (;;)
+            pause();
+    }
+    until(rtr_status(rtr).routers == 4);
+    for (int i = 0; i < 50; i++)
+        turn();
+    ck_assert_uint_eq(rtr_status(rtr).routers, 4);
+    p = connected(1);
+    ask(&p, true);
+    until(is_complete(&p, 1));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    gone(&p);
 }
 END_TEST
 
@@ -267,6 +301,7 @@ int main(void)
     tcase_add_test(t, test_many_routers);
     tcase_add_test(t, test_loop_sleeps);
     tcase_add_test(t, test_one_too_many);
+    tcase_add_test(t, test_ordinary_user);
     tcase_add_test(t, test_never_asks);
     tcase_add_test(t, test_half_a_query);
     tcase_add_test(t, test_never_reads);
