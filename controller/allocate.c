@@ -127,6 +127,11 @@ static void take_number(struct allocator *al, uint32_t g, uint32_t number)
                       number, al->mesh->base_port, al->mesh->base_port + number, al->max_number);
     else if (other == NOBODY)
         al->owner[al->net->gateways[g].number = number] = g;
+    else if (al->kept[other] && al->kept[other]->number != number)
+        gateway_error(al, g, "number",
+                      "%" PRIu32 " is taken: %s: /p2pvpn-lock:lock/gateway[name='%s']/extra-number "
+                      "has it; choose another, or leave the leaf out",
+                      number, al->lock->file, al->mesh->gateways[other].name);
     else if (al->kept[other])
         gateway_error(al, g, "number",
                       "%" PRIu32 " is taken: %s: /p2pvpn-lock:lock/gateway[name='%s']/number has "
@@ -192,6 +197,17 @@ static bool number_is_free(const struct allocator *al, uint32_t number)
            given_to(al->router_ids, al->n_router_ids, ROUTER_ID_BASE + number) == NOBODY;
 }
 
+/* Those beyond what a smaller range of ports has are given up, like those that nobody needs. */
+static void keep_extra_numbers(struct allocator *al, uint32_t g)
+{
+    for (unsigned i = 0; al->kept[g] && i < NETWORK_MAX_TUNNELS - 1; i++) {
+        uint32_t number = al->kept[g]->extra[i];
+
+        if (number && number <= al->max_number && al->owner[number] == NOBODY)
+            al->owner[al->net->gateways[g].extra[i] = number] = g;
+    }
+}
+
 static void assign_numbers(struct allocator *al)
 {
     uint32_t next = 1, missing = 0;
@@ -199,6 +215,8 @@ static void assign_numbers(struct allocator *al)
     for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
         if (al->kept[g])
             take_number(al, g, al->kept[g]->number);
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
+        keep_extra_numbers(al, g);
     for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
         if (!al->kept[g] && al->mesh->gateways[g].number)
             take_number(al, g, al->mesh->gateways[g].number);
@@ -250,6 +268,44 @@ static void derive_router_id(struct allocator *al, uint32_t g)
                       "another number, or set 'router-id' here",
                       al->net->gateways[g].number, ipv4_text(id, text),
                       al->mesh->gateways[other].name);
+}
+
+/* A number for each further tunnel that a gateway has with any of its peers. */
+static void assign_extra_numbers(struct allocator *al)
+{
+    struct network *net = al->net;
+    uint8_t *tunnels = xcalloc(al->mesh->n_gateways, sizeof(*tunnels));
+    uint32_t next = 1, missing = 0;
+
+    for (size_t i = 0; i < net->n_links; i++) {
+        const struct network_link *l = &net->links[i];
+
+        tunnels[l->a] = l->tunnel > tunnels[l->a] ? l->tunnel : tunnels[l->a];
+        tunnels[l->b] = l->tunnel > tunnels[l->b] ? l->tunnel : tunnels[l->b];
+    }
+    for (uint32_t g = 0; g < al->mesh->n_gateways; g++)
+        for (unsigned i = 0; i < NETWORK_MAX_TUNNELS - 1; i++) {
+            uint32_t *extra = &net->gateways[g].extra[i];
+
+            if (i >= tunnels[g]) {
+                *extra = 0;
+                continue;
+            }
+            while (!*extra && next <= al->max_number && al->owner[next] != NOBODY)
+                next++;
+            if (!*extra && next > al->max_number)
+                missing++;
+            else if (!*extra)
+                al->owner[ *extra = next] = g;
+        }
+    if (missing)
+        error_add(
+            al->err, al->mesh->file, 0, ADDRESSING "/base-port",
+            "base-port %u leaves ports for %" PRIu32 " numbers, and %" PRIu32 " more are "
+            "needed: each gateway takes one, and one for each tunnel behind the first that it "
+            "has with a peer ('parallel'); lower base-port, or 'parallel'",
+            al->mesh->base_port, al->max_number, missing);
+    free(tunnels);
 }
 
 /* base-asn is for those that have no ASN yet; nobody shall believe that it moved the others. */
@@ -314,24 +370,46 @@ static uint32_t link_key(const struct network *net, const struct network_link *l
     return x < y ? pair_key(y, x) : pair_key(x, y);
 }
 
+/* Sorts in the order in which indexes are handed out: (higher number, tunnel, lower number).  So
+ * the tunnels of a gateway that comes are runs in the lock, as many as there are tunnels. */
+static void sort_links(struct pair *links, size_t n, const uint8_t *tunnels)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n && !any; i++)
+        any = tunnels[i] > 0;
+    pairs_sort_tunnels(links, n, any ? tunnels : NULL);
+}
+
+static uint64_t order(const struct pair *link, const uint8_t *tunnels)
+{
+    return (uint64_t)(link->key >> 16) << 32 | (uint32_t)tunnels[link->value] << 16 |
+           (link->key & 0xffff);
+}
+
 /* What the lock has for a link stays, override included; returns one more than the highest index.
- * `links`: by key; those that find nothing are moved to its front, *n_new of them. */
-static uint64_t keep_indexes(struct allocator *al, struct pair *links, size_t *n_new)
+ * `links`: in order; those that find nothing are moved to its front, *n_new of them. */
+static uint64_t keep_indexes(struct allocator *al, struct pair *links, const uint8_t *tunnels,
+                             size_t *n_new)
 {
     size_t n_old = al->lock ? al->lock->n_links : 0, at = 0;
     struct pair *old = xcalloc(n_old, sizeof(*old));
+    uint8_t *old_tunnels = xcalloc(n_old, sizeof(*old_tunnels));
     uint64_t end = 0;
 
     *n_new = 0;
-    for (uint32_t i = 0; i < n_old; i++)
+    for (uint32_t i = 0; i < n_old; i++) {
         old[i] = (struct pair){pair_key(al->lock->links[i].b, al->lock->links[i].a), i};
-    pairs_sort(old, n_old);
+        old_tunnels[i] = al->lock->links[i].tunnel;
+    }
+    sort_links(old, n_old, old_tunnels);
     for (size_t i = 0; i < al->net->n_links; i++) {
         struct network_link *link = &al->net->links[links[i].value];
+        uint64_t wanted = order(&links[i], tunnels);
 
-        while (at < n_old && old[at].key < links[i].key)
+        while (at < n_old && order(&old[at], old_tunnels) < wanted)
             at++;
-        if (at < n_old && old[at].key == links[i].key) {
+        if (at < n_old && order(&old[at], old_tunnels) == wanted) {
             const struct lock_link *record = &al->lock->links[old[at].value];
 
             link->index = record->index;
@@ -344,11 +422,19 @@ static uint64_t keep_indexes(struct allocator *al, struct pair *links, size_t *n
         }
     }
     free(old);
+    free(old_tunnels);
     return end;
 }
 
-/* A number in the lock belongs to the gateway that has it now only if that gateway kept it; a link
- * of one that left must not pass its index on. */
+/* The gateway that has a number now and had it in the lock; NOBODY: it left.  A link of one that
+ * left must not pass its index on. */
+static uint32_t still_has(const struct allocator *al, uint32_t number)
+{
+    uint32_t g = al->owner[number];
+
+    return g != NOBODY && al->kept[g] && al->kept[g]->number == number ? g : NOBODY;
+}
+
 static struct lock *without_the_gone(const struct allocator *al)
 {
     struct lock *lock = xcalloc(1, sizeof(*lock));
@@ -358,27 +444,45 @@ static struct lock *without_the_gone(const struct allocator *al)
     lock->link_prefixes = old->link_prefixes;
     lock->n_link_prefixes = old->n_link_prefixes;
     lock->links = arena_alloc(&lock->arena, old->n_links ? old->n_links : 1, sizeof(*lock->links));
-    for (size_t i = 0; i < old->n_links; i++) {
-        uint32_t a = al->owner[old->links[i].a], b = al->owner[old->links[i].b];
-
-        if (a != NOBODY && b != NOBODY && al->kept[a] && al->kept[b])
+    for (size_t i = 0; i < old->n_links; i++)
+        if (still_has(al, old->links[i].a) != NOBODY && still_has(al, old->links[i].b) != NOBODY)
             lock->links[lock->n_links++] = old->links[i];
-    }
     return lock;
+}
+
+/* What the topology keeps to: `lock` is without the gone. */
+static void remember(const struct allocator *al, const struct lock *lock)
+{
+    struct arena *arena = &al->net->arena;
+    struct network_past *past = arena_alloc(arena, 1, sizeof(*past));
+    bool *elected = arena_alloc(arena, al->mesh->n_gateways + 1, sizeof(*elected));
+
+    for (size_t g = 0; g < al->mesh->n_gateways; g++)
+        elected[g] = al->kept[g] && al->kept[g]->transit;
+    past->elected = elected;
+    past->links = arena_alloc(arena, lock->n_links + 1, sizeof(*past->links));
+    for (size_t i = 0; i < lock->n_links; i++)
+        if (lock->links[i].tunnel == 0)
+            past->links[past->n_links++] =
+                (struct network_pair){al->owner[lock->links[i].a], al->owner[lock->links[i].b]};
+    al->net->past = past;
 }
 
 static void assign_indexes(struct allocator *al)
 {
     struct network *net = al->net;
     struct pair *links = xcalloc(net->n_links, sizeof(*links));
+    uint8_t *tunnels = xcalloc(net->n_links, sizeof(*tunnels));
     uint64_t *used = xcalloc(net->n_links / 64 + 1, sizeof(*used)), kept;
     uint32_t next = 0;
     size_t n_new;
 
-    for (uint32_t i = 0; i < net->n_links; i++)
+    for (uint32_t i = 0; i < net->n_links; i++) {
         links[i] = (struct pair){link_key(net, &net->links[i]), i};
-    pairs_sort(links, net->n_links);
-    kept = keep_indexes(al, links, &n_new);
+        tunnels[i] = net->links[i].tunnel;
+    }
+    sort_links(links, net->n_links, tunnels);
+    kept = keep_indexes(al, links, tunnels, &n_new);
     pool_choose(net, al->lock, kept, al->err);
     pool_check_room(net, kept > net->n_links ? kept : net->n_links, al->err);
     for (size_t i = 0; i < net->n_links; i++)
@@ -390,6 +494,7 @@ static void assign_indexes(struct allocator *al)
         net->links[links[i].value].index = next++;
     }
     free(links);
+    free(tunnels);
     free(used);
 }
 
@@ -424,7 +529,9 @@ static struct lock *make_lock(const struct allocator *al)
             .asn = g->asn,
             .router_id = g->router_id,
             .generation = g->generation,
+            .transit = g->elected,
         };
+        memcpy(lock->gateways[i].extra, g->extra, sizeof(g->extra));
     }
 
     lock->links = arena_alloc(&lock->arena, n_links ? n_links : 1, sizeof(*lock->links));
@@ -436,7 +543,8 @@ static struct lock *make_lock(const struct allocator *al)
         const struct network_link *l = &net->links[order[i].value];
         uint32_t key = link_key(net, l);
 
-        lock->links[i] = (struct lock_link){.a = key & 0xffff, .b = key >> 16, .index = l->index};
+        lock->links[i] = (struct lock_link){
+            .a = key & 0xffff, .b = key >> 16, .index = l->index, .tunnel = l->tunnel};
         if (l->override) {
             lock->links[i].override = arena_alloc(&lock->arena, 1, sizeof(*l->override));
             *lock->links[i].override = *l->override;
@@ -471,9 +579,12 @@ int allocate_network(const struct mesh *mesh, const struct lock *lock, struct ne
     check_mesh_name(&al);
     assign_gateways(&al);
     warn_of_base_asn(&al, warnings);
+    if (err->n == errors && lock) {
+        al.lock = present = without_the_gone(&al);
+        remember(&al, present);
+    }
     if (err->n == errors && topology_build(net, warnings, err) == 0) {
-        if (lock)
-            al.lock = present = without_the_gone(&al);
+        assign_extra_numbers(&al);
         assign_indexes(&al);
         if (err->n == errors)
             override_check(net, lock ? lock->file : NULL, err);

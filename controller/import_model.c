@@ -270,8 +270,13 @@ static void write_lock(struct import *in, struct prefix *pool, struct buf *ret)
     lock.n_gateways = in->n_gateways;
     lock.gateways = arena_alloc(&lock.arena, in->n_gateways, sizeof(*lock.gateways));
     for (uint32_t i = 0; i < in->n_gateways; i++)
-        lock.gateways[i] = (struct lock_gateway){name_of(in, i), i + 1, BASE_ASN + i + 1,
-                                                 ROUTER_ID_BASE + i + 1, 1};
+        lock.gateways[i] = (struct lock_gateway){
+            .name = name_of(in, i),
+            .number = i + 1,
+            .asn = BASE_ASN + i + 1,
+            .router_id = ROUTER_ID_BASE + i + 1,
+            .generation = 1,
+        };
     for (size_t i = 0; i < in->n_pairs; i++)
         order[i] = &in->pairs[i];
     qsort(order, in->n_pairs, sizeof(*order), compare_by_b);

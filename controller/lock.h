@@ -8,11 +8,17 @@
  * A record of links is a run: {index i, a, b, count n} stands for (a,b) -> i, (a+1,b) -> i+1 ...
  * (a+n-1,b) -> i+n-1.  Runs go over the lower number because indexes are handed out in the order
  * (b, a): a mesh that grows gateway by gateway then has the same records as one compiled at once,
- * one a gateway, and adding a gateway adds two lines to the file.
+ * one a gateway, and adding a gateway adds two lines to the file.  A run is of one tunnel: a record
+ * with tunnel t is of the t-th tunnels of its pairs, counted from 1 as in an interface's name.
+ *
+ * Hub-and-spoke has hardly any runs, so a large lock has hundreds of thousands of records: the text
+ * that lock_format() writes is read back by a reader of its own, everything else by a JSON parser
+ * that says what is wrong.
  */
 #ifndef P2PVPN_CONTROLLER_LOCK_H
 #define P2PVPN_CONTROLLER_LOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,11 +34,14 @@
 struct lock_gateway {
     const char *name;
     uint32_t number, asn, router_id, generation; /* router_id in host order */
+    uint32_t extra[NETWORK_MAX_TUNNELS - 1]; /* numbers for further tunnels; 0: none, at the end */
+    bool transit;                            /* elected to give transit (topology.h) */
 };
 
 struct lock_link {
     uint32_t a, b; /* gateway numbers, a < b: the lower one gets the even address */
     uint32_t index;
+    uint8_t tunnel;                 /* 0 for the first */
     struct link_override *override; /* NULL: none; address_a and port_a belong to a */
 };
 

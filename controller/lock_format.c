@@ -11,9 +11,33 @@ static uint32_t run_length(const struct lock *lock, size_t first)
     uint32_t n = 1;
 
     while (!l->override && first + n < lock->n_links && !l[n].override && l[n].b == l->b &&
-           l[n].a == l->a + n && l[n].index == l->index + n)
+           l[n].tunnel == l->tunnel && l[n].a == l->a + n && l[n].index == l->index + n)
         n++;
     return n;
+}
+
+static void add_number(struct buf *b, const char *before, uint32_t number)
+{
+    buf_str(b, before);
+    buf_number(b, number);
+}
+
+static void format_gateway(const struct lock_gateway *g, struct buf *ret)
+{
+    buf_str(ret, "      {\"name\": \"");
+    buf_str(ret, g->name);
+    add_number(ret, "\", \"number\": ", g->number);
+    add_number(ret, ", \"asn\": ", g->asn);
+    add_number(ret, ", \"router-id\": \"", g->router_id >> 24);
+    add_number(ret, ".", g->router_id >> 16 & 0xff);
+    add_number(ret, ".", g->router_id >> 8 & 0xff);
+    add_number(ret, ".", g->router_id & 0xff);
+    add_number(ret, "\", \"generation\": ", g->generation);
+    for (unsigned i = 0; i < NETWORK_MAX_TUNNELS - 1 && g->extra[i]; i++)
+        add_number(ret, i ? ", " : ", \"extra-number\": [", g->extra[i]);
+    if (g->extra[0])
+        buf_char(ret, ']');
+    buf_str(ret, g->transit ? ", \"transit\": true}" : "}");
 }
 
 static void format_link(const struct lock_link *l, uint32_t count, struct buf *ret)
@@ -21,10 +45,13 @@ static void format_link(const struct lock_link *l, uint32_t count, struct buf *r
     const struct link_override *o = l->override;
     char text[PREFIX_TEXT_MAX];
 
-    buf_printf(ret, "      {\"index\": %" PRIu32 ", \"a\": %" PRIu32 ", \"b\": %" PRIu32, l->index,
-               l->a, l->b);
+    add_number(ret, "      {\"index\": ", l->index);
+    add_number(ret, ", \"a\": ", l->a);
+    add_number(ret, ", \"b\": ", l->b);
+    if (l->tunnel)
+        add_number(ret, ", \"tunnel\": ", l->tunnel + 1u);
     if (count > 1)
-        buf_printf(ret, ", \"count\": %" PRIu32, count);
+        add_number(ret, ", \"count\": ", count);
     if (o && o->address_a.family) {
         buf_printf(ret, ", \"address-a\": \"%s\"", prefix_format_address(&o->address_a, text));
         buf_printf(ret, ", \"address-b\": \"%s\"", prefix_format_address(&o->address_b, text));
@@ -48,14 +75,8 @@ void lock_format(const struct lock *lock, struct buf *ret)
     if (lock->n_link_prefixes)
         buf_str(ret, "\n    ]");
     for (size_t i = 0; i < lock->n_gateways; i++) {
-        const struct lock_gateway *g = &lock->gateways[i];
-
-        buf_printf(ret,
-                   "%s      {\"name\": \"%s\", \"number\": %" PRIu32 ", \"asn\": %" PRIu32
-                   ", \"router-id\": \"%u.%u.%u.%u\", \"generation\": %" PRIu32 "}",
-                   i ? ",\n" : ",\n    \"gateway\": [\n", g->name, g->number, g->asn,
-                   g->router_id >> 24, g->router_id >> 16 & 0xff, g->router_id >> 8 & 0xff,
-                   g->router_id & 0xff, g->generation);
+        buf_str(ret, i ? ",\n" : ",\n    \"gateway\": [\n");
+        format_gateway(&lock->gateways[i], ret);
     }
     if (lock->n_gateways)
         buf_str(ret, "\n    ]");

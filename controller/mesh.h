@@ -65,12 +65,14 @@ struct mesh_segment {
     size_t n_groups, n_hub_groups;
     uint32_t hubs_per_spoke;  /* 0: all */
     uint32_t transit_members; /* 0: the default, all up to 16 members, else 4 */
+    uint32_t parallel;        /* tunnels of a pair; 0: the default, 1 */
     uint32_t line;
 };
 
 struct mesh_link {
     uint32_t a, b; /* gateway indexes, a < b */
     struct mesh_settings settings;
+    uint32_t parallel; /* tunnels; 0: as the segments say that make the link, else 1 */
     uint32_t line;
 };
 

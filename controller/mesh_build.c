@@ -275,6 +275,7 @@ static void build_segments(struct build *b, const struct document_node *topology
         s->hub_groups = names(b, node, "hub-group", &s->n_hub_groups);
         s->hubs_per_spoke = number(node, "hubs-per-spoke");
         s->transit_members = number(node, "transit-members");
+        s->parallel = number(node, "parallel");
     }
 }
 
@@ -313,6 +314,7 @@ static void build_links(struct build *b, const struct document_node *topology)
         list[m->n_links++] = (struct link_place){.link = {.a = x < y ? x : y,
                                                           .b = x < y ? y : x,
                                                           .settings = settings(nodes[i]),
+                                                          .parallel = number(nodes[i], "parallel"),
                                                           .line = nodes[i]->line},
                                                  .node = nodes[i]};
     }

@@ -101,6 +101,12 @@ static bool families_differ(const struct mesh *mesh, uint32_t a, uint32_t b)
     return x != FAMILY_NONE && y != FAMILY_NONE && x != y;
 }
 
+/* What base-port is raised by at the peers of a gateway, for one of their tunnels to it. */
+static uint32_t port_number(const struct network_gateway *g, unsigned tunnel)
+{
+    return tunnel ? g->extra[tunnel - 1] : g->number;
+}
+
 void network_link_end(const struct network *net, uint32_t self, const struct network_peer *peer,
                       struct link_end *ret)
 {
@@ -127,8 +133,9 @@ void network_link_end(const struct network *net, uint32_t self, const struct net
         ret->peer_address[f] = host(ret->address[f]);
         (low ? &ret->peer_address : &ret->address)[0][f].addr[f ? 15 : 3] |= 1;
     }
-    ret->local_port = (uint16_t)(mesh->base_port + other);
-    remote_port = (uint16_t)(mesh->base_port + number);
+    ret->local_port =
+        (uint16_t)(mesh->base_port + port_number(&net->gateways[peer->gateway], link->tunnel));
+    remote_port = (uint16_t)(mesh->base_port + port_number(&net->gateways[self], link->tunnel));
     if (o && o->address_a.family && mesh->has_ipv4) {
         ret->address[0] = host(low ? o->address_a : o->address_b);
         ret->peer_address[0] = host(low ? o->address_b : o->address_a);

@@ -16,6 +16,7 @@
 #include "controller/mesh.h"
 
 #define NETWORK_MAX_POOL 8        /* link prefixes of one family */
+#define NETWORK_MAX_TUNNELS 8     /* between one pair; the model's `parallel` */
 #define GATEWAY_MAX_NUMBER 65535u /* base-port + number must be a port as well */
 
 /* A link that an imported deployment brought along: its own addresses and ports instead of ours.
@@ -25,8 +26,10 @@ struct link_override {
     uint16_t port_a, port_b;            /* local UDP ports; 0: derived */
 };
 
+/* One tunnel; the tunnels of a pair stand side by side. */
 struct network_link {
     uint32_t a, b;                        /* gateway indexes, a < b */
+    uint8_t tunnel;                       /* 0 for the first */
     uint32_t index;                       /* in the link pool */
     uint32_t settings;                    /* 1 + index into mesh->links, 0: none of its own */
     const struct link_override *override; /* NULL for almost every link */
@@ -34,10 +37,13 @@ struct network_link {
 
 struct network_gateway {
     uint32_t number, asn;
-    uint32_t router_id;           /* host order */
-    uint32_t generation;          /* of the certificate name, from 1 */
-    bool transit;                 /* may carry other LANs' traffic */
-    uint32_t first_peer, n_peers; /* into peers[], ordered by the peer's number */
+    uint32_t
+        extra[NETWORK_MAX_TUNNELS - 1]; /* numbers for the ports of its further tunnels; 0: none */
+    uint32_t router_id;                 /* host order */
+    uint32_t generation;                /* of the certificate name, from 1 */
+    bool transit;                       /* may carry other LANs' traffic */
+    bool elected;                       /* it does because a large full mesh needs somebody to */
+    uint32_t first_peer, n_peers; /* into peers[], ordered by the peer's number, then the tunnel */
 };
 
 struct network_peer {
@@ -45,10 +51,20 @@ struct network_peer {
     uint32_t link;    /* into links[] */
 };
 
+/* What the mesh was before, as far as the topology keeps to it: of the gateways that stayed. */
+struct network_past {
+    const bool *elected; /* by gateway: as in struct network_gateway */
+    struct network_pair {
+        uint32_t a, b; /* gateway indexes */
+    } * links;
+    size_t n_links;
+};
+
 struct network {
     const struct mesh *mesh;
+    const struct network_past *past;  /* NULL: a new mesh; only topology_build() reads it */
     struct network_gateway *gateways; /* mesh->n_gateways of them */
-    struct network_link *links;       /* by a, b */
+    struct network_link *links;       /* by a, b, tunnel */
     size_t n_links;
     struct network_peer *peers;              /* 2 * n_links */
     struct prefix pool[2][NETWORK_MAX_POOL]; /* link prefixes in use: [0] IPv4, [1] IPv6 */

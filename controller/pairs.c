@@ -41,3 +41,23 @@ void pairs_sort(struct pair *pairs, size_t n)
     }
     free(other);
 }
+
+void pairs_sort_tunnels(struct pair *pairs, size_t n, const uint8_t *tunnels)
+{
+    struct pair *sorted, *order;
+
+    pairs_sort(pairs, n);
+    if (!tunnels)
+        return;
+    /* By (high, low) so far; sorting by (high, tunnel) leaves the order of the low ones. */
+    sorted = xcalloc(n, sizeof(*sorted));
+    order = xcalloc(n, sizeof(*order));
+    memcpy(sorted, pairs, n * sizeof(*sorted));
+    for (uint32_t i = 0; i < n; i++)
+        order[i] = (struct pair){(pairs[i].key >> 16) << 3 | tunnels[pairs[i].value], i};
+    pairs_sort(order, n);
+    for (size_t i = 0; i < n; i++)
+        pairs[i] = sorted[order[i].value];
+    free(sorted);
+    free(order);
+}

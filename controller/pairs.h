@@ -24,4 +24,7 @@ static inline uint32_t pair_key(uint32_t high, uint32_t low)
 /* By key; equal keys keep their order. */
 void pairs_sort(struct pair *pairs, size_t n);
 
+/* By (high, tunnel, low) of the keys and the tunnels of their values; NULL: all are the first. */
+void pairs_sort_tunnels(struct pair *pairs, size_t n, const uint8_t *tunnels);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/hubs.h"
 #include "controller/lock.h"
 #include "controller/network.h"
 #include "controller/pairs.h"
@@ -17,12 +18,19 @@
 #define TRANSIT_MEMBERS 4
 #define SMALLEST_UNDERLAY (1280 + 72) /* what IPv6 needs, plus the largest overhead */
 
+/* The neighbors of every gateway in some list of pairs; `first` by gateway, one more. */
+struct neighbors {
+    uint32_t *first, *list;
+};
+
 struct builder {
     struct network *net;
     const struct mesh *mesh;
     struct error_list *warnings, *err;
-    uint32_t *by_number; /* every gateway, by number */
-    struct pair *pairs;  /* key: gateway indexes, the lower first */
+    uint32_t *by_number;           /* every gateway, by number */
+    struct neighbors past, pinned; /* from the lock, and from single links; made on demand */
+    uint32_t parallel;             /* of the segment at hand */
+    struct pair *pairs; /* value: how many tunnels; key: gateway indexes, the lower first */
     size_t n, cap;
     uint32_t *members, *hubs; /* of the segment at hand, by number */
     size_t n_members, n_hubs;
@@ -54,7 +62,7 @@ static void add_pair(struct builder *b, uint32_t x, uint32_t y)
         b->cap = b->cap ? b->cap * 2 : 1024;
         b->pairs = xreallocarray(b->pairs, b->cap, sizeof(*b->pairs));
     }
-    b->pairs[b->n++].key = x < y ? pair_key(x, y) : pair_key(y, x);
+    b->pairs[b->n++] = (struct pair){x < y ? pair_key(x, y) : pair_key(y, x), b->parallel};
 }
 
 bool topology_in_groups(const struct mesh_gateway *g, const char *const *groups, size_t n)
@@ -90,7 +98,7 @@ static void choose_members(struct builder *b, const struct mesh_segment *s)
 /* False: more links than can be kept. */
 static bool add_full_mesh(struct builder *b, const uint32_t *members, size_t n, const char *path)
 {
-    uint64_t links = n ? (uint64_t)n * (n - 1) / 2 : 0;
+    uint64_t links = n ? (uint64_t)n * (n - 1) / 2 * b->parallel : 0;
 
     if (b->n + links > LOCK_MAX_LINKS) {
         error_add(b->err, b->mesh->file, 0, path,
@@ -105,62 +113,133 @@ static bool add_full_mesh(struct builder *b, const uint32_t *members, size_t n, 
     return true;
 }
 
-/* FNV-1a over both names, mixed so that every bit counts: which hubs a spoke prefers depends on
- * nothing but the names, so a new hub takes over its share and moves nobody else (rendezvous
- * hashing). */
-static uint64_t rendezvous(const char *spoke, const char *hub)
+static void neighbors_count(struct neighbors *n, uint32_t a, uint32_t b)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-    for (const char *p = spoke; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    h = (h ^ '/') * UINT64_C(0x100000001b3);
-    for (const char *p = hub; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-    return h ^ h >> 31;
+    n->first[a + 1]++;
+    n->first[b + 1]++;
 }
 
-struct choice {
-    uint64_t score;
-    uint32_t hub;
-};
-
-static int compare_choices(const void *pa, const void *pb)
+static void neighbors_begin(struct neighbors *n, size_t n_gateways)
 {
-    const struct choice *a = pa, *b = pb;
+    for (size_t g = 0; g < n_gateways; g++)
+        n->first[g + 1] += n->first[g];
+    n->list = xcalloc(n->first[n_gateways], sizeof(*n->list));
+    memmove(n->first + 1, n->first, n_gateways * sizeof(*n->first));
+}
 
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return a->hub < b->hub ? -1 : a->hub > b->hub;
+/* Moves first[g + 1] from where the list of g begins to where it ends. */
+static void neighbors_add(struct neighbors *n, uint32_t a, uint32_t b)
+{
+    n->list[n->first[a + 1]++] = b;
+    n->list[n->first[b + 1]++] = a;
+}
+
+static void find_neighbors(struct builder *b)
+{
+    const struct mesh *mesh = b->mesh;
+    const struct network_past *past = b->net->past;
+    size_t n_past = past ? past->n_links : 0;
+
+    if (b->past.first)
+        return;
+    b->past.first = xcalloc(mesh->n_gateways + 1, sizeof(*b->past.first));
+    b->pinned.first = xcalloc(mesh->n_gateways + 1, sizeof(*b->pinned.first));
+    for (size_t i = 0; i < n_past; i++)
+        neighbors_count(&b->past, past->links[i].a, past->links[i].b);
+    for (size_t i = 0; i < mesh->n_links; i++)
+        neighbors_count(&b->pinned, mesh->links[i].a, mesh->links[i].b);
+    neighbors_begin(&b->past, mesh->n_gateways);
+    neighbors_begin(&b->pinned, mesh->n_gateways);
+    for (size_t i = 0; i < n_past; i++)
+        neighbors_add(&b->past, past->links[i].a, past->links[i].b);
+    for (size_t i = 0; i < mesh->n_links; i++)
+        neighbors_add(&b->pinned, mesh->links[i].a, mesh->links[i].b);
+}
+
+/* The hubs among the neighbors of a spoke, each once. */
+static void add_hub_links(const struct neighbors *n, uint32_t spoke, bool pinned,
+                          const uint32_t *hub_index, uint32_t *stamps, uint32_t stamp,
+                          struct hubs_link *links, uint32_t *n_links)
+{
+    for (uint32_t i = n->first[spoke]; i < n->first[spoke + 1]; i++) {
+        uint32_t hub = hub_index[n->list[i]];
+
+        if (hub == HUBS_NONE || stamps[hub] == stamp)
+            continue;
+        stamps[hub] = stamp;
+        links[(*n_links)++] = (struct hubs_link){hub, pinned};
+    }
+}
+
+/* A few hubs for each spoke: see hubs.h. */
+static void share_hubs(struct builder *b, uint32_t per_spoke)
+{
+    const struct mesh_gateway *gateways = b->mesh->gateways;
+    uint32_t *hub_index = xmalloc(b->mesh->n_gateways * sizeof(*hub_index)), n_links = 0;
+    uint32_t *stamps = xcalloc(b->n_hubs, sizeof(*stamps)), *chosen;
+    struct hubs_hub *hubs = xcalloc(b->n_hubs, sizeof(*hubs));
+    struct hubs_spoke *spokes = xcalloc(b->n_members, sizeof(*spokes));
+    struct hubs_link *links;
+    struct hubs in = {
+        .hubs = hubs,
+        .n_hubs = (uint32_t)b->n_hubs,
+        .spokes = spokes,
+        .n_spokes = (uint32_t)b->n_members,
+        .per_spoke = per_spoke,
+    };
+
+    find_neighbors(b);
+    memset(hub_index, 0xff, b->mesh->n_gateways * sizeof(*hub_index));
+    for (uint32_t i = 0; i < b->n_hubs; i++) {
+        const struct mesh_gateway *g = &gateways[b->hubs[i]];
+
+        hub_index[b->hubs[i]] = i;
+        hubs[i] = (struct hubs_hub){hubs_hash(g->name), g->endpoint};
+    }
+    for (uint32_t i = 0; i < b->n_members; i++) {
+        uint32_t g = b->members[i];
+
+        n_links += b->past.first[g + 1] - b->past.first[g];
+        n_links += b->pinned.first[g + 1] - b->pinned.first[g];
+    }
+    links = xcalloc(n_links, sizeof(*links));
+    n_links = 0;
+    for (uint32_t i = 0; i < b->n_members; i++) {
+        uint32_t g = b->members[i], first = n_links;
+
+        add_hub_links(&b->pinned, g, true, hub_index, stamps, i + 1, links, &n_links);
+        add_hub_links(&b->past, g, false, hub_index, stamps, i + 1, links, &n_links);
+        spokes[i] = (struct hubs_spoke){hubs_hash(gateways[g].name), gateways[g].endpoint, first,
+                                        n_links - first};
+    }
+    in.links = links;
+    chosen = xcalloc((size_t)in.n_spokes * per_spoke, sizeof(*chosen));
+    hubs_assign(&in, chosen);
+    for (uint32_t i = 0; i < in.n_spokes; i++) {
+        const uint32_t *own = chosen + (size_t)i * per_spoke;
+
+        for (uint32_t k = 0; k < per_spoke && own[k] != HUBS_NONE; k++)
+            add_pair(b, b->members[i], b->hubs[own[k]]);
+        if (own[0] == HUBS_NONE && spokes[i].n == 0)
+            add_pair(b, b->members[i], b->hubs[0]); /* counted as a pair that has no link */
+    }
+    free(chosen);
+    free(links);
+    free(spokes);
+    free(hubs);
+    free(stamps);
+    free(hub_index);
 }
 
 static void add_spokes(struct builder *b, const struct mesh_segment *s)
 {
-    struct choice *choices = xcalloc(b->n_hubs, sizeof(*choices));
-
-    for (size_t i = 0; i < b->n_members; i++) {
-        uint32_t spoke = b->members[i];
-        size_t n = 0;
-
-        for (size_t k = 0; k < b->n_hubs; k++) {
-            uint32_t hub = b->hubs[k];
-
-            if (!s->hubs_per_spoke)
-                add_pair(b, spoke, hub);
-            else if (can_link(b->mesh, spoke, hub))
-                choices[n++] = (struct choice){
-                    rendezvous(b->mesh->gateways[spoke].name, b->mesh->gateways[hub].name), hub};
-        }
-        if (n)
-            qsort(choices, n, sizeof(*choices), compare_choices);
-        for (size_t k = 0; k < n && k < s->hubs_per_spoke; k++)
-            add_pair(b, spoke, choices[k].hub);
-        if (n == 0 && s->hubs_per_spoke)
-            add_pair(b, spoke, b->hubs[0]); /* counted as a pair that has no link */
+    if (s->hubs_per_spoke && s->hubs_per_spoke < b->n_hubs) {
+        share_hubs(b, s->hubs_per_spoke);
+        return;
     }
-    free(choices);
+    for (size_t i = 0; i < b->n_members; i++)
+        for (size_t k = 0; k < b->n_hubs; k++)
+            add_pair(b, b->members[i], b->hubs[k]);
 }
 
 /* By number: a new member comes between the last and the first, and only that link moves. */
@@ -179,10 +258,12 @@ static void give_transit(struct builder *b, const uint32_t *members, size_t n)
             b->net->gateways[members[i]].transit = true;
 }
 
-/* A few members of a large full mesh: those the model names count, the rest are the lowest numbers
- * that can be called, because those have a link to everybody. */
+/* A few members of a large full mesh: those the model names count; then those that were elected
+ * before, so that a low number which is handed out again moves nothing; then the lowest numbers.
+ * All of them can be called, because such a gateway has a link to everybody. */
 static void elect_transit(struct builder *b, uint32_t wanted)
 {
+    const bool *before = b->net->past ? b->net->past->elected : NULL;
     size_t n = 0;
 
     if (!wanted)
@@ -193,14 +274,17 @@ static void elect_transit(struct builder *b, uint32_t wanted)
     }
     for (size_t i = 0; i < b->n_members; i++)
         n += b->mesh->gateways[b->members[i]].transit == TRI_YES;
-    for (size_t i = 0; i < b->n_members && n < wanted; i++) {
-        const struct mesh_gateway *g = &b->mesh->gateways[b->members[i]];
+    for (unsigned pass = before ? 0 : 1; pass < 2; pass++)
+        for (size_t i = 0; i < b->n_members && n < wanted; i++) {
+            const struct mesh_gateway *g = &b->mesh->gateways[b->members[i]];
+            struct network_gateway *out = &b->net->gateways[b->members[i]];
 
-        if (g->transit == TRI_UNSET && g->endpoint) {
-            b->net->gateways[b->members[i]].transit = true;
+            if (g->transit != TRI_UNSET || !g->endpoint ||
+                (before && before[b->members[i]] != (pass == 0)))
+                continue;
+            out->transit = out->elected = true;
             n++;
         }
-    }
 }
 
 static void warn_skipped(struct builder *b, const char *path)
@@ -223,6 +307,7 @@ static void add_segment(struct builder *b, const struct mesh_segment *s)
     _cleanup_free_ char *path = xasprintf(TOPOLOGY "/segment[name='%s']", s->name);
 
     choose_members(b, s);
+    b->parallel = s->parallel ? s->parallel : 1;
     if (s->kind == SEGMENT_HUB_AND_SPOKE && b->n_hubs == 0) {
         error_add(b->err, b->mesh->file, 0, path,
                   "no gateway is in a hub-group of this segment; set hub-group, and group at the "
@@ -262,6 +347,7 @@ static void add_segment(struct builder *b, const struct mesh_segment *s)
 
 static void add_single_links(struct builder *b)
 {
+    b->parallel = 1;
     for (size_t i = 0; i < b->mesh->n_links; i++) {
         const struct mesh_link *l = &b->mesh->links[i];
 
@@ -279,27 +365,54 @@ static void add_single_links(struct builder *b)
     b->skipped = 0;
 }
 
+/* The tunnels of a pair: what a person wrote for the link, else the most that a segment wants. */
+static uint32_t tunnels_of(const struct builder *b, const struct pair *pair, uint32_t own)
+{
+    return own && b->mesh->links[own - 1].parallel ? b->mesh->links[own - 1].parallel : pair->value;
+}
+
+/* 1 + index of the link of a pair that a person wrote, 0: there is none.  The keys ascend from call
+ * to call; *at is where the last one was found. */
+static uint32_t own_link(const struct mesh *mesh, uint32_t key, size_t *at)
+{
+    while (*at < mesh->n_links && pair_key(mesh->links[*at].a, mesh->links[*at].b) < key)
+        ++*at;
+    return *at < mesh->n_links && pair_key(mesh->links[*at].a, mesh->links[*at].b) == key
+               ? (uint32_t)*at + 1
+               : 0;
+}
+
 /* Each pair once, by (a, b), with the settings that a person gave it. */
 static void make_links(struct builder *b)
 {
     struct network *net = b->net;
-    size_t n = 0, own = 0;
+    size_t n = 0, at = 0;
+    uint64_t total = 0;
 
     pairs_sort(b->pairs, b->n);
     for (size_t i = 0; i < b->n; i++)
         if (n == 0 || b->pairs[n - 1].key != b->pairs[i].key)
             b->pairs[n++] = b->pairs[i];
-    net->links = arena_alloc(&net->arena, n ? n : 1, sizeof(*net->links));
-    net->n_links = n;
+        else if (b->pairs[n - 1].value < b->pairs[i].value)
+            b->pairs[n - 1].value = b->pairs[i].value;
+    for (size_t i = 0; i < n; i++)
+        total += tunnels_of(b, &b->pairs[i], own_link(b->mesh, b->pairs[i].key, &at));
+    if (total > LOCK_MAX_LINKS) {
+        error_add(b->err, b->mesh->file, 0, TOPOLOGY,
+                  "the mesh has %" PRIu64 " links, more than the %u that are possible; use "
+                  "hub-and-spoke segments, fewer hubs per spoke or fewer parallel tunnels",
+                  total, LOCK_MAX_LINKS);
+        return;
+    }
+    net->links = arena_alloc(&net->arena, total ? total : 1, sizeof(*net->links));
+    at = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t key = b->pairs[i].key;
+        uint32_t key = b->pairs[i].key, own = own_link(b->mesh, key, &at);
+        uint32_t tunnels = tunnels_of(b, &b->pairs[i], own);
 
-        net->links[i] = (struct network_link){.a = key >> 16, .b = key & 0xffff};
-        while (own < b->mesh->n_links &&
-               pair_key(b->mesh->links[own].a, b->mesh->links[own].b) < key)
-            own++;
-        if (own < b->mesh->n_links && pair_key(b->mesh->links[own].a, b->mesh->links[own].b) == key)
-            net->links[i].settings = (uint32_t)own + 1;
+        for (uint32_t t = 0; t < tunnels; t++)
+            net->links[net->n_links++] = (struct network_link){
+                .a = key >> 16, .b = key & 0xffff, .tunnel = (uint8_t)t, .settings = own};
     }
 }
 
@@ -414,6 +527,7 @@ static void build(struct builder *b)
 
     for (size_t g = 0; g < mesh->n_gateways; g++)
         b->net->gateways[g].transit = mesh->gateways[g].transit == TRI_YES;
+    b->parallel = 1;
     if (mesh->full_mesh) {
         b->n_members = mesh->n_gateways;
         memcpy(b->members, b->by_number, mesh->n_gateways * sizeof(*b->members));
@@ -444,6 +558,8 @@ int topology_build(struct network *net, struct error_list *warnings, struct erro
     build(&b);
     if (err->n == errors) {
         make_links(&b);
+    }
+    if (err->n == errors) {
         make_peers(&b);
         check_mtu(&b);
         reach_check(net, err);
@@ -455,5 +571,9 @@ int topology_build(struct network *net, struct error_list *warnings, struct erro
     free(b.members);
     free(b.hubs);
     free(b.pairs);
+    free(b.past.first);
+    free(b.past.list);
+    free(b.pinned.first);
+    free(b.pinned.list);
     return err->n == errors ? 0 : -EINVAL;
 }

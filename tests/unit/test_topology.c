@@ -119,22 +119,37 @@ START_TEST(hub_and_spoke)
 }
 END_TEST
 
-/* 40 spokes choose 2 of 4 hubs, evenly enough; a fifth hub takes over its share and no spoke swaps
- * among the old ones. */
+/* The network of a mesh after one that had `*lock`, which is replaced. */
+static struct network *next(const struct mesh *m, struct lock **lock)
+{
+    struct network *net = NULL;
+    struct lock *now = NULL;
+    int r = allocate_network(m, *lock, &net, &now, &warnings, &err);
+
+    if (r != 0)
+        error_print(&err, stderr);
+    ck_assert_int_eq(r, 0);
+    lock_free(*lock);
+    *lock = now;
+    return net;
+}
+
+/* 40 spokes on 2 of 4 hubs; a fifth hub takes its share and no spoke swaps among the old ones. */
 START_TEST(hubs_per_spoke_is_stable)
 {
     struct mesh *m = build_mesh(45, true, false);
     struct network *before, *after;
     unsigned load[5] = {0}, moved = 0;
+    struct lock *lock = NULL;
 
     for (uint32_t i = 0; i < 45; i++)
         build_group(m, i, i < 4 ? "hub" : i < 44 ? "spoke" : "spare");
     build_segment(m, SEGMENT_HUB_AND_SPOKE, "spoke", "hub")->hubs_per_spoke = 2;
     build_link(m, 0, 44);
-    before = build(m);
+    before = next(m, &lock);
     m->n_links = 0;
     build_group(m, 44, "hub");
-    after = build(m);
+    after = next(m, &lock);
     for (uint32_t s = 4; s < 44; s++) {
         unsigned n = 0;
 
@@ -148,10 +163,85 @@ START_TEST(hubs_per_spoke_is_stable)
         moved += find_link(after, s, 44) != NULL;
     }
     for (uint32_t h = 0; h < 4; h++)
-        ck_assert(load[h] >= 8 && load[h] <= 32);
-    ck_assert(moved >= 4 && moved <= 30);
+        ck_assert_uint_eq(load[h], 20);
+    ck_assert_uint_eq(moved, 2 * 40 / 5);
     network_free(before);
     network_free(after);
+    lock_free(lock);
+    build_free(m);
+}
+END_TEST
+
+/* A link that a person writes between a spoke and a hub is one of the spoke's two. */
+START_TEST(a_single_link_chooses_the_hub)
+{
+    struct mesh *m = build_mesh(24, true, false);
+    struct lock *lock = NULL;
+    struct network *net;
+
+    for (uint32_t i = 0; i < 24; i++)
+        build_group(m, i, i < 4 ? "hub" : "spoke");
+    build_segment(m, SEGMENT_HUB_AND_SPOKE, "spoke", "hub")->hubs_per_spoke = 2;
+    network_free(next(m, &lock));
+    for (uint32_t s = 4; s < 24; s++)
+        build_link(m, 3, s);
+    net = next(m, &lock);
+    ck_assert_uint_eq(net->gateways[3].n_peers, 3 + 20);
+    for (uint32_t s = 4; s < 24; s++)
+        ck_assert_uint_eq(net->gateways[s].n_peers, 2);
+    network_free(net);
+    lock_free(lock);
+    build_free(m);
+}
+END_TEST
+
+static void elected(const struct network *net, const char *expected)
+{
+    char got[64] = "";
+
+    for (size_t g = 0; g < net->mesh->n_gateways; g++) {
+        ck_assert(net->gateways[g].transit || !net->gateways[g].elected);
+        if (net->gateways[g].transit)
+            snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%u", *got ? " " : "",
+                     net->gateways[g].number);
+    }
+    ck_assert_str_eq(got, expected);
+}
+
+/* Once elected a member gives transit until it leaves, cannot be called or is told what to do. */
+START_TEST(election_is_kept)
+{
+    struct mesh *m = build_mesh(20, true, false);
+    struct mesh_gateway first = m->gateways[0];
+    struct lock *lock = NULL;
+    struct network *net = next(m, &lock);
+
+    elected(net, "1 2 3 4");
+    network_free(net);
+    memmove(m->gateways, m->gateways + 1, 19 * sizeof(*m->gateways)); /* number 1 leaves */
+    m->n_gateways = 19;
+    net = next(m, &lock);
+    elected(net, "2 3 4 5");
+    network_free(net);
+    m->gateways[19] = first; /* a new one gets its number */
+    m->gateways[19].name = "zz";
+    m->n_gateways = 20;
+    net = next(m, &lock);
+    ck_assert_uint_eq(net->gateways[19].number, 1);
+    elected(net, "2 3 4 5");
+    network_free(net);
+    build_endpoint(m, 0, NULL, FAMILY_NONE); /* number 2 */
+    m->gateways[1].transit = TRI_NO;
+    m->gateways[10].transit = TRI_YES; /* number 12: one fewer to elect */
+    net = next(m, &lock);
+    elected(net, "4 5 12 1");
+    ck_assert(!net->gateways[10].elected && net->gateways[19].elected);
+    network_free(net);
+    build_segment(m, SEGMENT_FULL_MESH, NULL, NULL)->transit_members = 2;
+    net = next(m, &lock); /* the lowest of those that are there */
+    elected(net, "12 1");
+    network_free(net);
+    lock_free(lock);
     build_free(m);
 }
 END_TEST
@@ -437,6 +527,8 @@ int main(void)
     tcase_add_test(t, transit_members);
     tcase_add_test(t, hub_and_spoke);
     tcase_add_test(t, hubs_per_spoke_is_stable);
+    tcase_add_test(t, a_single_link_chooses_the_hub);
+    tcase_add_test(t, election_is_kept);
     tcase_add_test(t, spoke_chooses_hubs_it_can_call);
     tcase_add_test(t, ring);
     tcase_add_test(t, union_of_segments_and_links);
