@@ -25,6 +25,7 @@ struct run {
     struct compile_summary *summary;
     struct error_list *err;
     struct mesh *mesh;
+    struct model_verdict *verdict; /* on the model, still to come */
     struct lock *old_lock, *new_lock;
     struct network *net;
     struct renderer *renderer;
@@ -70,7 +71,8 @@ static int plan(struct run *run)
 {
     const struct compile_options *o = run->options;
     struct compile_summary *s = run->summary;
-    int r = model_load(o->mesh_file, &run->mesh, &s->warnings, run->err);
+    int r = model_load_begin(o->mesh_file, &run->mesh, &run->verdict, &s->model, &s->warnings,
+                             run->err);
 
     if (r < 0)
         return r;
@@ -165,12 +167,16 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
 {
     struct run run = {.options = options, .summary = ret, .err = err};
     double start = now();
-    int r;
+    int r, verdict;
 
     *ret = (struct compile_summary){0};
     r = plan(&run);
     if (r == 0)
         r = render_all(&run);
+    /* Before anything is put in place, and also when something else went wrong. */
+    verdict = model_load_end(run.verdict, &ret->model, err);
+    if (r == 0)
+        r = verdict;
     if (r == 0 && run.output)
         r = put_in_place(&run);
     rendered_free(&run.rendered);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "controller/model.h"
 
 struct compile_options {
     const char *mesh_file;
@@ -29,6 +30,7 @@ struct compile_summary {
     bool lock_changed;
     uint64_t bytes;
     double seconds;
+    struct model_times model; /* part of them */
     struct error_list warnings;
 };
 

@@ -2,11 +2,15 @@
 #include "controller/model.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/alloc.h"
+#include "common/buf.h"
 #include "common/fs.h"
 #include "controller/check.h"
 #include "controller/document.h"
@@ -45,51 +49,155 @@ struct mesh *mesh_free(struct mesh *mesh)
     return NULL;
 }
 
-/* Text that is JSON or XML: the steps that collect errors, then libyang's word. */
-static int parse_document(const struct schema *schema, struct document *doc, const char *text,
-                          bool xml, const char *file, struct mesh *mesh,
-                          struct error_list *warnings, struct error_list *err)
-{
-    struct mesh_places places = {0};
-    size_t before = err->n;
-    _cleanup_buf_ struct buf reason = BUF_INIT;
-    uint32_t line;
+/* --- the steps that collect errors --------------------------------------------------------------
+ */
 
-    instance_check(schema, doc, xml, file, err);
-    mesh_build(doc, file, mesh, &places, err);
-    if (places.mesh)
-        check_mesh(mesh, &places, warnings, err);
-    mesh_places_clear(&places);
-    if (err->n == before && !schema_verdict(schema, text, xml, &reason, &line))
-        error_add(err, file, line, NULL, "the YANG module does not allow this: %s; correct it",
-                  buf_cstr(&reason));
-    return err->n > before ? -EINVAL : 0;
+/* Seconds since *from, which moves on. */
+static double lap(struct timespec *from)
+{
+    struct timespec t;
+    double seconds;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    seconds = (double)(t.tv_sec - from->tv_sec) + (double)(t.tv_nsec - from->tv_nsec) / 1e9;
+    *from = t;
+    return seconds;
 }
+
+/* What is in the text; `text` is NUL-terminated. */
+static int read_mesh(const struct schema *schema, const char *text, size_t len, const char *file,
+                     struct mesh **ret, struct model_times *times, struct error_list *warnings,
+                     struct error_list *err)
+{
+    struct mesh *mesh = xcalloc(1, sizeof(*mesh));
+    struct mesh_places places = {0};
+    struct document doc;
+    struct timespec t;
+    size_t before = err->n;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    if (model_read_document(text, len, file, &doc, err) == 0) {
+        times->load += lap(&t);
+        instance_check(schema, &doc, is_xml(file), file, err);
+        times->validate += lap(&t);
+        mesh_build(&doc, file, mesh, &places, err);
+        times->load += lap(&t);
+        if (places.mesh)
+            check_mesh(mesh, &places, warnings, err);
+        times->validate += lap(&t);
+    }
+    mesh_places_clear(&places);
+    document_clear(&doc);
+    error_sort(warnings);
+    times->load += lap(&t);
+    if (err->n > before) {
+        mesh_free(mesh);
+        return -EINVAL;
+    }
+    *ret = mesh;
+    return 0;
+}
+
+/* --- libyang's last word ------------------------------------------------------------------------
+ */
+
+struct model_verdict {
+    struct schema *schema;
+    struct buf text;
+    char *file;
+    bool threaded;
+    pthread_t thread;
+    /* What the thread leaves. */
+    bool ok;
+    uint32_t line;
+    struct buf reason;
+    double seconds;
+};
+
+static void *judge(void *data)
+{
+    struct model_verdict *v = data;
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    v->ok = schema_verdict(v->schema, buf_cstr(&v->text), is_xml(v->file), &v->reason, &v->line);
+    v->seconds = lap(&t);
+    return NULL;
+}
+
+/* In a thread of its own if there can be one, otherwise when it is asked for. */
+static void judge_begin(struct model_verdict *v)
+{
+    sigset_t all, old;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the caller's thread */
+    v->threaded = pthread_create(&v->thread, NULL, judge, v) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void verdict_text(const char *file, uint32_t line, const struct buf *reason,
+                         struct error_list *err)
+{
+    error_add(err, file, line, NULL, "the YANG module does not allow this: %s; correct it",
+              buf_cstr(reason));
+}
+
+int model_load_end(struct model_verdict *v, struct model_times *times, struct error_list *err)
+{
+    struct timespec t;
+    int r;
+
+    if (!v)
+        return 0;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    if (v->threaded)
+        pthread_join(v->thread, NULL);
+    else
+        judge(v);
+    r = v->ok ? 0 : -EINVAL;
+    if (!v->ok)
+        verdict_text(v->file, v->line, &v->reason, err);
+    if (times) {
+        times->validate += lap(&t);
+        times->verdict = v->seconds;
+    }
+    schema_free(v->schema);
+    buf_free(&v->text);
+    buf_free(&v->reason);
+    free(v->file);
+    free(v);
+    return r;
+}
+
+/* --- the ways in --------------------------------------------------------------------------------
+ */
 
 int model_parse_with(const struct schema *schema, const char *text, size_t len, const char *file,
                      struct mesh **ret, struct error_list *warnings, struct error_list *err)
 {
-    struct mesh *mesh = xcalloc(1, sizeof(*mesh));
-    struct document doc;
     /* A copy that is certain to end in a NUL, as libyang wants it. */
     _cleanup_free_ char *copy = xmalloc(len + 1);
+    _cleanup_buf_ struct buf reason = BUF_INIT;
+    struct model_times times = {0};
+    struct mesh *mesh;
+    uint32_t line;
     int r;
 
     if (len)
         memcpy(copy, text, len);
     copy[len] = '\0';
-    r = model_read_document(copy, len, file, &doc, err);
-    if (r == 0)
-        r = parse_document(schema, &doc, copy, is_xml(file), file, mesh, warnings, err);
-    document_clear(&doc);
-    if (r < 0) {
+    r = read_mesh(schema, copy, len, file, &mesh, &times, warnings, err);
+    if (r == 0 && !schema_verdict(schema, copy, is_xml(file), &reason, &line)) {
+        verdict_text(file, line, &reason, err);
         mesh_free(mesh);
-        error_sort(err);
-        return r;
+        r = -EINVAL;
     }
-    error_sort(warnings);
-    *ret = mesh;
-    return 0;
+    if (r < 0)
+        error_sort(err);
+    else
+        *ret = mesh;
+    return r;
 }
 
 int model_parse(const char *text, size_t len, const char *file, struct mesh **ret,
@@ -105,11 +213,49 @@ int model_parse(const char *text, size_t len, const char *file, struct mesh **re
     return r;
 }
 
+int model_load_begin(const char *file, struct mesh **ret, struct model_verdict **ret_verdict,
+                     struct model_times *times, struct error_list *warnings, struct error_list *err)
+{
+    struct model_verdict *v = xcalloc(1, sizeof(*v));
+    struct model_times spent = {0};
+    struct timespec t;
+    int r;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    v->file = xstrdup(file);
+    r = fs_read(file, MODEL_MAX_BYTES, &v->text, err);
+    if (r == 0)
+        r = schema_new(&v->schema, err);
+    spent.load += lap(&t);
+    if (r == 0)
+        r = read_mesh(v->schema, buf_cstr(&v->text), v->text.len, file, ret, &spent, warnings, err);
+    if (times)
+        *times = spent;
+    if (r < 0) {
+        error_sort(err);
+        schema_free(v->schema);
+        buf_free(&v->text);
+        free(v->file);
+        free(v);
+        return r;
+    }
+    judge_begin(v);
+    *ret_verdict = v;
+    return 0;
+}
+
 int model_load(const char *file, struct mesh **ret, struct error_list *warnings,
                struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    int r = fs_read(file, MODEL_MAX_BYTES, &text, err);
+    struct model_verdict *verdict;
+    struct mesh *mesh;
+    int r = model_load_begin(file, &mesh, &verdict, NULL, warnings, err);
 
-    return r < 0 ? r : model_parse(buf_cstr(&text), text.len, file, ret, warnings, err);
+    if (r == 0 && (r = model_load_end(verdict, NULL, err)) < 0) {
+        mesh_free(mesh);
+        error_sort(err);
+    }
+    if (r == 0)
+        *ret = mesh;
+    return r;
 }

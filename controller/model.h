@@ -20,6 +20,15 @@
 struct document; /* controller/document.h */
 struct mesh;     /* controller/mesh.h */
 struct schema;   /* controller/schema.h */
+struct model_verdict;
+
+/* Where the time went, in seconds.  load and validate are of the caller's thread and add up;
+ * verdict is libyang's, which runs beside whatever the caller does next. */
+struct model_times {
+    double load;     /* reading: the file, the YANG modules, the text, the references */
+    double validate; /* our checks, and waiting for the verdict */
+    double verdict;
+};
 
 /* Where the YANG modules are: the environment variable P2PVPN_YANG_DIR, else the installed place.
  */
@@ -29,6 +38,16 @@ const char *model_yang_dir(void);
  * cannot be read.  *ret is untouched on failure.  Warnings (never fatal) go to *warnings. */
 int model_load(const char *file, struct mesh **ret, struct error_list *warnings,
                struct error_list *err);
+
+/* The same in two halves, because libyang's last word takes longer than all the rest: after begin
+ * *ret is what passed our own checks, and can be worked with; what comes of it counts only once
+ * end has returned 0, and is thrown away otherwise.  On failure of begin nothing is left to end.
+ * end frees the verdict; NULL: 0.  `times` may be NULL; begin sets it, end completes it. */
+int model_load_begin(const char *file, struct mesh **ret, struct model_verdict **ret_verdict,
+                     struct model_times *times, struct error_list *warnings,
+                     struct error_list *err);
+int model_load_end(struct model_verdict *verdict, struct model_times *times,
+                   struct error_list *err);
 
 /* The same for text in memory; `file` is used in messages, and its ending (.xml or not) tells the
  * format.  What the fuzzer calls. */

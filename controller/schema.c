@@ -100,9 +100,11 @@ int schema_new(struct schema **ret, struct error_list *err)
 {
     const char *dir = model_yang_dir();
     struct schema *s = xcalloc(1, sizeof(*s));
-    uint32_t log = ly_log_options(LY_LOSTORE_LAST);
     int r = 0;
 
+    /* Errors are kept for us, and nothing is printed.  It is a setting of the whole process and
+     * stays as it is: libyang takes a thread's own back when it looks at a union. */
+    ly_log_options(LY_LOSTORE_LAST);
     if (ly_ctx_new(dir, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIR_CWD, &s->ctx)) {
         error_add(err, dir, 0, NULL,
                   "the folder of the YANG modules cannot be used; name the right one in the "
@@ -118,7 +120,6 @@ int schema_new(struct schema **ret, struct error_list *err)
             r = -ENOENT;
         }
     }
-    ly_log_options(log);
     if (r < 0) {
         schema_free(s);
         return r;
@@ -232,7 +233,6 @@ bool schema_value(const struct schema *s, const struct schema_node *node, const 
 {
     size_t len = strlen(text);
     const char *canonical = NULL;
-    uint32_t log;
     LY_ERR r;
 
     if (len > VALUE_MAX) {
@@ -240,7 +240,6 @@ bool schema_value(const struct schema *s, const struct schema_node *node, const 
                    VALUE_MAX);
         return false;
     }
-    log = ly_log_options(LY_LOSTORE_LAST);
     r = lyd_value_validate(s->ctx, node->handle, text, len, NULL, NULL, &canonical);
     if (r == LY_SUCCESS || r == LY_EINCOMPLETE)
         buf_str(ret, canonical ? canonical : text);
@@ -248,14 +247,12 @@ bool schema_value(const struct schema *s, const struct schema_node *node, const 
         reason_text(s, node, ret);
     lydict_remove(s->ctx, canonical);
     ly_err_clean(s->ctx, NULL);
-    ly_log_options(log);
     return r == LY_SUCCESS || r == LY_EINCOMPLETE;
 }
 
 bool schema_verdict(const struct schema *s, const char *text, bool xml, struct buf *reason,
                     uint32_t *line)
 {
-    uint32_t log = ly_log_options(LY_LOSTORE_LAST);
     struct lyd_node *tree = NULL;
     LY_ERR r;
 
@@ -279,6 +276,5 @@ bool schema_verdict(const struct schema *s, const char *text, bool xml, struct b
     }
     lyd_free_all(tree);
     ly_err_clean(s->ctx, NULL);
-    ly_log_options(log);
     return r == LY_SUCCESS;
 }

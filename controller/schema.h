@@ -3,6 +3,7 @@
  * Schema: yang/p2pvpn-mesh.yang as plain data, and libyang's verdict on values and files.
  *
  * The only module that sees libyang (2.1 and newer).  It is silent: libyang's own log stays inside.
+ * Several threads may ask one schema at the same time.
  */
 #ifndef P2PVPN_CONTROLLER_SCHEMA_H
 #define P2PVPN_CONTROLLER_SCHEMA_H
