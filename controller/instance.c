@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "common/alloc.h"
 #include "controller/document.h"
@@ -12,11 +11,19 @@
 #define QUOTE_MAX 60 /* bytes of a value that a message shows */
 #define GUESS_MAX 32 /* longer names are not guessed at */
 
-struct seen { /* an entry of a list or leaf-list */
-    UT_hash_handle hh;
-    const struct document_node *node;
-    size_t len;
-    char text[]; /* name of the list and keys, NUL between them */
+/* The entries of the lists and leaf-lists of one node, to find equal ones.  The first few are
+ * compared one by one, which is all that most nodes need. */
+#define FEW 8
+
+struct seen {
+    const struct document_node *node; /* NULL: a free slot */
+    const struct schema_node *sn;
+    uint32_t hash;
+};
+
+struct seen_table {
+    struct seen few[FEW], *slots; /* slots: when there are more; open addressing */
+    size_t n, n_slots;            /* a power of two */
 };
 
 struct walk {
@@ -176,6 +183,10 @@ static bool check_value(struct walk *w, struct document_node *node, const struct
 {
     _cleanup_buf_ struct buf quoted = BUF_INIT;
 
+    if (plain_value(&sn->plain, node->value)) {
+        node->canonical = node->value;
+        return true;
+    }
     buf_reset(&w->value);
     if (!schema_value(w->schema, sn, node->value, &w->value)) {
         report(w, node, "%s %s", instance_quote(node->value, &quoted), buf_cstr(&w->value));
@@ -200,7 +211,8 @@ static void find_keys(struct walk *w, struct document_node *node, const struct s
         if (!key || !key->value || key->kind == DOCUMENT_NUMBER || key->kind == DOCUMENT_BOOLEAN)
             return;
         buf_reset(&w->value);
-        if (!schema_value(w->schema, sn->keys[i], key->value, &w->value))
+        if (!plain_value(&sn->keys[i]->plain, key->value) &&
+            !schema_value(w->schema, sn->keys[i], key->value, &w->value))
             return;
         keys[i] = key;
     }
@@ -212,30 +224,96 @@ static void find_keys(struct walk *w, struct document_node *node, const struct s
     node->n_keys = (uint8_t)sn->n_keys;
 }
 
+/* A leaf-list's value, or a list's keys. */
+static const char *key_of(const struct document_node *node, const struct schema_node *sn,
+                          unsigned i)
+{
+    return sn->kind == SCHEMA_LEAF_LIST ? node->canonical : node->keys[i]->canonical;
+}
+
+static unsigned keys_of(const struct document_node *node, const struct schema_node *sn)
+{
+    return sn->kind == SCHEMA_LEAF_LIST ? 1 : node->n_keys;
+}
+
+/* FNV-1a; the NUL behind each key belongs to it. */
+static uint32_t hash_keys(const struct document_node *node, const struct schema_node *sn)
+{
+    uint32_t hash = 2166136261u;
+
+    for (unsigned i = 0; i < keys_of(node, sn); i++) {
+        const char *key = key_of(node, sn, i);
+
+        do
+            hash = (hash ^ (unsigned char)*key) * 16777619u;
+        while (*key++);
+    }
+    return hash;
+}
+
+static bool same_keys(const struct seen *a, const struct seen *b)
+{
+    if (a->sn != b->sn || a->hash != b->hash)
+        return false;
+    for (unsigned i = 0; i < keys_of(a->node, a->sn); i++)
+        if (strcmp(key_of(a->node, a->sn, i), key_of(b->node, b->sn, i)) != 0)
+            return false;
+    return true;
+}
+
+/* Where it is, or the free slot where it belongs. */
+static struct seen *find_slot(const struct seen_table *t, const struct seen *entry)
+{
+    size_t i = entry->hash & (t->n_slots - 1);
+
+    while (t->slots[i].node && !same_keys(&t->slots[i], entry))
+        i = (i + 1) & (t->n_slots - 1);
+    return &t->slots[i];
+}
+
+/* At most half of the slots are taken. */
+static void grow(struct seen_table *t)
+{
+    struct seen_table bigger = {.n_slots = t->n_slots ? t->n_slots * 2 : FEW * 4};
+
+    bigger.slots = xcalloc(bigger.n_slots, sizeof(*bigger.slots));
+    for (size_t i = 0; i < (t->slots ? t->n_slots : t->n); i++) {
+        const struct seen *entry = t->slots ? &t->slots[i] : &t->few[i];
+
+        if (entry->node)
+            *find_slot(&bigger, entry) = *entry;
+    }
+    free(t->slots);
+    t->slots = bigger.slots;
+    t->n_slots = bigger.n_slots;
+}
+
 /* The entry that was there before with the same keys or value; NULL: none, it is noted. */
-static const struct document_node *find_twin(struct seen **table, struct document_node *node,
+static const struct document_node *find_twin(struct seen_table *t, struct document_node *node,
                                              const struct schema_node *sn)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    struct seen *seen;
+    struct seen entry = {.node = node, .sn = sn, .hash = hash_keys(node, sn)}, *slot;
 
-    buf_add(&text, sn->name, strlen(sn->name) + 1);
-    if (sn->kind == SCHEMA_LEAF_LIST)
-        buf_str(&text, node->canonical);
-    for (unsigned i = 0; i < node->n_keys; i++)
-        buf_add(&text, node->keys[i]->canonical, strlen(node->keys[i]->canonical) + 1);
-    HASH_FIND(hh, *table, text.data, text.len, seen);
-    if (seen)
-        return seen->node;
-    seen = xcalloc(1, sizeof(*seen) + text.len);
-    seen->node = node;
-    seen->len = text.len;
-    memcpy(seen->text, text.data, text.len);
-    HASH_ADD_KEYPTR(hh, *table, seen->text, seen->len, seen);
+    if (!t->slots) {
+        for (size_t i = 0; i < t->n; i++)
+            if (same_keys(&t->few[i], &entry))
+                return t->few[i].node;
+        if (t->n < FEW) {
+            t->few[t->n++] = entry;
+            return NULL;
+        }
+    }
+    if (!t->slots || t->n >= t->n_slots / 2)
+        grow(t);
+    slot = find_slot(t, &entry);
+    if (slot->node)
+        return slot->node;
+    *slot = entry;
+    t->n++;
     return NULL;
 }
 
-static void check_twins(struct walk *w, struct seen **table, struct document_node *node,
+static void check_twins(struct walk *w, struct seen_table *table, struct document_node *node,
                         const struct schema_node *sn)
 {
     _cleanup_buf_ struct buf quoted = BUF_INIT;
@@ -261,7 +339,7 @@ static void walk_children(struct walk *w, struct document_node *node,
 
 /* `before`: the one of this name that was there before. */
 static void walk_node(struct walk *w, struct document_node *node, const struct schema_node *sn,
-                      const struct document_node *before, struct seen **table)
+                      const struct document_node *before, struct seen_table *table)
 {
     bool list = sn->kind == SCHEMA_LIST || sn->kind == SCHEMA_LEAF_LIST;
 
@@ -306,8 +384,10 @@ static void walk_children(struct walk *w, struct document_node *node,
 {
     struct document_node *first[SCHEMA_MAX_CHILDREN] = {0};
     uint32_t count[SCHEMA_MAX_CHILDREN] = {0};
-    struct seen *table = NULL, *seen, *next_seen;
+    struct seen_table table;
 
+    table.n = table.n_slots = 0; /* and not its few entries: there are many nodes */
+    table.slots = NULL;
     for (struct document_node *child = node->children; child; child = child->next) {
         const struct schema_node *sn;
         size_t i;
@@ -333,11 +413,7 @@ static void walk_children(struct walk *w, struct document_node *node,
         if (!first[i])
             first[i] = child;
     }
-    HASH_ITER(hh, table, seen, next_seen)
-    {
-        HASH_DEL(table, seen);
-        free(seen);
-    }
+    free(table.slots);
     for (unsigned i = 0; i < parent->n_children; i++) {
         const struct schema_node *sn = &parent->children[i];
         bool was_bad = node->bad;

@@ -39,6 +39,117 @@ static const char *last_message(const struct ly_ctx *ctx)
     return text ? text : "libyang gives no reason";
 }
 
+/* --- the module as plain data -------------------------------------------------------------------
+ */
+
+/* pvt:name and pvt:text; who changes them there loses speed here, not more. */
+static const char name_pattern[] = "[A-Za-z0-9]([A-Za-z0-9._\\-]*[A-Za-z0-9])?";
+static const char no_dots_pattern[] = ".*[.][.].*"; /* inverted */
+static const char text_pattern[] = "[^\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\"'`\\\\]*";
+
+static void describe_range(struct schema *s, const struct lysc_range *range, struct plain *to)
+{
+    struct plain_range *ranges;
+    LY_ARRAY_COUNT_TYPE i;
+
+    to->n_ranges = (unsigned)LY_ARRAY_COUNT(range->parts);
+    to->ranges = ranges = arena_alloc(&s->arena, to->n_ranges, sizeof(*ranges));
+    LY_ARRAY_FOR(range->parts, i)
+    {
+        ranges[i] = (struct plain_range){range->parts[i].min_u64, range->parts[i].max_u64};
+    }
+}
+
+static uint64_t number_max(const struct lysc_type *type)
+{
+    return type->basetype == LY_TYPE_UINT8    ? UINT8_MAX
+           : type->basetype == LY_TYPE_UINT16 ? UINT16_MAX
+                                              : UINT32_MAX;
+}
+
+static enum plain_kind kind_of_string(const struct lysc_type_str *type)
+{
+    struct lysc_pattern *const *patterns = type->patterns;
+    LY_ARRAY_COUNT_TYPE n = LY_ARRAY_COUNT(patterns);
+
+    if (n == 1 && !patterns[0]->inverted && strcmp(patterns[0]->expr, text_pattern) == 0)
+        return PLAIN_TEXT;
+    if (n == 2 && !patterns[0]->inverted && strcmp(patterns[0]->expr, name_pattern) == 0 &&
+        patterns[1]->inverted && strcmp(patterns[1]->expr, no_dots_pattern) == 0)
+        return PLAIN_NAME;
+    return PLAIN_NEVER;
+}
+
+/* Which of its values are plain.  What an address is libyang knows from code, not from a pattern
+ * that could be recognised: those leaves are known by their names. */
+static void describe_plain(struct schema *s, const char *name, const struct lysc_type *type,
+                           struct plain *to)
+{
+    static const char *const booleans[] = {"false", "true"};
+    static const struct {
+        const char *leaf;
+        LY_DATA_TYPE type;
+        enum plain_kind kind;
+    } known[] = {
+        {"prefix", LY_TYPE_UNION, PLAIN_PREFIX},
+        {"link-prefix", LY_TYPE_UNION, PLAIN_PREFIX},
+        {"endpoint", LY_TYPE_UNION, PLAIN_ENDPOINT},
+        {"router-id", LY_TYPE_STRING, PLAIN_IPV4},
+    };
+    const struct lysc_type_str *string = (const struct lysc_type_str *)type;
+    const struct lysc_type_num *number = (const struct lysc_type_num *)type;
+    const struct lysc_type_bitenum_item *enums = ((const struct lysc_type_enum *)type)->enums;
+    struct plain_range *range;
+    const char **words;
+    LY_ARRAY_COUNT_TYPE i;
+
+    for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
+        if (type->basetype == known[k].type && strcmp(name, known[k].leaf) == 0) {
+            to->kind = known[k].kind;
+            return;
+        }
+    }
+    switch (type->basetype) {
+    case LY_TYPE_LEAFREF:
+        describe_plain(s, "", ((const struct lysc_type_leafref *)type)->realtype, to);
+        break;
+    case LY_TYPE_STRING:
+        to->kind = kind_of_string(string);
+        if (string->length)
+            describe_range(s, string->length, to);
+        break;
+    case LY_TYPE_UINT8:
+    case LY_TYPE_UINT16:
+    case LY_TYPE_UINT32:
+        to->kind = PLAIN_NUMBER;
+        if (number->range) {
+            describe_range(s, number->range, to);
+            break;
+        }
+        range = arena_alloc(&s->arena, 1, sizeof(*range));
+        range->max = number_max(type);
+        to->ranges = range;
+        to->n_ranges = 1;
+        break;
+    case LY_TYPE_BOOL:
+        to->kind = PLAIN_WORD;
+        to->words = booleans;
+        to->n_words = 2;
+        break;
+    case LY_TYPE_ENUM:
+        to->kind = PLAIN_WORD;
+        to->n_words = (unsigned)LY_ARRAY_COUNT(enums);
+        to->words = words = arena_alloc(&s->arena, to->n_words, sizeof(*words));
+        LY_ARRAY_FOR(enums, i)
+        {
+            words[i] = enums[i].name;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
 static void describe(struct schema *s, const struct lysc_node *from, struct schema_node *to);
 
 static void describe_children(struct schema *s, const struct lysc_node *from,
@@ -82,6 +193,7 @@ static void describe(struct schema *s, const struct lysc_node *from, struct sche
         to->has_default = true;
     }
     type = leaf->type; /* a leaf-list has it at the same place */
+    describe_plain(s, from->name, type, &to->plain);
     switch (type->basetype) {
     case LY_TYPE_BOOL:
         to->encoding = SCHEMA_BOOLEAN;
@@ -157,17 +269,17 @@ const struct schema_node *schema_child(const struct schema_node *node, const cha
     return NULL;
 }
 
+/* --- verdicts -----------------------------------------------------------------------------------
+ */
+
 /* "a number from 1 to 5 or from 7 to 9" */
 static void range_text(const struct lysc_type *type, struct buf *ret)
 {
     const struct lysc_range *range = ((const struct lysc_type_num *)type)->range;
-    uint64_t max = type->basetype == LY_TYPE_UINT8    ? UINT8_MAX
-                   : type->basetype == LY_TYPE_UINT16 ? UINT16_MAX
-                                                      : UINT32_MAX;
     LY_ARRAY_COUNT_TYPE i;
 
     if (!range) {
-        buf_printf(ret, "is not a number from 0 to %" PRIu64, max);
+        buf_printf(ret, "is not a number from 0 to %" PRIu64, number_max(type));
         return;
     }
     buf_str(ret, "is not a number ");

@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "controller/plain.h"
 
 #define SCHEMA_MODULE "p2pvpn-mesh"
 #define SCHEMA_MAX_CHILDREN 32
@@ -28,6 +29,7 @@ struct schema_node {
     bool mandatory;                    /* a key, `mandatory` or at least `min-elements` 1 */
     bool has_default;                  /* itself or a node in it, lists not counted */
     const char *default_text;          /* canonical; NULL: none */
+    struct plain plain;                /* values that need not go through schema_value() */
     const struct schema_node *keys[2]; /* of a list */
     unsigned n_keys;
     struct schema_node *children;
