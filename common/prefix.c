@@ -2,6 +2,7 @@
 #include "common/prefix.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <string.h>
 
 static uint8_t family_bits(const struct prefix *p)
@@ -142,39 +143,47 @@ char *prefix_format(const struct prefix *p, char text[static PREFIX_TEXT_MAX])
     return text;
 }
 
+/* --- as numbers: the address is two words, the network is some of their bits -------------------
+ */
+
+static uint64_t word(const struct prefix *p, unsigned i)
+{
+    uint64_t w;
+
+    memcpy(&w, p->addr + i * sizeof(w), sizeof(w));
+    return be64toh(w);
+}
+
+/* The bits of a word that belong to the network. */
+static uint64_t mask(unsigned len, unsigned i)
+{
+    unsigned bits = len > i * 64 ? len - i * 64 : 0;
+
+    return bits == 0 ? 0 : bits >= 64 ? UINT64_MAX : ~(UINT64_MAX >> bits);
+}
+
 struct prefix prefix_network(const struct prefix *p)
 {
     struct prefix net = *p;
 
-    for (unsigned i = 0; i < sizeof(net.addr); i++) {
-        unsigned first = i * 8;
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t w = htobe64(word(p, i) & mask(p->len, i));
 
-        if (first >= p->len)
-            net.addr[i] = 0;
-        else if (p->len - first < 8)
-            net.addr[i] &= (uint8_t)(0xff00u >> (p->len - first));
+        memcpy(net.addr + i * sizeof(w), &w, sizeof(w));
     }
     return net;
 }
 
 bool prefix_has_host_bits(const struct prefix *p)
 {
-    struct prefix net = prefix_network(p);
-
-    return memcmp(net.addr, p->addr, sizeof(net.addr)) != 0;
+    return (word(p, 0) & ~mask(p->len, 0)) || (word(p, 1) & ~mask(p->len, 1));
 }
 
 bool prefix_contains(const struct prefix *outer, const struct prefix *inner)
 {
-    struct prefix a, b;
-
-    if (outer->family != inner->family || outer->len > inner->len)
-        return false;
-    a = prefix_network(outer);
-    b = *inner;
-    b.len = outer->len;
-    b = prefix_network(&b);
-    return memcmp(a.addr, b.addr, sizeof(a.addr)) == 0;
+    return outer->family == inner->family && outer->len <= inner->len &&
+           ((word(outer, 0) ^ word(inner, 0)) & mask(outer->len, 0)) == 0 &&
+           ((word(outer, 1) ^ word(inner, 1)) & mask(outer->len, 1)) == 0;
 }
 
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
@@ -220,31 +229,45 @@ bool prefix_nth(const struct prefix *base, uint64_t offset, uint8_t len, struct 
     return true;
 }
 
-static bool within(const struct prefix *p, const char *outer)
-{
-    struct prefix o;
+/* --- ranges with a meaning; as numbers, because each prefix of a mesh is compared with them -----
+ */
 
-    return prefix_parse(outer, &o) && prefix_contains(&o, p);
-}
+#define V4(a, b, len)     \
+    {                     \
+        FAMILY_IPV4, len, \
+        {                 \
+            (a), (b)      \
+        }                 \
+    }
 
 bool prefix_is_private(const struct prefix *p)
 {
-    return within(p, "10.0.0.0/8") || within(p, "172.16.0.0/12") || within(p, "192.168.0.0/16") ||
-           within(p, "fc00::/7");
+    static const struct prefix ranges[] = {
+        V4(10, 0, 8), V4(172, 16, 12), V4(192, 168, 16), {FAMILY_IPV6, 7, {0xfc}}, /* fc00::/7 */
+    };
+
+    for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (prefix_contains(&ranges[i], p))
+            return true;
+    return false;
 }
 
 bool prefix_is_special(const struct prefix *p)
 {
-    static const char *const special[] = {
-        "0.0.0.0/8", "127.0.0.0/8",   "169.254.0.0/16", "224.0.0.0/3", "::/128",
-        "::1/128",   "::ffff:0:0/96", "fe80::/10",      "ff00::/8",
+    static const struct prefix ranges[] = {
+        V4(0, 0, 8),
+        V4(127, 0, 8),
+        V4(169, 254, 16),
+        V4(224, 0, 3),
+        {FAMILY_IPV6, 128, {0}},                       /* :: */
+        {FAMILY_IPV6, 128, {[15] = 1}},                /* ::1 */
+        {FAMILY_IPV6, 96, {[10] = 0xff, [11] = 0xff}}, /* ::ffff:0:0/96 */
+        {FAMILY_IPV6, 10, {0xfe, 0x80}},               /* fe80::/10 */
+        {FAMILY_IPV6, 8, {0xff}},                      /* ff00::/8 */
     };
 
-    for (unsigned i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
-        struct prefix s;
-
-        if (prefix_parse(special[i], &s) && prefix_overlaps(&s, p))
+    for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (prefix_overlaps(&ranges[i], p))
             return true;
-    }
     return false;
 }

@@ -18,8 +18,9 @@
 /* --- clashes: what is equal is side by side after sorting ----------------------------------- */
 
 struct item {
-    const char *text; /* letter case does not count; NULL: the number does */
-    uint32_t number, line, index;
+    const char *text; /* letter case does not count; NULL: only the number does */
+    uint32_t number; /* of a text: its hash, so that texts are compared only where they are equal */
+    uint32_t line, index;
 };
 
 typedef void (*tell_fn)(const struct check *c, const struct item *first, const struct item *again);
@@ -39,6 +40,19 @@ static int compare_items(const void *pa, const void *pb)
     if (r == 0 && a->line != b->line) /* all on one line is JSON, too */
         return a->line < b->line ? -1 : 1;
     return r ? r : a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* FNV-1a of the text in small letters. */
+static uint32_t hash_text(const char *text)
+{
+    uint32_t hash = 2166136261u;
+
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        hash = (hash ^ (c >= 'A' && c <= 'Z' ? c | 0x20u : c)) * 16777619u;
+    }
+    return hash;
 }
 
 /* Tells each item that has an equal one before it in the file. */
@@ -148,13 +162,18 @@ static void check_clashes(const struct check *c)
                 item.number = number[kind];
             else
                 item.text = text[kind - 3];
+            if (item.text)
+                item.number = hash_text(item.text);
             if (item.number || item.text)
                 items[n++] = item;
         }
         tell_clashes(c, items, n, tell[kind]);
     }
     for (uint32_t i = 0; i < m->n_lans; i++)
-        items[i] = (struct item){.text = m->lans[i].name, .line = m->lans[i].line, .index = i};
+        items[i] = (struct item){.text = m->lans[i].name,
+                                 .number = hash_text(m->lans[i].name),
+                                 .line = m->lans[i].line,
+                                 .index = i};
     tell_clashes(c, items, m->n_lans, tell_lan_name);
     free(items);
 }
@@ -283,7 +302,7 @@ static void check_lans_served(const struct check *c)
             served[m->gateways[i].lan] = true;
     }
     for (const struct document_node *n = c->places->mesh->children; n; n = n->next)
-        if (strcmp(n->name, "gateway") == 0 && (n->bad || !n->n_keys))
+        if (document_named(n, "gateway") && (n->bad || !n->n_keys))
             sure = false;
     for (uint32_t i = 0; i < m->n_lans && sure && m->n_gateways; i++)
         if (!served[i])

@@ -47,7 +47,7 @@ static void check_groups(const struct check *c, const struct groups *groups,
                          const struct document_node *node, const char *leaf)
 {
     for (const struct document_node *n = node->children; n; n = n->next) {
-        if (strcmp(n->name, leaf) != 0 || n->bad || !n->canonical)
+        if (!document_named(n, leaf) || n->bad || !n->canonical)
             continue;
         if (!groups->n || !bsearch(&n->canonical, groups->names, groups->n, sizeof(*groups->names),
                                    compare_names))

@@ -74,7 +74,7 @@ const struct document_node *document_child(const struct document_node *node, con
 {
     const struct document_node *child = node ? node->children : NULL;
 
-    while (child && strcmp(child->name, name) != 0)
+    while (child && !document_named(child, name))
         child = child->next;
     return child;
 }

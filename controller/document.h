@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/alloc.h"
 #include "common/buf.h"
@@ -72,6 +73,12 @@ struct document_node *document_add(struct document *doc, struct document_node *p
 size_t document_utf8(const char *s, size_t n);
 /* Appends one character. */
 void document_add_utf8(struct buf *b, uint32_t c);
+
+/* Is it of this name?  The first byte first: this is asked millions of times. */
+static inline bool document_named(const struct document_node *node, const char *name)
+{
+    return node->name[0] == name[0] && strcmp(node->name, name) == 0;
+}
 
 /* The first child of this name; NULL: none, or node is NULL. */
 const struct document_node *document_child(const struct document_node *node, const char *name);

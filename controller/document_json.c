@@ -6,6 +6,14 @@
 
 #include "controller/document.h"
 
+/* A model has few names, and each of them many times. */
+#define N_KNOWN_NAMES 64
+
+struct known_name {
+    const char *text; /* as written; NULL: none yet */
+    const char *name, *module;
+};
+
 struct reader {
     const char *p, *end; /* what is left */
     const char *file;
@@ -13,7 +21,8 @@ struct reader {
     unsigned depth;
     struct document *doc;
     struct error_list *err;
-    struct buf text; /* of the string that is being read */
+    struct buf text;                        /* of the string that is being read */
+    struct known_name known[N_KNOWN_NAMES]; /* by their hash; the newest of several is kept */
 };
 
 static int read_value(struct reader *r, struct document_node *parent, const char *name,
@@ -173,11 +182,23 @@ static int read_number(struct reader *r)
 /* "module:name" -> both; the text is in r->text. */
 static void split_name(struct reader *r, const char **name, const char **module)
 {
-    const char *colon = memchr(buf_cstr(&r->text), ':', r->text.len);
+    const char *text = buf_cstr(&r->text), *colon;
+    struct known_name *known;
+    uint32_t hash = 0;
 
-    *module =
-        colon ? arena_strndup(&r->doc->arena, r->text.data, (size_t)(colon - r->text.data)) : NULL;
-    *name = arena_strdup(&r->doc->arena, colon ? colon + 1 : buf_cstr(&r->text));
+    for (size_t i = 0; i < r->text.len; i++)
+        hash = hash * 31 + (unsigned char)text[i];
+    known = &r->known[hash % N_KNOWN_NAMES];
+    if (!known->text || strcmp(known->text, text) != 0) {
+        known->text = arena_strndup(&r->doc->arena, text, r->text.len);
+        colon = strchr(known->text, ':');
+        known->module =
+            colon ? arena_strndup(&r->doc->arena, known->text, (size_t)(colon - known->text))
+                  : NULL;
+        known->name = colon ? colon + 1 : known->text;
+    }
+    *name = known->name;
+    *module = known->module;
 }
 
 /* Behind the opening bracket. */

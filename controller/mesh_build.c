@@ -25,7 +25,7 @@ struct build {
 static const char *leaf(const struct document_node *node, const char *name)
 {
     for (const struct document_node *c = node ? node->children : NULL; c; c = c->next)
-        if (!c->bad && c->canonical && strcmp(c->name, name) == 0)
+        if (!c->bad && c->canonical && document_named(c, name))
             return c->canonical;
     return NULL;
 }
@@ -50,24 +50,33 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*x)->keys[0]->canonical, (*y)->keys[0]->canonical);
 }
 
+/* The lists of a large model are nearly always in order already. */
+static bool in_order(const struct document_node *const *list, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (compare_names(&list[i - 1], &list[i]) > 0)
+            return false;
+    return true;
+}
+
 static size_t entries(struct build *b, const struct document_node *parent, const char *name,
                       const struct document_node ***ret, bool *lost)
 {
     size_t n = 0;
 
     for (const struct document_node *c = parent ? parent->children : NULL; c; c = c->next)
-        n += strcmp(c->name, name) == 0;
+        n += document_named(c, name);
     *ret = arena_alloc(&b->places->arena, n, sizeof(**ret));
     n = 0;
     for (const struct document_node *c = parent ? parent->children : NULL; c; c = c->next) {
-        if (strcmp(c->name, name) != 0)
+        if (!document_named(c, name))
             continue;
         if (c->n_keys == 0)
             *lost = true;
         else if (!c->bad)
             (*ret)[n++] = c;
     }
-    if (n && (*ret)[0]->n_keys == 1)
+    if (n && (*ret)[0]->n_keys == 1 && !in_order(*ret, n))
         qsort(*ret, n, sizeof(**ret), compare_names);
     return n;
 }
@@ -85,11 +94,11 @@ static const char **names(struct build *b, const struct document_node *node, con
     size_t n = 0;
 
     for (const struct document_node *c = node->children; c; c = c->next)
-        n += strcmp(c->name, name) == 0;
+        n += document_named(c, name);
     list = arena_alloc(&b->mesh->arena, n, sizeof(*list));
     n = 0;
     for (const struct document_node *c = node->children; c; c = c->next)
-        if (strcmp(c->name, name) == 0 && !c->bad && c->canonical)
+        if (document_named(c, name) && !c->bad && c->canonical)
             list[n++] = copy(b, c->canonical);
     if (n > 1)
         qsort(list, n, sizeof(*list), compare_texts);
@@ -110,11 +119,11 @@ static struct prefix *prefixes(struct build *b, const struct document_node *node
     size_t n = 0;
 
     for (const struct document_node *c = node ? node->children : NULL; c; c = c->next)
-        n += strcmp(c->name, name) == 0;
+        n += document_named(c, name);
     list = arena_alloc(&b->mesh->arena, n, sizeof(*list));
     n = 0;
     for (const struct document_node *c = node ? node->children : NULL; c; c = c->next) {
-        if (c->bad || !c->canonical || strcmp(c->name, name) != 0)
+        if (c->bad || !c->canonical || !document_named(c, name))
             continue;
         /* YANG's canonical form has the host bits cleared; what was written is wanted here. */
         if (!prefix_parse(c->value, &list[n]) && !prefix_parse(c->canonical, &list[n]))
@@ -346,7 +355,7 @@ int mesh_build(const struct document *doc, const char *file, struct mesh *mesh,
     topology = document_child(top, "topology");
     for (const struct document_node *c = top->children; c; c = c->next)
         for (const struct document_node *d = c->children; d; d = d->next)
-            n += strcmp(d->name, "prefix") == 0 || strcmp(d->name, "link-prefix") == 0;
+            n += document_named(d, "prefix") || document_named(d, "link-prefix");
     places->prefixes = arena_alloc(&places->arena, n, sizeof(*places->prefixes));
 
     mesh->line = top->line;
