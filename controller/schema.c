@@ -67,6 +67,21 @@ static uint64_t number_max(const struct lysc_type *type)
                                               : UINT32_MAX;
 }
 
+static void describe_words(struct schema *s, const struct lysc_type_bitenum_item *enums,
+                           struct plain *to)
+{
+    const char **words;
+    LY_ARRAY_COUNT_TYPE i;
+
+    to->kind = PLAIN_WORD;
+    to->n_words = (unsigned)LY_ARRAY_COUNT(enums);
+    to->words = words = arena_alloc(&s->arena, to->n_words, sizeof(*words));
+    LY_ARRAY_FOR(enums, i)
+    {
+        words[i] = enums[i].name;
+    }
+}
+
 static enum plain_kind kind_of_string(const struct lysc_type_str *type)
 {
     struct lysc_pattern *const *patterns = type->patterns;
@@ -98,10 +113,7 @@ static void describe_plain(struct schema *s, const char *name, const struct lysc
     };
     const struct lysc_type_str *string = (const struct lysc_type_str *)type;
     const struct lysc_type_num *number = (const struct lysc_type_num *)type;
-    const struct lysc_type_bitenum_item *enums = ((const struct lysc_type_enum *)type)->enums;
     struct plain_range *range;
-    const char **words;
-    LY_ARRAY_COUNT_TYPE i;
 
     for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
         if (type->basetype == known[k].type && strcmp(name, known[k].leaf) == 0) {
@@ -137,13 +149,7 @@ static void describe_plain(struct schema *s, const char *name, const struct lysc
         to->n_words = 2;
         break;
     case LY_TYPE_ENUM:
-        to->kind = PLAIN_WORD;
-        to->n_words = (unsigned)LY_ARRAY_COUNT(enums);
-        to->words = words = arena_alloc(&s->arena, to->n_words, sizeof(*words));
-        LY_ARRAY_FOR(enums, i)
-        {
-            words[i] = enums[i].name;
-        }
+        describe_words(s, ((const struct lysc_type_enum *)type)->enums, to);
         break;
     default:
         break;
