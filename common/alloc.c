@@ -90,7 +90,11 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
         out_of_memory();
     bytes = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
     if (!c || c->size - c->used < bytes) {
-        size_t want = bytes > CHUNK_SIZE ? bytes : CHUNK_SIZE;
+        /* Growing with what was needed so far, a large arena has few chunks. */
+        size_t want = a->used > CHUNK_SIZE ? a->used : CHUNK_SIZE;
+
+        if (want < bytes)
+            want = bytes;
 
         c = xmalloc(sizeof(*c) + want);
         c->next = a->chunks;
@@ -142,5 +146,26 @@ void arena_free(struct arena *a)
         free(a->chunks);
         a->chunks = next;
     }
+    a->used = 0;
+}
+
+void arena_reset(struct arena *a)
+{
+    struct arena_chunk *keep = NULL, *next;
+
+    for (struct arena_chunk *c = a->chunks; c; c = next) {
+        next = c->next;
+        if (keep && keep->size >= c->size) {
+            free(c);
+            continue;
+        }
+        free(keep);
+        keep = c;
+    }
+    if (keep) {
+        keep->next = NULL;
+        keep->used = 0;
+    }
+    a->chunks = keep;
     a->used = 0;
 }

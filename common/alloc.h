@@ -43,4 +43,7 @@ char *arena_strndup(struct arena *a, const char *s, size_t n) __attribute__((ret
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *a);
 
+/* Frees everything in it and keeps some memory for what comes. */
+void arena_reset(struct arena *a);
+
 #endif

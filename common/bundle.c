@@ -161,13 +161,7 @@ void bundle_format(struct bundle *b, struct buf *ret)
     drop_comma(&tail);
     buf_str(&tail, "  }\n}\n");
 
-    {
-        _cleanup_buf_ struct buf whole = BUF_INIT;
-
-        buf_add(&whole, head.data, head.len);
-        buf_add(&whole, tail.data, tail.len);
-        digest_sha256_text(whole.data, whole.len, b->revision);
-    }
+    digest_sha256_pieces(head.data, head.len, tail.data, tail.len, b->revision);
     buf_reserve(ret, head.len + DIGEST_TEXT_LEN + tail.len);
     buf_add(ret, head.data, head.len);
     buf_str(ret, b->revision);
@@ -179,7 +173,6 @@ void bundle_format(struct bundle *b, struct buf *ret)
 bool bundle_text_intact(const char *data, size_t len)
 {
     const char *at = memmem(data, len, REVISION, strlen(REVISION));
-    _cleanup_buf_ struct buf whole = BUF_INIT;
     char digest[DIGEST_TEXT_LEN + 1];
     size_t head;
 
@@ -188,9 +181,8 @@ bool bundle_text_intact(const char *data, size_t len)
     head = (size_t)(at - data) + strlen(REVISION);
     if (len - head < DIGEST_TEXT_LEN)
         return false;
-    buf_add(&whole, data, head);
-    buf_add(&whole, data + head + DIGEST_TEXT_LEN, len - head - DIGEST_TEXT_LEN);
-    digest_sha256_text(whole.data, whole.len, digest);
+    digest_sha256_pieces(data, head, data + head + DIGEST_TEXT_LEN, len - head - DIGEST_TEXT_LEN,
+                         digest);
     return memcmp(digest, data + head, DIGEST_TEXT_LEN) == 0;
 }
 

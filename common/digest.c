@@ -2,26 +2,68 @@
 #include "common/digest.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
-void digest_sha256(const void *data, size_t len, uint8_t ret[static DIGEST_LEN])
+/* Found once: to look SHA-256 up among OpenSSL's providers takes longer than to hash a small file.
+ */
+static EVP_MD *sha256;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void forget(void)
 {
-    if (EVP_Digest(data, len, ret, NULL, EVP_sha256(), NULL) != 1)
-        abort(); /* only when OpenSSL has no SHA-256 at all */
+    EVP_MD_free(sha256);
 }
 
-char *digest_sha256_text(const void *data, size_t len, char text[static DIGEST_TEXT_LEN + 1])
+static void find(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    if (!sha256)
+        abort(); /* only when OpenSSL has no SHA-256 at all */
+    atexit(forget);
+}
+
+static void digest(const void *data, size_t len, const void *more, size_t more_len,
+                   uint8_t ret[static DIGEST_LEN])
+{
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+    pthread_once(&once, find);
+    if (!c || EVP_DigestInit_ex2(c, sha256, NULL) != 1 || EVP_DigestUpdate(c, data, len) != 1 ||
+        EVP_DigestUpdate(c, more, more_len) != 1 || EVP_DigestFinal_ex(c, ret, NULL) != 1)
+        abort();
+    EVP_MD_CTX_free(c);
+}
+
+static char *to_text(const uint8_t raw[static DIGEST_LEN], char text[static DIGEST_TEXT_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t raw[DIGEST_LEN];
 
-    digest_sha256(data, len, raw);
     for (int i = 0; i < DIGEST_LEN; i++) {
         text[2 * i] = digits[raw[i] >> 4];
         text[2 * i + 1] = digits[raw[i] & 15];
     }
     text[DIGEST_TEXT_LEN] = '\0';
     return text;
+}
+
+void digest_sha256(const void *data, size_t len, uint8_t ret[static DIGEST_LEN])
+{
+    digest(data, len, "", 0, ret);
+}
+
+char *digest_sha256_text(const void *data, size_t len, char text[static DIGEST_TEXT_LEN + 1])
+{
+    return digest_sha256_pieces(data, len, "", 0, text);
+}
+
+char *digest_sha256_pieces(const void *data, size_t len, const void *more, size_t more_len,
+                           char text[static DIGEST_TEXT_LEN + 1])
+{
+    uint8_t raw[DIGEST_LEN];
+
+    digest(data, len, more, more_len, raw);
+    return to_text(raw, text);
 }
 
 char *digest_sha256_spoken(const void *data, size_t len, char text[static DIGEST_SPOKEN_LEN + 1])

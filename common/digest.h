@@ -14,6 +14,10 @@ void digest_sha256(const void *data, size_t len, uint8_t ret[static DIGEST_LEN])
 /* Lower-case hexadecimal with a NUL; returns text. */
 char *digest_sha256_text(const void *data, size_t len, char text[static DIGEST_TEXT_LEN + 1]);
 
+/* The same of two pieces, one behind the other. */
+char *digest_sha256_pieces(const void *data, size_t len, const void *more, size_t more_len,
+                           char text[static DIGEST_TEXT_LEN + 1]);
+
 /* For two people to compare: "ab12 cd34 ..." with a NUL; returns text. */
 #define DIGEST_SPOKEN_LEN 79
 char *digest_sha256_spoken(const void *data, size_t len, char text[static DIGEST_SPOKEN_LEN + 1]);

@@ -335,26 +335,6 @@ static int check_names(const struct render_job *job)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static void add_file(struct rendered *ret, const char *path, size_t from)
-{
-    if (ret->n_files == ret->cap_files) {
-        ret->cap_files = ret->cap_files ? ret->cap_files * 2 : 16;
-        ret->files = xreallocarray(ret->files, ret->cap_files, sizeof(*ret->files));
-    }
-    ret->files[ret->n_files++] = (struct rendered_file){.path = path, .len = ret->text.len - from};
-}
-
-/* The files stand one behind the other in ret->text, which moves as it grows. */
-static void point_to_text(struct rendered *ret)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < ret->n_files; i++) {
-        ret->files[i].data = buf_cstr(&ret->text) + at;
-        at += ret->files[i].len;
-    }
-}
-
 static int compare_prefixes(const void *a, const void *b)
 {
     return prefix_compare(a, b);
@@ -407,11 +387,10 @@ static void add_link(const struct render_job *job, size_t end, const char *confi
         }
 }
 
-static void add_bundle(const struct render_job *job, const char *const *configs,
-                       struct rendered *ret)
+void render_seal(struct rendered *ret)
 {
+    const struct render_job *job = ret->job;
     const struct mesh_lan *lan = &job->net->mesh->lans[job->gateway->lan];
-    size_t from = ret->text.len;
     struct bundle b = {
         .mesh = job->net->mesh->name,
         .gateway = job->gateway->name,
@@ -430,14 +409,15 @@ static void add_bundle(const struct render_job *job, const char *const *configs,
 
     add_mesh_prefixes(job, &b);
     for (size_t i = 0; i < job->n_ends; i++)
-        add_link(job, i, configs[i], &b.links[i]);
+        add_link(job, i, job->paths[i], &b.links[i]);
     for (size_t i = 0; i < ret->n_files; i++) {
         b.files[i].path = ret->files[i].path;
         b.files[i].size = (uint32_t)ret->files[i].len;
         digest_sha256_text(ret->files[i].data, ret->files[i].len, b.files[i].sha256);
     }
+    rendered_begin(ret);
     bundle_format(&b, &ret->text);
-    add_file(ret, BUNDLE_FILE, from);
+    rendered_end(ret, BUNDLE_FILE);
 }
 
 struct config {
@@ -450,23 +430,23 @@ static int compare_configs(const void *a, const void *b)
     return strcmp(((const struct config *)a)->path, ((const struct config *)b)->path);
 }
 
-/* The OpenVPN files in the order of their paths; `paths` is by end. */
-static int add_configs(const struct renderer *r, const struct render_job *job, const char **paths,
-                       struct rendered *ret)
+/* The OpenVPN files in the order of their paths. */
+static int add_configs(const struct renderer *r, struct render_job *job, struct rendered *ret)
 {
     struct config *order = arena_alloc(job->arena, job->n_ends + 1, sizeof(*order));
     int result = 0;
 
+    job->paths = arena_alloc(job->arena, job->n_ends + 1, sizeof(*job->paths));
     for (size_t i = 0; i < job->n_ends; i++) {
         char *path = arena_alloc(job->arena, sizeof("openvpn/.conf") + sizeof(*job->interfaces), 1);
 
         stpcpy(stpcpy(stpcpy(path, "openvpn/"), job->interfaces[i]), ".conf");
-        paths[i] = path;
+        job->paths[i] = path;
         order[i] = (struct config){path, i};
     }
     qsort(order, job->n_ends, sizeof(*order), compare_configs);
     for (size_t i = 0; i < job->n_ends; i++) {
-        size_t from = ret->text.len;
+        size_t from = rendered_begin(ret);
         int k = render_openvpn(r->templates[KIND_OPENVPN], job, order[i].end);
 
         if (k == 0)
@@ -477,7 +457,7 @@ static int add_configs(const struct renderer *r, const struct render_job *job, c
                               from);
         if (k < 0)
             result = k;
-        add_file(ret, order[i].path, from);
+        rendered_end(ret, order[i].path);
     }
     return result;
 }
@@ -499,10 +479,16 @@ static void fill_ends(struct render_job *job)
     }
 }
 
-int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
+int render_configs(const struct renderer *r, const struct network *net, uint32_t gw,
                    struct rendered *ret, struct error_list *err)
 {
-    struct render_job job = {
+    struct render_job *job;
+    size_t from;
+    int k, result;
+
+    rendered_reset(ret);
+    job = arena_alloc(&ret->arena, 1, sizeof(*job));
+    *job = (struct render_job){
         .net = net,
         .self = gw,
         .gateway = &net->mesh->gateways[gw],
@@ -511,44 +497,29 @@ int render_gateway(const struct renderer *r, const struct network *net, uint32_t
         .out = &ret->text,
         .err = err,
     };
-    const char **paths;
-    int k, result;
-
-    rendered_reset(ret);
-    fill_ends(&job);
-    job.subject = arena_printf(&ret->arena, "gateway '%s'", job.gateway->name);
-    paths = arena_alloc(&ret->arena, job.n_ends + 1, sizeof(*paths));
-    result = check_names(&job);
+    ret->job = job;
+    fill_ends(job);
+    job->subject = arena_printf(&ret->arena, "gateway '%s'", job->gateway->name);
+    result = check_names(job);
     if (result < 0)
         return result;
-    result = render_frr(r->templates[KIND_FRR], &job);
+    from = rendered_begin(ret);
+    result = render_frr(r->templates[KIND_FRR], job);
     if (result == 0)
-        result = check_lines(r, &job, KIND_FRR, FRR_FILE, 0);
+        result = check_lines(r, job, KIND_FRR, FRR_FILE, from);
     if (result == 0)
-        result = check_dialect(r, &job, KIND_FRR, FRR_FILE, NULL, 0);
-    add_file(ret, FRR_FILE, 0);
-    k = add_configs(r, &job, paths, ret);
-    if (result == 0)
-        result = k;
-    if (result < 0)
-        return result;
-    point_to_text(ret);
-    add_bundle(&job, paths, ret);
-    point_to_text(ret);
-    return 0;
+        result = check_dialect(r, job, KIND_FRR, FRR_FILE, NULL, from);
+    rendered_end(ret, FRR_FILE);
+    k = add_configs(r, job, ret);
+    return result == 0 ? k : result;
 }
 
-void rendered_reset(struct rendered *r)
+int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
+                   struct rendered *ret, struct error_list *err)
 {
-    r->n_files = 0;
-    buf_reset(&r->text);
-    arena_free(&r->arena);
-}
+    int k = render_configs(r, net, gw, ret, err);
 
-void rendered_free(struct rendered *r)
-{
-    rendered_reset(r);
-    free(r->files);
-    buf_free(&r->text);
-    *r = (struct rendered){0};
+    if (k == 0)
+        render_seal(ret);
+    return k;
 }

@@ -12,26 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/alloc.h"
 #include "common/bundle.h"
 #include "common/error.h"
+#include "controller/rendered.h"
 
 struct network;
 struct renderer; /* compiled templates; made once, used for every gateway */
-
-struct rendered_file {
-    const char *path; /* relative: "frr/frr.conf", "openvpn/pv7.conf" */
-    const char *data;
-    size_t len;
-};
-
-/* The files of one gateway.  Reused from gateway to gateway: rendered_reset() keeps the memory. */
-struct rendered {
-    struct rendered_file *files; /* sorted by path, bundle.json last */
-    size_t n_files, cap_files;
-    struct buf text;
-    struct arena arena;
-};
 
 /* Where templates are: the environment variable P2PVPN_TEMPLATE_DIR, else the installed place.  As
  * installed it holds frr/ and openvpn/; a folder with frr-templates/ and openvpn-templates/, as the
@@ -44,13 +30,19 @@ const char *render_template_dir(void);
 int renderer_new(const char *override_dir, struct renderer **ret, struct error_list *err);
 struct renderer *renderer_free(struct renderer *r); /* NULL ok; returns NULL */
 
-/* All files of gateway `gw`, bundle.json included (bundle_format()).  Resets *ret first.  -EINVAL:
- * a value may not stand in a file, a line would be too long for its reader, or a template of the
- * override folder made one that the agent would refuse (common/directives.h, common/frr_config.h).
- * The errors of the gateway are reported, and *ret is then of no use. */
+/* The configuration files of gateway `gw`.  Resets *ret first.  -EINVAL: a value may not stand in a
+ * file, a line would be too long for its reader, or a template of the override folder made one that
+ * the agent would refuse (common/directives.h, common/frr_config.h).  The errors of the gateway are
+ * reported, and *ret is then of no use.  Several threads may render at the same time, each with a
+ * `struct rendered` and an error list of its own. */
+int render_configs(const struct renderer *r, const struct network *net, uint32_t gw,
+                   struct rendered *ret, struct error_list *err);
+
+/* Adds bundle.json (bundle_format()), which says what render_configs() has just put into *ret. */
+void render_seal(struct rendered *ret);
+
+/* Both. */
 int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
                    struct rendered *ret, struct error_list *err);
-void rendered_reset(struct rendered *r);
-void rendered_free(struct rendered *r);
 
 #endif
