@@ -80,6 +80,18 @@ void buf_number(struct buf *b, uint64_t n)
     buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 
+void buf_size(struct buf *b, double bytes)
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    size_t unit = 0;
+
+    while (bytes >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        bytes /= 1000;
+        unit++;
+    }
+    buf_printf(b, unit && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+}
+
 /* How many bytes from here stand for themselves. */
 static size_t plain_json(const char *s, size_t n)
 {

@@ -16,6 +16,8 @@
  * only "hoqV" can be written with one dash. */
 static const struct option long_options[] = {
     {"ca", required_argument, NULL, 'c'},
+    {"frr", required_argument, NULL, 'F'},
+    {"gateway", required_argument, NULL, 'G'},
     {"generation", required_argument, NULL, 'g'},
     {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, 'j'},
@@ -58,6 +60,25 @@ static const struct command commands[] = {
                 "  -q, --quiet          print warnings and errors only\n"
                 "      --json           print the summary as JSON\n",
         .run = cli_compile,
+    },
+    {
+        .name = "cost",
+        .argument = "MESH",
+        .options = "lGFj",
+        .needs = "",
+        .usage = "cost [--lock FILE] [--gateway NAME] [--frr VERSION] [--json] MESH",
+        .summary = "say what a mesh asks of its gateways",
+        .help = "Says what the mesh in MESH asks of its gateways, of each and in sum: OpenVPN\n"
+                "processes, BGP sessions and paths, memory, BFD packets, UDP ports, link\n"
+                "addresses, and how many update messages a withdrawn prefix costs.  Warns where\n"
+                "a gateway would have more than it bears.  Writes no file.\n"
+                "\n"
+                "      --lock FILE     numbers handed out so far; default: NAME.lock.json for\n"
+                "                      NAME.json\n"
+                "      --gateway NAME  this gateway only, in detail\n"
+                "      --frr VERSION   of the gateways' FRR, for bgpd's memory; default: 8.4.4\n"
+                "      --json          print it as JSON, with every gateway\n",
+        .run = cli_cost,
     },
     {
         .name = "ca init",
@@ -181,6 +202,8 @@ static bool read_generation(const char *text, uint32_t *ret)
 static int read_option(const struct command *command, int letter, struct cli_args *args)
 {
     const char **text = letter == 'c'   ? &args->ca
+                        : letter == 'F' ? &args->frr
+                        : letter == 'G' ? &args->gateway
                         : letter == 'l' ? &args->lock
                         : letter == 'n' ? &args->name
                         : letter == 'o' ? &args->output

@@ -20,6 +20,8 @@ struct cli_args {
     const char *templates; /* --templates */
     const char *ca;        /* --ca */
     const char *name;      /* --name */
+    const char *gateway;   /* --gateway */
+    const char *frr;       /* --frr */
     uint32_t generation;   /* --generation, 0: not given */
     bool json, quiet;
 };
@@ -27,8 +29,18 @@ struct cli_args {
 /* Returns the exit code (common/error.h). */
 int cli_main(int argc, char **argv);
 
+/* What several commands print: each warning as a line on standard error, and as the elements of a
+ * JSON array (cli_compile.c); what a mesh costs as the members of a JSON object (cli_cost.c). */
+struct buf;
+struct cost_figures;
+struct error_list;
+void cli_print_warnings(const struct error_list *warnings);
+void cli_add_warnings(struct buf *b, const struct error_list *warnings);
+void cli_add_figures(struct buf *b, const struct cost_figures *f);
+
 /* The commands. */
 int cli_compile(const struct cli_args *args);
+int cli_cost(const struct cli_args *args);
 int cli_ca_init(const struct cli_args *args);
 int cli_enroll(const struct cli_args *args);
 int cli_import(const struct cli_args *args);

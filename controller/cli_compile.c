@@ -37,20 +37,6 @@ static const char *plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
-/* Powers of ten, as people read them. */
-static void add_size(struct buf *b, uint64_t bytes)
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
-    double size = (double)bytes;
-    size_t unit = 0;
-
-    while (size >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-        size /= 1000;
-        unit++;
-    }
-    buf_printf(b, unit && size < 10 ? "%.1f %s" : "%.0f %s", size, units[unit]);
-}
-
 static void add_names(struct buf *b, const char *what, char *const *names, size_t n)
 {
     if (n == 0)
@@ -63,13 +49,25 @@ static void add_names(struct buf *b, const char *what, char *const *names, size_
     buf_char(b, '\n');
 }
 
+static void add_cost(struct buf *b, const struct cost_figures *sum, const struct cost_figures *most)
+{
+    buf_printf(b, "cost: %" PRIu64 " OpenVPN processes, %" PRIu64 " BGP sessions, ", sum->tunnels,
+               sum->sessions);
+    buf_size(b, cost_value(sum, COST_MEMORY));
+    buf_printf(b, "; on one gateway at most %" PRIu64 ", %" PRIu64 " and ", most->tunnels,
+               most->sessions);
+    buf_size(b, cost_value(most, COST_MEMORY));
+    buf_char(b, '\n');
+}
+
 static void add_summary(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
 {
     buf_printf(b, "mesh %s: %zu gateway%s, %zu link%s, %zu LAN%s\n", s->mesh, s->gateways,
                plural(s->gateways), s->links, plural(s->links), s->lans, plural(s->lans));
+    add_cost(b, &s->cost, &s->cost_most);
     buf_printf(b, "%s: %zu file%s, ", args->output ? args->output : "checked only (no -o)",
                s->files, plural(s->files));
-    add_size(b, s->bytes);
+    buf_size(b, (double)s->bytes);
     buf_printf(b, ", %.2f s", s->seconds);
     if (!args->output) {
         buf_char(b, '\n');
@@ -106,21 +104,10 @@ static void add_json_text(struct buf *b, const char *member, const char *value)
     buf_str(b, ",\n");
 }
 
-static void add_json(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
+void cli_add_warnings(struct buf *b, const struct error_list *warnings)
 {
-    buf_str(b, "{\n");
-    add_json_text(b, "mesh", s->mesh);
-    buf_printf(b, "  \"gateways\": %zu,\n  \"links\": %zu,\n  \"lans\": %zu,\n", s->gateways,
-               s->links, s->lans);
-    buf_printf(b, "  \"files\": %zu,\n  \"bytes\": %" PRIu64 ",\n", s->files, s->bytes);
-    add_json_text(b, "output", args->output);
-    add_json_text(b, "lock", s->lock_file);
-    buf_printf(b, "  \"lock-changed\": %s,\n", s->lock_changed ? "true" : "false");
-    add_json_names(b, "changed", s->changed, s->n_changed);
-    add_json_names(b, "removed", s->removed, s->n_removed);
-    buf_str(b, "  \"warnings\": [");
-    for (size_t i = 0; i < s->warnings.n; i++) {
-        const struct error_item *w = &s->warnings.items[i];
+    for (size_t i = 0; i < warnings->n; i++) {
+        const struct error_item *w = &warnings->items[i];
 
         buf_str(b, i ? ",\n    {\"file\": " : "\n    {\"file\": ");
         buf_json(b, w->file ? w->file : "");
@@ -130,7 +117,39 @@ static void add_json(struct buf *b, const struct cli_args *args, const struct co
         buf_json(b, w->message);
         buf_char(b, '}');
     }
-    buf_printf(b, "%s],\n  \"seconds\": %.3f\n}\n", s->warnings.n ? "\n  " : "", s->seconds);
+    buf_str(b, warnings->n ? "\n  " : "");
+}
+
+void cli_print_warnings(const struct error_list *warnings)
+{
+    for (size_t i = 0; i < warnings->n; i++) {
+        const struct error_list one = {&warnings->items[i], 1, 1};
+
+        fputs("warning: ", stderr);
+        error_print(&one, stderr);
+    }
+}
+
+static void add_json(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
+{
+    buf_str(b, "{\n");
+    add_json_text(b, "mesh", s->mesh);
+    buf_printf(b, "  \"gateways\": %zu,\n  \"links\": %zu,\n  \"lans\": %zu,\n", s->gateways,
+               s->links, s->lans);
+    buf_printf(b, "  \"files\": %zu,\n  \"bytes\": %" PRIu64 ",\n", s->files, s->bytes);
+    buf_str(b, "  \"cost\": {\"sum\": {");
+    cli_add_figures(b, &s->cost);
+    buf_str(b, "}, \"most\": {");
+    cli_add_figures(b, &s->cost_most);
+    buf_str(b, "}},\n");
+    add_json_text(b, "output", args->output);
+    add_json_text(b, "lock", s->lock_file);
+    buf_printf(b, "  \"lock-changed\": %s,\n", s->lock_changed ? "true" : "false");
+    add_json_names(b, "changed", s->changed, s->n_changed);
+    add_json_names(b, "removed", s->removed, s->n_removed);
+    buf_str(b, "  \"warnings\": [");
+    cli_add_warnings(b, &s->warnings);
+    buf_printf(b, "],\n  \"seconds\": %.3f\n}\n", s->seconds);
 }
 
 int cli_compile(const struct cli_args *args)
@@ -149,12 +168,7 @@ int cli_compile(const struct cli_args *args)
 
     clock_gettime(CLOCK_MONOTONIC, &started);
     r = compile(&options, &summary, &err);
-    for (size_t i = 0; i < summary.warnings.n; i++) {
-        const struct error_list one = {&summary.warnings.items[i], 1, 1};
-
-        fputs("warning: ", stderr);
-        error_print(&one, stderr);
-    }
+    cli_print_warnings(&summary.warnings);
     error_print(&err, stderr);
     if (r == 0) {
         if (args->json)

@@ -67,6 +67,17 @@ static int check_places(const struct run *run)
     return 0;
 }
 
+static void weigh(struct run *run)
+{
+    struct cost cost;
+
+    cost_compute(run->net, FRR_DEFAULT, &cost);
+    cost_warn(&cost, &run->summary->warnings);
+    run->summary->cost = cost.all.sum;
+    run->summary->cost_most = cost_most(&cost, &cost.all);
+    cost_clear(&cost);
+}
+
 static int plan(struct run *run)
 {
     const struct compile_options *o = run->options;
@@ -95,6 +106,7 @@ static int plan(struct run *run)
     s->gateways = run->mesh->n_gateways;
     s->lans = run->mesh->n_lans;
     s->links = run->net->n_links;
+    weigh(run);
     return renderer_new(o->template_dir, &run->renderer, run->err);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "controller/cost.h"
 #include "controller/model.h"
 
 struct compile_options {
@@ -31,6 +32,7 @@ struct compile_summary {
     uint64_t bytes;
     double seconds;
     struct model_times model; /* part of them */
+    struct cost_figures cost, cost_most; /* in sum; and of one gateway at most */
     struct error_list warnings;
 };
 

@@ -26,8 +26,8 @@ struct hunt {
     uint32_t *hint;   /* somebody who said something new */
     struct path *paths;
     size_t n_paths, cap;
-    uint32_t *lengths; /* how many of `said` have each length */
-    uint32_t shortest; /* of them */
+    uint32_t *lengths;                   /* how many of `said` have each length */
+    uint32_t shortest;                   /* of them */
     uint32_t *now, *next, n_now, n_next; /* who has to decide anew */
     uint32_t *marked;                    /* the round in which a gateway was put into `next` */
     uint32_t round;
@@ -218,8 +218,8 @@ static void hunt_init(struct hunt *h, const struct network *net, uint32_t lan)
     memset(h->chosen, 0xff, h->n * sizeof(*h->chosen));
     new_path(h, NOBODY, 0); /* 0 means: none */
     for (uint32_t i = 0; i < h->n; i++)
-        h->takes_part[i] = (h->policy.everybody || net->gateways[i].transit) &&
-                           net->mesh->gateways[i].lan != lan;
+        h->takes_part[i] =
+            (h->policy.everybody || net->gateways[i].transit) && net->mesh->gateways[i].lan != lan;
 }
 
 struct hunt_result hunt_withdrawal(const struct network *net, uint32_t origin,

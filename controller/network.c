@@ -24,7 +24,7 @@ static uint32_t first_set(uint32_t own, uint32_t gateways, uint32_t fallback)
 
 /* The careful one of two gateways: smaller packets, shorter queues and buffers, slower detection.
  */
-static struct mesh_settings resolve(const struct mesh *mesh, const struct network_link *link)
+struct mesh_settings network_link_settings(const struct mesh *mesh, const struct network_link *link)
 {
     static const struct mesh_settings none;
     const struct mesh_settings *x = &mesh->gateways[link->a].settings,
@@ -124,7 +124,7 @@ void network_link_end(const struct network *net, uint32_t self, const struct net
         .link = link,
         .remote_host = mesh->gateways[peer->gateway].endpoint,
         .role = (we_listen == they_listen ? low : we_listen) ? LINK_ROLE_SERVER : LINK_ROLE_CLIENT,
-        .settings = resolve(mesh, link),
+        .settings = network_link_settings(mesh, link),
     };
     for (unsigned f = 0; f < 2; f++) {
         if (!net->n_pool[f])

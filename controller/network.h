@@ -99,6 +99,10 @@ static inline bool asn_is_private(uint32_t asn)
     return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
 }
 
+/* The settings of a link, every default resolved. */
+struct mesh_settings network_link_settings(const struct mesh *mesh,
+                                           const struct network_link *link);
+
 void network_link_end(const struct network *net, uint32_t self, const struct network_peer *peer,
                       struct link_end *ret);
 
