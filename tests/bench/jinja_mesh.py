@@ -95,6 +95,7 @@ def main(model, root, output):
     pools = sorted(map(network_of, mesh["addressing"]["link-prefix"]), key=lambda n: n.version)
     bases = [int(pool.network_address) for pool in pools]
     address_types = [ipaddress.IPv4Address, ipaddress.IPv6Address]
+    base_port = mesh["addressing"].get("base-port", 11000)
     count = len(gateways)
     transit = set(range(count if count <= TRANSIT_ALL_UP_TO else TRANSIT_MEMBERS))
     bound = 2
@@ -128,8 +129,8 @@ def main(model, root, output):
                 file.write(openvpn.render(
                     mesh=mesh["name"], gateway=gateway["name"], peer=peer["name"],
                     peer_identity=peer["name"] + ".g1", interface=interface, server=i < j,
-                    proto="udp4", local_port=11001 + j, remote=True, host=peer["endpoint"],
-                    port=11001 + i, mtu=mtu))
+                    proto="udp4", local_port=base_port + 1 + j, remote=True, host=peer["endpoint"],
+                    port=base_port + 1 + i, mtu=mtu))
             for f, base in enumerate(bases):
                 role = "TRANSIT" if j in transit else "LEAF"
                 members.setdefault((role, f), []).append({
