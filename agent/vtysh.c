@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/command.h"
 #include "common/alloc.h"
+#include "common/command.h"
 
 #define SHOW_TIMEOUT_MS 10000
 #define LOAD_TIMEOUT_MS 60000

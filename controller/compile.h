@@ -31,7 +31,7 @@ struct compile_summary {
     bool lock_changed;
     uint64_t bytes;
     double seconds;
-    struct model_times model; /* part of them */
+    struct model_times model;            /* part of them */
     struct cost_figures cost, cost_most; /* in sum; and of one gateway at most */
     struct error_list warnings;
 };

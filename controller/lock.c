@@ -190,7 +190,7 @@ static void expand_runs(struct lock_reader *p)
 {
     struct lock *lock = p->lock;
     uint64_t total = 0;
-    bool sorted = true;
+    bool sorted = true, apart;
 
     for (size_t i = 0; i < p->n_runs; i++) {
         total += p->runs[i].count;
@@ -198,7 +198,8 @@ static void expand_runs(struct lock_reader *p)
     }
     if (!sorted)
         qsort(p->runs, p->n_runs, sizeof(*p->runs), compare_run_index);
-    if (!check_overlaps(p) | !check_addresses(p))
+    apart = check_overlaps(p);
+    if (!check_addresses(p) || !apart)
         return;
     if (total > LOCK_MAX_LINKS) {
         lock_fail(p, ROOT "/link", "%" PRIu64 " links are more than the %u that a lock may hold",

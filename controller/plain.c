@@ -44,7 +44,7 @@ static bool plain_number(const struct plain *plain, const char *text)
     uint64_t n = 0;
     unsigned digits = 0;
 
-    for (; digit(text[digits]) && digits < DIGITS_MAX; digits++)
+    for (; digits < DIGITS_MAX && digit(text[digits]); digits++)
         n = n * 10 + (uint64_t)(text[digits] - '0');
     return digits && !text[digits] && (text[0] != '0' || digits == 1) && in_ranges(plain, n);
 }

@@ -4,6 +4,7 @@
 One mesh for the whole file; each test leaves it whole.
 """
 
+import os
 import signal
 
 import pytest
@@ -248,8 +249,10 @@ def test_frr_is_restarted_and_gets_its_configuration_again(mesh):
 
 def traces(gateway):
     """Everything that a mesh puts on a gateway: after a removal it is as it was before."""
-    files = {str(p.relative_to(gateway.dir)) for top in ("state", "run")
-             for p in (gateway.dir / top).rglob("*")}
+    # os.walk() bears that the agent takes a folder away while it looks; Path.rglob() does not.
+    files = {os.path.relpath(os.path.join(folder, name), gateway.dir)
+             for top in ("state", "run") for folder, folders, names in os.walk(gateway.dir / top)
+             for name in folders + names}
     return {"tuns": gateway.tuns(), "processes": set(gateway.openvpns()),
             "frr": gateway.frr.running_config(), "files": files,
             "bundle": {str(p.relative_to(gateway.bundle_dir)): p.read_bytes()

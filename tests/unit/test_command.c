@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/command.h"
 #include "common/alloc.h"
+#include "common/command.h"
 #include "tests/unit/unit.h"
 
 static struct error_list err;
