@@ -15,6 +15,7 @@
 /* Long options have letters too, so that a command can say which it takes in one string; of them
  * only "hoqV" can be written with one dash. */
 static const struct option long_options[] = {
+    {"allow-shrink", no_argument, NULL, 'S'},
     {"ca", required_argument, NULL, 'c'},
     {"frr", required_argument, NULL, 'F'},
     {"gateway", required_argument, NULL, 'G'},
@@ -43,9 +44,10 @@ static const struct command commands[] = {
     {
         .name = "compile",
         .argument = "MESH",
-        .options = "oltjq",
+        .options = "oltSjq",
         .needs = "",
-        .usage = "compile [-o DIR] [--lock FILE] [--templates DIR] [--quiet | --json] MESH",
+        .usage = "compile [-o DIR] [--lock FILE] [--templates DIR] [--allow-shrink]\n"
+                 "          [--quiet | --json] MESH",
         .summary = "check a mesh and write the configuration of its gateways",
         .help = "Checks the model in MESH (JSON, or XML if its name ends in .xml) and writes\n"
                 "DIR/GATEWAY/ with bundle.json, frr/frr.conf and openvpn/pvN.conf for every\n"
@@ -57,6 +59,8 @@ static const struct command commands[] = {
                 "      --lock FILE      numbers handed out so far, kept beside the model;\n"
                 "                       default: NAME.lock.json for NAME.json\n"
                 "      --templates DIR  templates that replace the installed ones, file by file\n"
+                "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
+                "                       (and more than ten) would be removed\n"
                 "  -q, --quiet          print warnings and errors only\n"
                 "      --json           print the summary as JSON\n",
         .run = cli_compile,
@@ -222,6 +226,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         args->json = true;
     else if (letter == 'q')
         args->quiet = true;
+    else if (letter == 'S')
+        args->allow_shrink = true;
     else if (!read_generation(optarg, &args->generation))
         return usage_error(command, "--generation needs a number from 1");
     return -1;

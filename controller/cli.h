@@ -24,6 +24,7 @@ struct cli_args {
     const char *frr;       /* --frr */
     uint32_t generation;   /* --generation, 0: not given */
     bool json, quiet;
+    bool allow_shrink; /* --allow-shrink */
 };
 
 /* Returns the exit code (common/error.h). */

@@ -159,6 +159,7 @@ int cli_compile(const struct cli_args *args)
         .output_dir = args->output,
         .lock_file = args->lock,
         .template_dir = args->templates,
+        .allow_shrink = args->allow_shrink,
         .progress = !args->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
     };
     struct error_list err = ERROR_LIST_INIT;

@@ -10,6 +10,7 @@
 
 #include "common/alloc.h"
 #include "common/fs.h"
+#include "common/origins.h"
 #include "controller/allocate.h"
 #include "controller/locate.h"
 #include "controller/lock.h"
@@ -18,6 +19,7 @@
 #include "controller/network.h"
 #include "controller/output.h"
 #include "controller/render.h"
+#include "controller/shrink.h"
 
 /* What one run has in its hands. */
 struct run {
@@ -78,6 +80,37 @@ static void weigh(struct run *run)
     cost_clear(&cost);
 }
 
+/* Which LANs there were, the last output says.  If it says nothing that can be read, the next one
+ * does. */
+static void count_lans(const struct run *run, struct shrink *shrink)
+{
+    _cleanup_free_ char *path =
+        xasprintf("%s/" ORIGINS_DIR "/" ORIGINS_NAME, run->options->output_dir);
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct origins *old;
+
+    if (fs_read(path, ORIGINS_MAX_BYTES, &text, &ignored) == 0 &&
+        origins_parse(buf_cstr(&text), text.len, path, &old, &ignored) == 0) {
+        shrink_of_lans(old, run->mesh, shrink);
+        origins_free(old);
+    }
+    error_clear(&ignored);
+}
+
+/* Before anything is written. */
+static int guard(const struct run *run)
+{
+    struct shrink shrink = {0};
+
+    if (run->options->allow_shrink)
+        return 0;
+    shrink_of_locks(run->old_lock, run->new_lock, &shrink);
+    if (run->options->output_dir)
+        count_lans(run, &shrink);
+    return shrink_check(&shrink, run->options->mesh_file, run->err);
+}
+
 static int plan(struct run *run)
 {
     const struct compile_options *o = run->options;
@@ -101,6 +134,8 @@ static int plan(struct run *run)
     if (r == 0)
         r = allocate_network(run->mesh, run->old_lock, &run->net, &run->new_lock, &s->warnings,
                              run->err);
+    if (r == 0)
+        r = guard(run);
     if (r < 0)
         return r;
     s->gateways = run->mesh->n_gateways;

@@ -19,6 +19,7 @@ struct compile_options {
     const char *output_dir;   /* NULL: check only, write nothing, not even the lock */
     const char *lock_file;    /* NULL: beside the mesh file */
     const char *template_dir; /* NULL: none */
+    bool allow_shrink;        /* also when most of the mesh goes (shrink.h) */
     /* Called after every gateway; NULL: not wanted. */
     void (*progress)(size_t done, size_t total);
 };

@@ -56,6 +56,12 @@ class Workplace:
     def remove_gateway(self, name):
         self.content["gateway"] = [g for g in self.content["gateway"] if g["name"] != name]
 
+    def remove_site(self, name):
+        """A gateway, and the LAN that only it had."""
+        self.remove_gateway(name)
+        served = {g["lan"] for g in self.content["gateway"]}
+        self.content["lan"] = [lan for lan in self.content["lan"] if lan["name"] in served]
+
     def add_gateway(self, name, prefix, **more):
         self.content["lan"].append({"name": f"lan-{name}", "prefix": [prefix]})
         self.content["gateway"].append(
