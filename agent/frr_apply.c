@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/frr_diff.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
 #include "common/frr_config.h"
+#include "common/frr_diff.h"
 #include "common/fs.h"
 
 #define DESIRED_FILE "frr/frr.conf"

@@ -2,10 +2,10 @@
 /*
  * FRR apply: brings the gateway's part of FRR's configuration in place, or leaves the old one.
  *
- * One run: read what bgpd and bfdd have, compute the difference (frr_diff.h), let vtysh check it,
- * record what will be ours, load it in one batch, read back and compare.  If FRR then has something
- * else than was wanted, the old configuration is put back the same way, and the error names the
- * lines that FRR did not take.
+ * One run: read what bgpd and bfdd have, compute the difference (common/frr_diff.h), let vtysh
+ * check it, record what will be ours, load it in one batch, read back and compare.  If FRR then has
+ * something else than was wanted, the old configuration is put back the same way, and the error
+ * names the lines that FRR did not take.
  *
  * The running configuration is bgpd's own, and of bfdd's only "bfd": prefix lists are in every
  * daemon and route-maps in several, and vtysh merges what they show, so a bgpd that was restarted

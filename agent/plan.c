@@ -260,13 +260,9 @@ void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
                       const struct plan_context *context, char ret[static DIGEST_TEXT_LEN + 1])
 {
     _cleanup_buf_ struct buf all = BUF_INIT;
-    const char *config = "";
 
-    for (size_t i = 0; i < b->n_files; i++)
-        if (strcmp(b->files[i].path, link->config) == 0)
-            config = b->files[i].sha256;
-    buf_printf(&all, START_VERSION " %s %s %lld %s", config, context->keys_digest,
-               (long long)context->link_uid, link->interface);
+    buf_printf(&all, START_VERSION " %s %s %lld %s", bundle_link_sha256(b, link),
+               context->keys_digest, (long long)context->link_uid, link->interface);
     digest_sha256_text(all.data, all.len, ret);
 }
 

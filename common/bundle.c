@@ -194,3 +194,17 @@ struct bundle *bundle_free(struct bundle *b)
     }
     return NULL;
 }
+
+static int compare_file(const void *path, const void *file)
+{
+    return strcmp(path, ((const struct bundle_file *)file)->path);
+}
+
+const char *bundle_link_sha256(const struct bundle *b, const struct bundle_link *link)
+{
+    const struct bundle_file *file =
+        b->n_files ? bsearch(link->config, b->files, b->n_files, sizeof(*file), compare_file)
+                   : NULL;
+
+    return file ? file->sha256 : "";
+}

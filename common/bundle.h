@@ -75,6 +75,10 @@ struct bundle {
  * have. */
 void bundle_format(struct bundle *b, struct buf *ret);
 
+/* The SHA-256 of the OpenVPN configuration of one of its links, of all that a process depends on
+ * the only thing that a bundle changes: it must restart when this differs. */
+const char *bundle_link_sha256(const struct bundle *b, const struct bundle_link *link);
+
 /* True: this is, to the byte, a text that bundle_format() wrote, going by its revision; much faster
  * than reading it. */
 bool bundle_text_intact(const char *data, size_t len);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/frr_diff.h"
+#include "common/frr_diff.h"
 #include "common/name.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/frr_model.h"

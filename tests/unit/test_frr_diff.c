@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/frr_diff.h"
 #include "common/buf.h"
+#include "common/frr_diff.h"
 #include "tests/unit/frr_model.h"
 #include "tests/unit/unit.h"
 

@@ -18,8 +18,8 @@
  * a neighbor that is made anew loses its session, so that is done only where FRR demands it: for
  * another peer-group.)
  */
-#ifndef P2PVPN_AGENT_FRR_DIFF_H
-#define P2PVPN_AGENT_FRR_DIFF_H
+#ifndef P2PVPN_COMMON_FRR_DIFF_H
+#define P2PVPN_COMMON_FRR_DIFF_H
 
 #include "common/frr_config.h"
 

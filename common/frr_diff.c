@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/frr_diff.h"
+#include "common/frr_diff.h"
 
 #include <errno.h>
 #include <stdlib.h>
