@@ -95,6 +95,23 @@ static void strays(const char *text, size_t len, const struct frr_config *desire
     frr_config_free(&others);
 }
 
+/* A bgpd without its RPKI module knows neither "rpki" nor "match rpki", while vtysh lets both pass.
+ */
+static int check_module(struct job *j)
+{
+    bool loaded = true;
+    int r = frr_config_find(&j->desired, "rpki")
+                ? vtysh_has_module(j->v, "bgpd", "bgpd_rpki", &loaded, j->err)
+                : 0;
+
+    if (r < 0 || loaded)
+        return r;
+    return error_add(j->err, NULL, 0, NULL,
+                     "FRR's bgpd runs without its RPKI module, by which this mesh checks who may "
+                     "announce what: install the package frr-rpki-rtrlib, add \"-M rpki\" to "
+                     "bgpd_options in /etc/frr/daemons, then \"systemctl restart frr\"");
+}
+
 /* Compares the desired text with what FRR has now. */
 static int compare(struct job *j, const char *desired, const char *applied, bool validate)
 {
@@ -105,6 +122,8 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     frr_config_parse(&j->desired, desired, strlen(desired));
     frr_config_parse(&j->applied, applied, strlen(applied));
     r = validate ? frr_config_validate(&j->desired, DESIRED_FILE, j->err) : 0;
+    if (r == 0 && validate)
+        r = check_module(j);
     if (r == 0)
         r = vtysh_show(j->v, "bgpd", "show running-config bgpd no-header", &text, j->err);
     if (r == 0)

@@ -231,6 +231,24 @@ int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, s
     return failed;
 }
 
+int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *module, bool *ret,
+                     struct error_list *err)
+{
+    _cleanup_buf_ struct buf modules = BUF_INIT;
+    int r = vtysh_show(v, daemon, "show modules", &modules, err);
+    const char *rest = buf_cstr(&modules), *line;
+    size_t n = strlen(module);
+    bool found = false;
+    int len;
+
+    if (r < 0)
+        return r;
+    while (text_line(&rest, &line, &len)) /* "bgpd_rpki    0.3.6    Enable RPKI support for FRR." */
+        found |= (size_t)len > n && strncmp(line, module, n) == 0 && line[n] == ' ';
+    *ret = found;
+    return 0;
+}
+
 static int check_lengths(const char *text, struct error_list *err)
 {
     for (const char *p = text; *p;) {

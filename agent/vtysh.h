@@ -46,6 +46,10 @@ uint64_t vtysh_incarnation(const struct vtysh *v);
 int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, struct buf *ret,
                struct error_list *err);
 
+/* Whether a daemon has loaded a module ("bgpd_rpki").  0 and *ret set, or as vtysh_show(). */
+int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *module, bool *ret,
+                     struct error_list *err);
+
 /* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  -EINVAL:
  * every line that it does not know. */
 int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err);

@@ -46,7 +46,7 @@ bool frr_own_name(const char *name)
 bool frr_is_context(enum frr_kind kind)
 {
     return kind == FRR_PROFILE || kind == FRR_ROUTE_MAP || kind == FRR_BFD || kind == FRR_ROUTER ||
-           kind == FRR_FAMILY;
+           kind == FRR_FAMILY || kind == FRR_RPKI;
 }
 
 /*
@@ -65,6 +65,10 @@ static const char *const patterns[] = {
     "bgp community-list @ @ seq @ ...",
     "bgp large-community-list @ @ seq @ ...",
     "route-map @ * @",
+    /* rpki */
+    "rpki retry_interval *",
+    "rpki polling_period *",
+    "rpki expire_interval *",
     /* bfd profile */
     "detect-multiplier *",
     "transmit-interval *",
@@ -188,6 +192,8 @@ static void classify_top(struct frr_line *l, const struct words *w)
         l->object = w->w[1];
     } else if (is(w, 0, "bfd") && w->n == 1) {
         l->kind = FRR_BFD;
+    } else if (is(w, 0, "rpki") && w->n == 1) {
+        l->kind = FRR_RPKI;
     } else if (is(w, 0, "router") && is(w, 1, "bgp") && w->n == 3) {
         l->kind = FRR_ROUTER;
     }
@@ -206,6 +212,8 @@ static void classify(struct frr_line *l, const struct words *w)
     } else if (in == FRR_BFD && is(w, 0, "profile") && w->n == 2) {
         l->kind = FRR_PROFILE;
         l->object = w->w[1];
+    } else if (in == FRR_RPKI) {
+        l->kind = FRR_RPKI_LINE;
     } else if (in == FRR_PROFILE) {
         l->kind = FRR_PROFILE_LINE;
         l->object = l->parent->object;
@@ -443,6 +451,8 @@ static bool in_dialect(const struct frr_line *l)
     /* FRR does not show what is its default, so the comparison would never end. */
     static const char *const defaults[] = {"bgp default ipv4-unicast", "bgp network import-check",
                                            "bgp ebgp-requires-policy", NULL};
+    static const char *const rpki[] = {"rpki retry_interval ", "rpki polling_period ",
+                                       "rpki expire_interval ", NULL};
     static const char *const profile[] = {"detect-multiplier ",
                                           "transmit-interval ",
                                           "receive-interval ",
@@ -460,6 +470,8 @@ static bool in_dialect(const struct frr_line *l)
         return begins(l->text, profile);
     case FRR_ROUTER_LINE:
         return begins(l->text, router) && !begins(l->text, defaults);
+    case FRR_RPKI_LINE:
+        return strcmp(l->text, FRR_RPKI_CACHE) == 0 || begins(l->text, rpki);
     case FRR_NEIGHBOR: /* sending communities is the default, so only its "no" is ever shown */
         return (strncmp(l->text, "no ", 3) == 0) ==
                (strncmp(l->text + frr_head_len(l), " send-community", 15) == 0);

@@ -20,6 +20,9 @@
 
 /* What we create is named so; the name space is ours. */
 #define FRR_OWN_NAME "P2PVPN"
+/* The RPKI cache of bgpd that a gateway's configuration may name: the agent itself (agent/rtr.h).
+ */
+#define FRR_RPKI_CACHE "rpki cache 127.0.0.1 323 preference 1"
 /* The longest line that is ever given to vtysh, which hangs on one of 4,090 bytes. */
 #define FRR_LINE_MAX 1000
 
@@ -35,6 +38,8 @@ enum frr_kind {
     FRR_FAMILY,         /* router bgp > "address-family ..." */
     FRR_NEIGHBOR,       /* [no] neighbor X ...: in the router or one of its families */
     FRR_ROUTER_LINE,    /* any other line there */
+    FRR_RPKI,           /* "rpki" */
+    FRR_RPKI_LINE,      /* in it */
 };
 
 struct frr_line {

@@ -177,6 +177,7 @@ static bool owned(struct work *w, const struct frr_line *l)
     case FRR_NEIGHBOR:
         return neighbor_of(w, l)->ours;
     case FRR_ROUTER_LINE:
+    case FRR_RPKI_LINE:
         return frr_config_find(w->applied, l->path) ||
                (w->adopt && set_find(w->wanted_keys, l->key));
     default:
@@ -189,6 +190,13 @@ static bool implied(const struct work *w, const struct frr_line *l)
 {
     return l->kind == FRR_ROUTER_LINE && strcmp(l->text, "bgp log-neighbor-changes") == 0 &&
            frr_config_find(w->running, "frr defaults datacenter");
+}
+
+/* A cache of the operator's, where the mesh wants its own. */
+static bool rival_cache(const struct work *w, const struct frr_line *l)
+{
+    return l->kind == FRR_RPKI_LINE && strncmp(l->text, "rpki cache ", 11) == 0 &&
+           frr_config_find(w->desired, "rpki\n" FRR_RPKI_CACHE);
 }
 
 static void survey_lines(struct work *w)
@@ -216,8 +224,17 @@ static void survey_lines(struct work *w)
         }
         if (same)
             same->marks = PRESENT | THEIRS;
-        wanted = l->kind == FRR_ROUTER_LINE ? set_find(w->wanted_keys, l->key) : NULL;
-        if (wanted && !same)
+        wanted = l->kind == FRR_ROUTER_LINE || l->kind == FRR_RPKI_LINE
+                     ? set_find(w->wanted_keys, l->key)
+                     : NULL;
+        if (rival_cache(w, l) && !same)
+            error_add(
+                w->err, NULL, 0, NULL,
+                "this router's bgpd asks an RPKI cache of its own (\"%s\"), and FRR judges all "
+                "routes by one table: remove it (\"no %s\" under \"rpki\"), or set origin-check "
+                "to lists in the mesh model and compile",
+                l->text, l->text);
+        else if (wanted && !same)
             error_add(w->err, NULL, 0, NULL,
                       "this router's own BGP configuration says \"%s\", and the mesh sets \"%s\": "
                       "make them equal, in vtysh or in the mesh model",
@@ -314,7 +331,8 @@ static void settle(struct work *w)
 
         if (l->kind == FRR_NEIGHBOR && neighbor_of(w, l)->rebuild)
             l->marks &= ~(unsigned)PRESENT;
-        if (l->marks & PRESENT || l->kind == FRR_FAMILY || l->kind == FRR_BFD)
+        if (l->marks & PRESENT || l->kind == FRR_FAMILY || l->kind == FRR_BFD ||
+            l->kind == FRR_RPKI)
             continue;
         if (l->kind == FRR_ROUTER && w->router && !w->drop_router)
             continue;
@@ -419,6 +437,7 @@ static void write_batch(struct work *w)
         send_line(w, NULL, no_router);
     send_old(w, FRR_LIST, AT_ONCE);
     send_new(w, FRR_LIST, FRR_LIST);
+    send_new(w, FRR_RPKI, FRR_RPKI_LINE);
     send_old(w, FRR_PROFILE_LINE, 0);
     send_new(w, FRR_PROFILE, FRR_PROFILE_LINE);
     send_old(w, FRR_ROUTE_MAP, AT_ONCE);
@@ -428,6 +447,7 @@ static void write_batch(struct work *w)
     send_definitions_gone(w, FRR_ROUTE_MAP);
     send_definitions_gone(w, FRR_PROFILE);
     send_definitions_gone(w, FRR_LIST);
+    send_old(w, FRR_RPKI_LINE, 0);
     send_bfd_gone(w);
     frr_writer_finish(&w->writer);
 }

@@ -6,8 +6,8 @@
  * Ours are
  *   - lists, route-maps, BFD profiles and peer-groups named P2PVPN...;
  *   - neighbors that are members of such a peer-group, with every line of theirs;
- *   - of the other lines of `router bgp` ("network ...", "bgp router-id ...") those that we applied
- *     before and that were not there already.
+ *   - of the other lines of `router bgp` ("network ...", "bgp router-id ...") and of `rpki` those
+ *     that we applied before and that were not there already.
  * Everything else in the same daemons belongs to the operator and is neither changed nor removed.
  * When the record of what we applied is lost, lines of a `router bgp` with our peer-groups and no
  * neighbor of an operator's are taken for ours where the desired configuration sets the same.

@@ -24,6 +24,10 @@ def ours(running_config):
     lines = running_config.splitlines()
     begin = next(i for i, line in enumerate(lines) if line.startswith("router bgp"))
     kept = [line for line in lines[begin:lines.index("end")] if " OPERATOR " not in line]
+    for i, line in enumerate(kept):
+        if line == "rpki" and kept[i + 1] == "exit":
+            del kept[i:i + 3]  # any bgpd with its RPKI module shows it, and nothing is in it
+            break
     # If that line was alone in its block there are now two separators in a row.
     return [line for i, line in enumerate(kept) if i == 0 or (line, kept[i - 1]) != ("!", "!")]
 

@@ -266,6 +266,68 @@ def test_killed_anywhere_nothing_is_forgotten(routers, after):
     assert ours(head.frr.running_config()) == head.conf.read_text().splitlines()
 
 
+RPKI = """\
+rpki
+ rpki retry_interval 2
+ rpki cache 127.0.0.1 323 preference 1
+exit
+route-map P2PVPN-ORIGINS permit 10
+ match rpki valid
+exit
+"""
+
+
+def test_an_rpki_cache_comes_and_goes(routers, tmp_path):
+    head = routers["head"]
+    assert run(head, "remove").returncode == 0
+    before = head.frr.running_config()
+    conf = tmp_path / "frr.conf"
+    conf.write_text(RPKI)
+    assert apply(head, conf).startswith("added 4 removed 0\n")
+    running = head.frr.running_config()
+    assert all(line in running for line in RPKI.splitlines())
+    assert apply(head, conf).startswith("added 0 removed 0\n")
+    assert run(head, "remove").returncode == 0
+    assert head.frr.running_config() == before
+
+
+def test_an_rpki_cache_of_the_operators_is_a_conflict(routers, tmp_path):
+    head = routers["head"]
+    assert run(head, "remove").returncode == 0
+    load(head, "rpki\n rpki cache 192.0.2.1 3323 preference 2\nexit\n")
+    before = head.frr.running_config()
+    conf = tmp_path / "frr.conf"
+    conf.write_text(RPKI)
+    done = run(head, "apply", conf)
+    assert done.returncode == 1
+    assert 'asks an RPKI cache of its own ("rpki cache 192.0.2.1 3323 preference 2")' in done.stderr
+    assert head.frr.running_config() == before
+    load(head, "rpki\n no rpki cache 192.0.2.1 3323 preference 2\nexit\n")
+
+
+def test_a_bgpd_without_the_rpki_module_is_named(mesh, tmp_path):
+    head = mesh["head"]
+    head.frr.kill_daemon("bgpd")
+    head.frr.rpki = False
+    head.frr.start_daemon("bgpd")
+    try:
+        apply(head)
+        before = head.frr.running_config()
+        conf = tmp_path / "frr.conf"
+        conf.write_text(RPKI + head.conf.read_text())
+        done = run(head, "apply", conf)
+        assert done.returncode == 1
+        assert "runs without its RPKI module" in done.stderr
+        assert "frr-rpki-rtrlib" in done.stderr and '"-M rpki" to bgpd_options' in done.stderr
+        assert head.frr.running_config() == before
+    finally:
+        head.frr.kill_daemon("bgpd")
+        head.frr.rpki = True
+        head.frr.start_daemon("bgpd")
+        apply(head)
+    mesh.wait_converged()
+
+
 def random_mesh(rng):
     """Any configuration of the dialect: what changes from one to the next is left to chance."""
     lines, peers = [], range(1, rng.randrange(1, 6))

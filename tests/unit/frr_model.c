@@ -232,7 +232,7 @@ static bool opens(const char *context, const char *line)
 {
     if (!*context)
         return strncmp(line, "router bgp ", 11) == 0 || strcmp(line, "bfd") == 0 ||
-               strncmp(line, "route-map ", 10) == 0;
+               strcmp(line, "rpki") == 0 || strncmp(line, "route-map ", 10) == 0;
     if (strcmp(context, "bfd") == 0)
         return strncmp(line, "profile ", 8) == 0;
     return strncmp(context, "router bgp ", 11) == 0 && !strchr(context, '\n') &&

@@ -61,6 +61,9 @@
     "  neighbor 192.0.2.9 activate\n"       \
     " exit-address-family\n"
 
+#define RPKI "rpki\n rpki retry_interval 2\n " FRR_RPKI_CACHE "\nexit\n"
+#define RPKI_MAP "route-map P2PVPN-A permit 10\n match rpki valid\nexit\n"
+
 #define ROUTER_THEIRS "router bgp 65000\n bgp router-id 192.0.2.1\n" OPERATOR_BGP "exit\n"
 
 static struct frr_config desired, applied, running;
@@ -161,6 +164,16 @@ static const struct {
      "  no network 10.1.0.0/16\n"
      " exit-address-family\n"
      "exit\n"},
+    {"the RPKI cache comes before what matches by it", "rpki\nexit\n", "", RPKI RPKI_MAP,
+     RPKI RPKI_MAP},
+    {"and goes after it", RPKI_MAP RPKI, RPKI RPKI_MAP, "",
+     "no route-map P2PVPN-A\n"
+     "rpki\n no rpki retry_interval 2\n no " FRR_RPKI_CACHE "\nexit\n"},
+    {"what the operator set in rpki stays", "rpki\n rpki polling_period 60\nexit\n" RPKI_MAP, "",
+     RPKI RPKI_MAP, RPKI},
+    {"another interval of the RPKI cache", RPKI, RPKI,
+     "rpki\n rpki retry_interval 5\n " FRR_RPKI_CACHE "\nexit\n",
+     "rpki\n rpki retry_interval 5\nexit\n"},
     {"nothing of ours: nothing to take away", OPERATOR ROUTER_THEIRS, "", "", ""},
     {"our AS number changes", ROUTER "exit\n", ROUTER "exit\n",
      "router bgp 4200000009\n neighbor P2PVPN-4 peer-group\nexit\n",
@@ -265,6 +278,23 @@ static const struct {
      "\"bgp router-id 172.19.255.1\": make them equal, in vtysh or in the mesh model"},
 };
 
+START_TEST(cache_of_the_operator)
+{
+    ck_assert_int_eq(
+        compute("rpki\n rpki cache 192.0.2.1 3323 preference 2\nexit\n", "", RPKI RPKI_MAP),
+        -EINVAL);
+    ck_assert_uint_eq(err.n, 1);
+    ck_assert_str_eq(
+        err.items[0].message,
+        "this router's bgpd asks an RPKI cache of its own (\"rpki cache 192.0.2.1 3323 "
+        "preference 2\"), and FRR judges all routes by one table: remove it (\"no rpki "
+        "cache 192.0.2.1 3323 preference 2\" under \"rpki\"), or set origin-check to "
+        "lists in the mesh model and compile");
+    ck_assert_uint_eq(diff.batch.len, 0);
+    ck_assert_int_eq(compute("rpki\n rpki cache 192.0.2.1 3323 preference 2\nexit\n", "", MESH), 0);
+}
+END_TEST
+
 START_TEST(conflict)
 {
     ck_assert_int_eq(compute(conflicts[_i].running, conflicts[_i].applied, MESH), -EINVAL);
@@ -300,6 +330,10 @@ static const struct {
     {"route-map P2PVPN-A permit 10\n description a\x01z\n", 2, "the line holds a control"},
     {"router bgp 1\n neighbor P2PVPN-4 peer-group\n no neighbor P2PVPN-4 bfd\n", 3,
      "\"no neighbor P2PVPN-4 bfd\" is no line that"},
+    {"rpki\n rpki cache 192.0.2.1 323 preference 1\n", 2,
+     "\"rpki cache 192.0.2.1 323 preference 1\" is no line that"},
+    {"rpki\n rpki cache 127.0.0.1 22 root /root/key preference 1\n", 2,
+     "\"rpki cache 127.0.0.1 22"},
     {"router bgp 1\n bgp ebgp-requires-policy\n", 2, "\"bgp ebgp-requires-policy\" is no line"},
 };
 
@@ -444,6 +478,7 @@ int main(void)
     tcase_add_loop_test(t, batches_converge, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, description_in_place);
     tcase_add_test(t, what_was_there_is_not_recorded);
+    tcase_add_test(t, cache_of_the_operator);
     tcase_add_loop_test(t, conflict, 0, sizeof(conflicts) / sizeof(conflicts[0]));
     tcase_add_loop_test(t, refused, 0, sizeof(invalid) / sizeof(invalid[0]));
     tcase_add_test(t, long_line);

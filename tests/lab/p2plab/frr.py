@@ -22,8 +22,9 @@ def state_dirs(pathspace):
 
 
 class Frr:
-    def __init__(self, namespace, pathspace, hostname, log_dir):
+    def __init__(self, namespace, pathspace, hostname, log_dir, *, rpki=True):
         self.pathspace = pathspace
+        self.rpki = rpki  # whether bgpd has its RPKI module
         self._namespace = namespace
         self._hostname = hostname
         self._log_dir = log_dir
@@ -49,7 +50,7 @@ class Frr:
         if daemon == "zebra":
             argv += ["-s", "90000000"]  # the netlink buffer: zebra exits when it overflows
         if daemon == "bgpd":
-            argv += ["-p", "179"]
+            argv += ["-p", "179", *(["-M", "rpki"] if self.rpki else [])]
         log = self._log_dir / f"{daemon}.log"
         socket = state_dirs(self.pathspace)[0] / f"{daemon}.vty"
         socket.unlink(missing_ok=True)
