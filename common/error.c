@@ -89,6 +89,18 @@ int error_sys(struct error_list *list, int errnum, const char *file, const char 
     return -errnum;
 }
 
+void error_take(struct error_list *to, struct error_list *from)
+{
+    if (from->n) {
+        to->items = xreallocarray(to->items, to->n + from->n, sizeof(*to->items));
+        memcpy(to->items + to->n, from->items, from->n * sizeof(*to->items));
+        to->n += from->n;
+        to->cap = to->n;
+    }
+    free(from->items);
+    *from = (struct error_list)ERROR_LIST_INIT;
+}
+
 static int compare_text(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "");

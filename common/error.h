@@ -46,6 +46,9 @@ int error_vadd(struct error_list *list, const char *file, unsigned line, const c
 int error_sys(struct error_list *list, int errnum, const char *file, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Moves all of `from` behind what is in `to`. */
+void error_take(struct error_list *to, struct error_list *from);
+
 /* Orders by file, line, path, message, and drops exact repetitions. */
 void error_sort(struct error_list *list);
 void error_print(const struct error_list *list, FILE *out);

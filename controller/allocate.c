@@ -12,6 +12,7 @@
 #include "controller/override.h"
 #include "controller/pairs.h"
 #include "controller/pool.h"
+#include "controller/stages.h"
 #include "controller/topology.h"
 
 #define ROUTER_ID_BASE 0x64400000u /* 100.64.0.0 (RFC 6598) */
@@ -564,6 +565,15 @@ static void check_mesh_name(struct allocator *al)
                   al->mesh->name, al->lock->file, al->lock->mesh);
 }
 
+static int build_topology(struct network *net, struct error_list *warnings, struct error_list *err)
+{
+    double start = stages_now();
+    int r = topology_build(net, warnings, err);
+
+    net->topology_seconds = stages_now() - start;
+    return r;
+}
+
 int allocate_network(const struct mesh *mesh, const struct lock *lock, struct network **ret_net,
                      struct lock **ret_lock, struct error_list *warnings, struct error_list *err)
 {
@@ -583,7 +593,7 @@ int allocate_network(const struct mesh *mesh, const struct lock *lock, struct ne
         al.lock = present = without_the_gone(&al);
         remember(&al, present);
     }
-    if (err->n == errors && topology_build(net, warnings, err) == 0) {
+    if (err->n == errors && build_topology(net, warnings, err) == 0) {
         assign_extra_numbers(&al);
         assign_indexes(&al);
         if (err->n == errors)

@@ -9,6 +9,7 @@
 
 #include "common/alloc.h"
 #include "common/error.h"
+#include "controller/produce.h"
 
 #define PROGRAM "p2pvpn-ctl"
 
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
     {"templates", required_argument, NULL, 't'},
+    {"threads", required_argument, NULL, 'T'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
 };
@@ -44,10 +46,10 @@ static const struct command commands[] = {
     {
         .name = "compile",
         .argument = "MESH",
-        .options = "oltSjq",
+        .options = "oltTSjq",
         .needs = "",
-        .usage = "compile [-o DIR] [--lock FILE] [--templates DIR] [--allow-shrink]\n"
-                 "          [--quiet | --json] MESH",
+        .usage = "compile [-o DIR] [--lock FILE] [--templates DIR] [--threads N]\n"
+                 "          [--allow-shrink] [--quiet | --json] MESH",
         .summary = "check a mesh and write the configuration of its gateways",
         .help = "Checks the model in MESH (JSON, or XML if its name ends in .xml) and writes\n"
                 "DIR/GATEWAY/ with bundle.json, frr/frr.conf and openvpn/pvN.conf for every\n"
@@ -59,6 +61,8 @@ static const struct command commands[] = {
                 "      --lock FILE      numbers handed out so far, kept beside the model;\n"
                 "                       default: NAME.lock.json for NAME.json\n"
                 "      --templates DIR  templates that replace the installed ones, file by file\n"
+                "      --threads N      how many threads render and write; default: as many as\n"
+                "                       there are processors; the output is the same\n"
                 "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
                 "                       (and more than ten) would be removed\n"
                 "  -q, --quiet          print warnings and errors only\n"
@@ -189,17 +193,27 @@ static const char *option_name(int letter)
     return "?";
 }
 
-static bool read_generation(const char *text, uint32_t *ret)
+/* A number from 1 to max. */
+static bool read_number(const char *text, uint32_t max, uint32_t *ret)
 {
     unsigned long long n;
     char *end;
 
     errno = 0;
     n = strtoull(text, &end, 10);
-    if (errno || *end || text[0] < '1' || text[0] > '9' || n > UINT32_MAX)
+    if (errno || *end || text[0] < '1' || text[0] > '9' || n > max)
         return false;
     *ret = (uint32_t)n;
     return true;
+}
+
+static int read_numbers(const struct command *command, int letter, struct cli_args *args)
+{
+    if (letter == 'g' && !read_number(optarg, UINT32_MAX, &args->generation))
+        return usage_error(command, "--generation needs a number from 1");
+    if (letter == 'T' && !read_number(optarg, PRODUCE_MAX_THREADS, &args->threads))
+        return usage_error(command, "--threads needs a number from 1 to %u", PRODUCE_MAX_THREADS);
+    return -1;
 }
 
 /* -1: go on; else the exit code. */
@@ -228,8 +242,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         args->quiet = true;
     else if (letter == 'S')
         args->allow_shrink = true;
-    else if (!read_generation(optarg, &args->generation))
-        return usage_error(command, "--generation needs a number from 1");
+    else
+        return read_numbers(command, letter, args);
     return -1;
 }
 

@@ -12,6 +12,7 @@
 
 #define NAMES_SHOWN 6
 #define PROGRESS_AFTER 1.0 /* seconds: short work shows none */
+#define STAGES_AFTER 1.0   /* nor where the time went */
 
 static struct timespec started;
 
@@ -60,15 +61,8 @@ static void add_cost(struct buf *b, const struct cost_figures *sum, const struct
     buf_char(b, '\n');
 }
 
-static void add_summary(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
+static void add_changes(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
 {
-    buf_printf(b, "mesh %s: %zu gateway%s, %zu link%s, %zu LAN%s\n", s->mesh, s->gateways,
-               plural(s->gateways), s->links, plural(s->links), s->lans, plural(s->lans));
-    add_cost(b, &s->cost, &s->cost_most);
-    buf_printf(b, "%s: %zu file%s, ", args->output ? args->output : "checked only (no -o)",
-               s->files, plural(s->files));
-    buf_size(b, (double)s->bytes);
-    buf_printf(b, ", %.2f s", s->seconds);
     if (!args->output) {
         buf_char(b, '\n');
         return;
@@ -82,6 +76,23 @@ static void add_summary(struct buf *b, const struct cli_args *args, const struct
     add_names(b, "removed", s->removed, s->n_removed);
     if (s->lock_changed)
         buf_printf(b, "%s: changed; keep it with the model\n", s->lock_file);
+}
+
+static void add_summary(struct buf *b, const struct cli_args *args, const struct compile_summary *s)
+{
+    buf_printf(b, "mesh %s: %zu gateway%s, %zu link%s, %zu LAN%s\n", s->mesh, s->gateways,
+               plural(s->gateways), s->links, plural(s->links), s->lans, plural(s->lans));
+    add_cost(b, &s->cost, &s->cost_most);
+    buf_printf(b, "%s: %zu file%s, ", args->output ? args->output : "checked only (no -o)",
+               s->files, plural(s->files));
+    buf_size(b, (double)s->bytes);
+    buf_printf(b, ", %.2f s", s->seconds);
+    add_changes(b, args, s);
+    if (s->seconds >= STAGES_AFTER) {
+        buf_str(b, "time: ");
+        stages_text(&s->stages, b);
+        buf_char(b, '\n');
+    }
 }
 
 static void add_json_names(struct buf *b, const char *member, char *const *names, size_t n)
@@ -149,7 +160,9 @@ static void add_json(struct buf *b, const struct cli_args *args, const struct co
     add_json_names(b, "removed", s->removed, s->n_removed);
     buf_str(b, "  \"warnings\": [");
     cli_add_warnings(b, &s->warnings);
-    buf_printf(b, "],\n  \"seconds\": %.3f\n}\n", s->seconds);
+    buf_str(b, "],\n  \"stages\": {");
+    stages_json(&s->stages, b);
+    buf_printf(b, "},\n  \"seconds\": %.3f\n}\n", s->seconds);
 }
 
 int cli_compile(const struct cli_args *args)
@@ -159,6 +172,7 @@ int cli_compile(const struct cli_args *args)
         .output_dir = args->output,
         .lock_file = args->lock,
         .template_dir = args->templates,
+        .threads = args->threads,
         .allow_shrink = args->allow_shrink,
         .progress = !args->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
     };

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -18,6 +17,7 @@
 #include "controller/model.h"
 #include "controller/network.h"
 #include "controller/output.h"
+#include "controller/produce.h"
 #include "controller/render.h"
 #include "controller/shrink.h"
 
@@ -32,16 +32,8 @@ struct run {
     struct network *net;
     struct renderer *renderer;
     struct output *output;
-    struct rendered rendered;
+    double at; /* when the last stage ended */
 };
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* True: the file is in the folder, which is replaced as a whole. */
 static bool inside(const char *file, const char *folder)
@@ -111,6 +103,29 @@ static int guard(const struct run *run)
     return shrink_check(&shrink, run->options->mesh_file, run->err);
 }
 
+static void lap(struct run *run, enum stage stage)
+{
+    stages_lap(&run->summary->stages, stage, &run->at);
+}
+
+static int allocate(struct run *run)
+{
+    struct stages *stages = &run->summary->stages;
+    int r = lock_load(run->summary->lock_file, &run->old_lock, run->err);
+
+    if (r == 0)
+        r = allocate_network(run->mesh, run->old_lock, &run->net, &run->new_lock,
+                             &run->summary->warnings, run->err);
+    if (r == 0)
+        r = guard(run);
+    lap(run, STAGE_ALLOCATE);
+    if (r == 0) {
+        stages->seconds[STAGE_TOPOLOGY] = run->net->topology_seconds;
+        stages->seconds[STAGE_ALLOCATE] -= run->net->topology_seconds;
+    }
+    return r;
+}
+
 static int plan(struct run *run)
 {
     const struct compile_options *o = run->options;
@@ -118,6 +133,7 @@ static int plan(struct run *run)
     int r = model_load_begin(o->mesh_file, &run->mesh, &run->verdict, &s->model, &s->warnings,
                              run->err);
 
+    run->at = stages_now();
     if (r < 0)
         return r;
     s->mesh = xstrdup(run->mesh->name);
@@ -127,43 +143,38 @@ static int plan(struct run *run)
         r = check_places(run);
         if (r == 0)
             r = output_begin(o->output_dir, run->mesh->name, &run->output, run->err);
+        lap(run, STAGE_WRITE);
         if (r < 0)
             return r;
     }
-    r = lock_load(s->lock_file, &run->old_lock, run->err);
-    if (r == 0)
-        r = allocate_network(run->mesh, run->old_lock, &run->net, &run->new_lock, &s->warnings,
-                             run->err);
-    if (r == 0)
-        r = guard(run);
+    r = allocate(run);
     if (r < 0)
         return r;
     s->gateways = run->mesh->n_gateways;
     s->lans = run->mesh->n_lans;
     s->links = run->net->n_links;
     weigh(run);
-    return renderer_new(o->template_dir, &run->renderer, run->err);
+    lap(run, STAGE_COST);
+    r = renderer_new(o->template_dir, &run->renderer, run->err);
+    lap(run, STAGE_RENDER);
+    return r;
 }
 
-/* One gateway at a time, so that the memory needed is that of the largest one. */
-static int render_all(struct run *run)
+static int produce_all(struct run *run)
 {
-    const struct mesh *mesh = run->mesh;
-    struct rendered *rendered = &run->rendered;
-    int r = 0;
+    const struct production p = {
+        .renderer = run->renderer,
+        .net = run->net,
+        .output = run->output,
+        .threads = run->options->threads,
+        .progress = run->options->progress,
+    };
+    struct produced made = {0};
+    int r = produce(&p, &made, &run->summary->stages, run->err);
 
-    for (size_t i = 0; i < mesh->n_gateways && r == 0; i++) {
-        r = render_gateway(run->renderer, run->net, (uint32_t)i, rendered, run->err);
-        if (r == 0 && run->output)
-            r = output_gateway(run->output, mesh->gateways[i].name, rendered->files,
-                               rendered->n_files, run->err);
-        run->summary->files += rendered->n_files;
-        for (size_t f = 0; f < rendered->n_files; f++)
-            run->summary->bytes += rendered->files[f].len;
-        rendered_reset(rendered);
-        if (run->options->progress)
-            run->options->progress(i + 1, mesh->n_gateways);
-    }
+    run->summary->files += made.files;
+    run->summary->bytes += made.bytes;
+    run->at = stages_now();
     return r;
 }
 
@@ -213,20 +224,23 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
             struct error_list *err)
 {
     struct run run = {.options = options, .summary = ret, .err = err};
-    double start = now();
+    double start = stages_now();
     int r, verdict;
 
     *ret = (struct compile_summary){0};
     r = plan(&run);
     if (r == 0)
-        r = render_all(&run);
+        r = produce_all(&run);
     /* Before anything is put in place, and also when something else went wrong. */
     verdict = model_load_end(run.verdict, &ret->model, err);
     if (r == 0)
         r = verdict;
+    run.at = stages_now();
     if (r == 0 && run.output)
         r = put_in_place(&run);
-    rendered_free(&run.rendered);
+    lap(&run, STAGE_WRITE);
+    ret->stages.seconds[STAGE_LOAD] = ret->model.load;
+    ret->stages.seconds[STAGE_VALIDATE] = ret->model.validate;
     renderer_free(run.renderer);
     network_free(run.net);
     lock_free(run.new_lock);
@@ -237,7 +251,7 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
     locate(options->mesh_file, err);
     error_sort(&ret->warnings);
     error_sort(err);
-    ret->seconds = now() - start;
+    ret->seconds = stages_now() - start;
     return r;
 }
 

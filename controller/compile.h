@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "controller/cost.h"
 #include "controller/model.h"
+#include "controller/stages.h"
 
 struct compile_options {
     const char *mesh_file;
@@ -20,7 +21,8 @@ struct compile_options {
     const char *lock_file;    /* NULL: beside the mesh file */
     const char *template_dir; /* NULL: none */
     bool allow_shrink;        /* also when most of the mesh goes (shrink.h) */
-    /* Called after every gateway; NULL: not wanted. */
+    unsigned threads;         /* 0: as many as there are processors; the bytes are the same */
+    /* Called after every gateway, from any thread, never twice at a time; NULL: not wanted. */
     void (*progress)(size_t done, size_t total);
 };
 
@@ -32,6 +34,7 @@ struct compile_summary {
     bool lock_changed;
     uint64_t bytes;
     double seconds;
+    struct stages stages;                /* where they went */
     struct model_times model;            /* part of them */
     struct cost_figures cost, cost_most; /* in sum; and of one gateway at most */
     struct error_list warnings;

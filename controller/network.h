@@ -69,7 +69,8 @@ struct network {
     struct network_peer *peers;              /* 2 * n_links */
     struct prefix pool[2][NETWORK_MAX_POOL]; /* link prefixes in use: [0] IPv4, [1] IPv6 */
     size_t n_pool[2];
-    unsigned path_bound; /* the longest AS path that the topology needs */
+    unsigned path_bound;     /* the longest AS path that the topology needs */
+    double topology_seconds; /* how long topology_build() took; of no effect */
     struct arena arena;
 };
 

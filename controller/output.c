@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -37,6 +38,8 @@ struct output {
     char *dir;           /* as the caller wrote it, for messages */
     char *stage;         /* name in parent; NULL: nothing changed so far */
     int parent_fd, old_fd, stage_fd;
+    mode_t mask;           /* umask(2) */
+    pthread_mutex_t mutex; /* folders and stage, while output_gateway() is called */
     struct folder *folders;
     struct output_result result;
     bool committed;
@@ -257,6 +260,8 @@ int output_begin(const char *dir, const char *mesh, struct output **ret, struct 
 
     o->dir = xstrdup(dir);
     o->parent_fd = o->old_fd = o->stage_fd = -1;
+    umask(o->mask = umask(0));
+    pthread_mutex_init(&o->mutex, NULL);
     r = locate(o, err);
     if (r == 0)
         r = open_old(o, mesh, err);
@@ -279,7 +284,6 @@ static int stage_failed(struct output *o, int errnum, const char *gateway, struc
 static int stage_make(struct output *o, struct error_list *err)
 {
     _cleanup_free_ char *path = NULL;
-    mode_t mask;
     struct stat st;
 
     if (o->stage)
@@ -291,8 +295,7 @@ static int stage_make(struct output *o, struct error_list *err)
     o->stage_fd = openat(o->parent_fd, o->stage, OPEN_FOLDER);
     if (o->stage_fd < 0)
         return stage_failed(o, errno, NULL, err);
-    umask(mask = umask(0));
-    st.st_mode = 0777 & ~mask;
+    st.st_mode = 0777 & ~o->mask;
     if (o->old_fd >= 0 && (fstat(o->old_fd, &st) < 0 ||
                            (fchown(o->stage_fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)))
         return stage_failed(o, errno, NULL, err);
@@ -307,8 +310,11 @@ static int stage_gateway(struct output *o, const char *name, int old, const stru
 {
     _cleanup_free_ char *shown = xasprintf("%s/%s", o->dir, name);
     struct stat st;
-    int r = stage_make(o, err), folder;
+    int r, folder;
 
+    pthread_mutex_lock(&o->mutex);
+    r = stage_make(o, err);
+    pthread_mutex_unlock(&o->mutex);
     if (r < 0)
         return r;
     if (mkdirat(o->stage_fd, name, 0777) < 0 ||
@@ -325,10 +331,23 @@ static int stage_gateway(struct output *o, const char *name, int old, const stru
     return r;
 }
 
-int output_gateway(struct output *o, const char *name, const struct rendered_file *files, size_t n,
+static struct folder *find_given(struct output *o, const char *name)
+{
+    struct folder *f;
+
+    pthread_mutex_lock(&o->mutex);
+    f = find_folder(o, name, true);
+    f->given = true;
+    pthread_mutex_unlock(&o->mutex);
+    return f;
+}
+
+int output_gateway(struct output *o, const char *name, const struct rendered *rendered,
                    struct error_list *err)
 {
-    struct folder *f = find_folder(o, name, true);
+    const struct rendered_file *files = rendered->files;
+    size_t n = rendered->n_files;
+    struct folder *f = find_given(o, name);
     _cleanup_free_ uint8_t *states = xcalloc(n + 1, 1);
     _cleanup_free_ char *shown = xasprintf("%s/%s", o->dir, name);
     struct owned owned = OWNED_INIT;
@@ -345,7 +364,6 @@ int output_gateway(struct output *o, const char *name, const struct rendered_fil
         if (old < 0 && errno != ENOENT)
             return error_sys(err, errno, NULL, "%s/%s: cannot open the folder", o->dir, name);
     }
-    f->given = true;
     if (f->owned && old >= 0 && owned_read(old, true, &owned) < 0)
         r = error_sys(err, EIO, NULL, "%s/%s/" BUNDLE_FILE ": cannot read it", o->dir, name);
     if (r == 0)
@@ -501,6 +519,7 @@ struct output *output_free(struct output *o)
         close(o->old_fd);
     if (o->parent_fd >= 0)
         close(o->parent_fd);
+    pthread_mutex_destroy(&o->mutex);
     free(o->result.changed.names);
     free(o->result.removed.names);
     free(o->stage);

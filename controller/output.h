@@ -22,7 +22,7 @@
 #include "common/error.h"
 
 struct output;
-struct rendered_file; /* controller/render.h */
+struct rendered; /* controller/rendered.h */
 
 struct output_names {
     const char **names; /* in ascending order */
@@ -39,9 +39,10 @@ struct output_result {
  * mesh's, or is no folder of its own). */
 int output_begin(const char *dir, const char *mesh, struct output **ret, struct error_list *err);
 
-/* The files of one gateway, bundle.json among them; each gateway once, in any order.  Nothing is
- * kept of them in memory.  -EINVAL: something foreign stands where a file must go. */
-int output_gateway(struct output *o, const char *name, const struct rendered_file *files, size_t n,
+/* The files of one gateway, bundle.json among them; each gateway once, in any order, from several
+ * threads at a time.  Nothing is kept of them in memory.  -EINVAL: something foreign stands where a
+ * file must go. */
+int output_gateway(struct output *o, const char *name, const struct rendered *rendered,
                    struct error_list *err);
 
 /* After the last gateway: stages the rest and flushes it.  DIR is still untouched. */

@@ -89,7 +89,7 @@ static int gateway(struct output *o, const char *name, const char *frr, const ch
     b.n_files = n;
     bundle_format(&b, &text);
     files[n] = (struct rendered_file){BUNDLE_FILE, text.data, text.len};
-    r = output_gateway(o, name, files, n + 1, &err);
+    r = output_gateway(o, name, &(struct rendered){.files = files, .n_files = n + 1}, &err);
     for (size_t i = 0; i < n; i++)
         free(paths[i]);
     buf_free(&text);
