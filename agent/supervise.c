@@ -176,17 +176,20 @@ static void adopt(struct supervisor *sv, const char *interface)
         forget_process(sv, c);
 }
 
-/* Interface name out of "pv7.json"; false: another file. */
+/* Interface name out of "pv7.json" or "pv7-2.json"; false: another file. */
 static bool identity_name(const char *file, char ret[LINK_NAME_SIZE])
 {
-    size_t len = strlen(file);
+    size_t len = strlen(file), number;
 
     if (strncmp(file, "pv", 2) != 0 || len < 8 || len - 5 >= LINK_NAME_SIZE ||
-        strcmp(file + len - 5, ".json") != 0 || strspn(file + 2, "0123456789") != len - 7)
+        strcmp(file + len - 5, ".json") != 0)
         return false;
-    memcpy(ret, file, len - 5);
-    ret[len - 5] = '\0';
-    return true;
+    len -= 5;
+    memcpy(ret, file, len);
+    ret[len] = '\0';
+    number = 2 + strspn(ret + 2, "0123456789");
+    return number > 2 && (number == len || (ret[number] == '-' && number + 2 == len &&
+                                            strchr("2345678", ret[number + 1])));
 }
 
 int supervisor_new(const struct settings *s, struct supervisor **ret, struct error_list *err)

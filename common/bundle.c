@@ -10,6 +10,7 @@
  */
 #include "common/bundle.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,8 @@ static void add_link(struct buf *b, const struct bundle_link *link)
     buf_str(b, "      {\n");
     add_member(b, indent, "interface", link->interface);
     add_member(b, indent, "alias", link->alias);
+    if (link->tunnel > 1)
+        add_number(b, indent, "tunnel", link->tunnel);
     add_member(b, indent, "peer", link->peer);
     add_number(b, indent, "peer-number", link->peer_number);
     add_number(b, indent, "peer-asn", link->peer_asn);
@@ -193,6 +196,14 @@ struct bundle *bundle_free(struct bundle *b)
         free(b);
     }
     return NULL;
+}
+
+void bundle_interface(uint32_t peer_number, unsigned tunnel, char ret[static BUNDLE_INTERFACE_SIZE])
+{
+    if (tunnel > 1)
+        snprintf(ret, BUNDLE_INTERFACE_SIZE, "pv%" PRIu32 "-%u", peer_number, tunnel);
+    else
+        snprintf(ret, BUNDLE_INTERFACE_SIZE, "pv%" PRIu32, peer_number);
 }
 
 static int compare_file(const void *path, const void *file)

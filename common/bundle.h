@@ -25,6 +25,8 @@
 #define BUNDLE_MAX_FILES 70000u           /* one a link, and a few */
 #define BUNDLE_ARCHIVE_ENDING ".tar"
 #define BUNDLE_ARCHIVE_MAX_BYTES (512u << 20)
+#define BUNDLE_MAX_TUNNELS 8u    /* between one pair */
+#define BUNDLE_INTERFACE_SIZE 16 /* "pv65535-8"; IFNAMSIZ */
 
 enum link_role { LINK_ROLE_SERVER, LINK_ROLE_CLIENT }; /* in the TLS handshake */
 
@@ -35,9 +37,10 @@ struct bundle_file {
 };
 
 struct bundle_link {
-    const char *interface; /* "pv7" */
-    const char *alias;     /* altname "pv-SHORTNAME" of the peer */
+    const char *interface; /* "pv7", and "pv7-2" for the second of parallel tunnels */
+    const char *alias;     /* altname "pv-SHORTNAME" of the peer, or "pv-SHORTNAME-2" */
     const char *peer;      /* gateway name */
+    unsigned tunnel;       /* of the parallel ones to this peer, from 1; 0 means 1 */
     uint32_t peer_number, peer_asn;
     enum link_role role;
     struct prefix *addresses;      /* ours, /31 and /127; at least one.  A /32 (an imported link): a
@@ -63,7 +66,7 @@ struct bundle {
     size_t n_lan_prefixes;
     struct prefix *mesh_prefixes; /* every other LAN's: what BGP should bring, sorted */
     size_t n_mesh_prefixes;
-    struct bundle_link *links; /* by peer number */
+    struct bundle_link *links; /* by peer number, then tunnel */
     size_t n_links;
     struct bundle_file *files; /* by path; bundle.json itself is not among them */
     size_t n_files;
@@ -74,6 +77,10 @@ struct bundle {
  * written, with an empty revision member.  Deterministic; the lists are written in the order they
  * have. */
 void bundle_format(struct bundle *b, struct buf *ret);
+
+/* The name of the interface of a tunnel, counted from 1, to the peer with this number. */
+void bundle_interface(uint32_t peer_number, unsigned tunnel,
+                      char ret[static BUNDLE_INTERFACE_SIZE]);
 
 /* The SHA-256 of the OpenVPN configuration of one of its links, of all that a process depends on
  * the only thing that a bundle changes: it must restart when this differs. */

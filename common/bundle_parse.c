@@ -271,7 +271,7 @@ static void check_once(struct reader *r, struct seen **table, const struct bundl
 {
     char text[PREFIX_TEXT_MAX];
 
-    if (seen_before(table, "peer", link->peer))
+    if (link->tunnel == 1 && seen_before(table, "peer", link->peer))
         complain(r, "peer", "'%s' is there twice", link->peer);
     if (seen_before(table, "alias", link->alias))
         complain(r, "alias", "'%s' is there twice", link->alias);
@@ -293,29 +293,47 @@ static int compare_file(const void *key, const void *file)
     return strcmp(key, ((const struct bundle_file *)file)->path);
 }
 
+/* "pv-", a short name, and the end that the interface has too. */
+static void get_alias(struct reader *r, json_t *object, struct bundle_link *link)
+{
+    const char *s = get_string(r, object, "alias");
+    _cleanup_free_ char *end = link->tunnel > 1 ? xasprintf("-%u", link->tunnel) : xstrdup("");
+    _cleanup_free_ char *name = xstrdup(strncmp(s, "pv-", 3) == 0 ? s + 3 : "");
+    size_t len = strlen(name), n = strlen(end);
+
+    if (len > n && strcmp(name + len - n, end) == 0)
+        name[len -= n] = '\0';
+    else
+        len = 0;
+    if (len == 0 || len > SHORT_NAME_MAX || !name_valid(name))
+        complain(r, "alias", "it must be 'pv-' and a name of at most %d bytes%s%s", SHORT_NAME_MAX,
+                 n ? ", and then " : "", end);
+    link->alias = arena_strdup(&r->b->arena, s);
+}
+
 static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
 {
     static const char *const members[] = {
-        "interface",   "alias",   "peer",         "peer-number", "peer-asn",
-        "role",        "address", "peer-address", "local-port",  "remote-host",
-        "remote-port", "mtu",     "queue-length", "config",      NULL};
+        "interface", "alias",        "tunnel",       "peer",       "peer-number", "peer-asn",
+        "role",      "address",      "peer-address", "local-port", "remote-host", "remote-port",
+        "mtu",       "queue-length", "config",       NULL};
     struct bundle *b = r->b;
     const char *s;
-    char name[16];
+    char name[BUNDLE_INTERFACE_SIZE];
 
     if (!check_object(r, object, members))
         return;
     link->peer = get_name(r, object, "peer");
     link->peer_number = get_number(r, object, "peer-number", 1, UINT16_MAX);
     link->peer_asn = get_asn(r, object, "peer-asn");
-    snprintf(name, sizeof(name), "pv%" PRIu32, link->peer_number);
+    link->tunnel = json_object_get(object, "tunnel")
+                       ? get_number(r, object, "tunnel", 2, BUNDLE_MAX_TUNNELS)
+                       : 1;
+    bundle_interface(link->peer_number, link->tunnel, name);
     if (strcmp(get_string(r, object, "interface"), name) != 0)
-        complain(r, "interface", "it must be '%s', after the peer's number", name);
+        complain(r, "interface", "it must be '%s', after the peer's number and the tunnel", name);
     link->interface = arena_strdup(&b->arena, name);
-    s = get_string(r, object, "alias");
-    if (strncmp(s, "pv-", 3) != 0 || strlen(s) > 3 + SHORT_NAME_MAX || !name_valid(s + 3))
-        complain(r, "alias", "it must be 'pv-' and a name of at most %d bytes", SHORT_NAME_MAX);
-    link->alias = arena_strdup(&b->arena, s);
+    get_alias(r, object, link);
     s = get_string(r, object, "role");
     if (strcmp(s, "server") != 0 && strcmp(s, "client") != 0)
         complain(r, "role", "it must be 'server' or 'client'");
@@ -343,6 +361,21 @@ static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
         complain(r, "peer", "the peer has the name, number or ASN of the gateway itself");
 }
 
+/* By peer number; the tunnels to one peer stand together, from the first on. */
+static void check_order(struct reader *r, const struct bundle_link *link, bool first)
+{
+    const struct bundle_link *before = first ? NULL : link - 1;
+    bool same = before && before->peer_number == link->peer_number;
+
+    if (before && before->peer_number > link->peer_number)
+        complain(r, "peer-number", "the links must be in ascending order of it");
+    else if (link->tunnel != (same ? before->tunnel + 1 : 1))
+        complain(r, link->tunnel > 1 ? "tunnel" : "peer-number",
+                 "the links to one peer must be its tunnels 1, 2 and so on, one behind the other");
+    else if (same && (strcmp(before->peer, link->peer) != 0 || before->peer_asn != link->peer_asn))
+        complain(r, "peer", "two names or ASNs have one number");
+}
+
 static void get_links(struct reader *r, json_t *root)
 {
     json_t *list = get_array(r, root, "link", 0, UINT16_MAX), *value;
@@ -361,8 +394,7 @@ static void get_links(struct reader *r, json_t *root)
         get_link(r, value, link);
         if (r->errors == errors)
             check_once(r, &table, link);
-        if (i && link[-1].peer_number >= link->peer_number)
-            complain(r, "peer-number", "the links must be in ascending order of it");
+        check_order(r, link, i == 0);
         r->path[outer] = '\0';
         if (r->errors >= MAX_ERRORS)
             break;

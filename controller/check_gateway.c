@@ -178,6 +178,68 @@ static void check_clashes(const struct check *c)
     free(items);
 }
 
+/* --- parallel tunnels ------------------------------------------------------------------------- */
+
+static uint32_t most_tunnels(const struct mesh *m)
+{
+    uint32_t most = 1;
+
+    for (size_t i = 0; i < m->n_segments; i++)
+        most = m->segments[i].parallel > most ? m->segments[i].parallel : most;
+    for (size_t i = 0; i < m->n_links; i++)
+        most = m->links[i].parallel > most ? m->links[i].parallel : most;
+    return most;
+}
+
+static int compare_texts(const void *pa, const void *pb)
+{
+    return compare_values(pa, pb);
+}
+
+/* The second tunnel to 'perth' is called pv-perth-2, so no other gateway may be 'perth-2'. */
+static void check_altname(const struct check *c, const struct item *short_names, uint32_t self,
+                          uint32_t most)
+{
+    const struct mesh_gateway *gw = &c->mesh->gateways[self];
+    size_t len = strlen(gw->short_name);
+    _cleanup_free_ char *begin = xstrdup(gw->short_name);
+    const struct item *other;
+
+    if (len < 3 || begin[len - 2] != '-' || begin[len - 1] < '2' ||
+        (uint32_t)(begin[len - 1] - '0') > most)
+        return;
+    begin[len - 2] = '\0';
+    other = bsearch(&(struct item){.text = begin, .number = hash_text(begin)}, short_names,
+                    c->mesh->n_gateways, sizeof(*short_names), compare_texts);
+    if (other)
+        check_report(c, c->err, c->places->gateways[self], "short-name",
+                     "its interface would be called pv-%s as tunnel %c to gateway '%s' (line "
+                     "%" PRIu32 "), because there are parallel tunnels; set a short-name that is "
+                     "not another one with a number behind it",
+                     gw->short_name, begin[len - 1], c->mesh->gateways[other->index].name,
+                     other->line);
+}
+
+static void check_altnames(const struct check *c)
+{
+    const struct mesh *m = c->mesh;
+    uint32_t most = most_tunnels(m);
+    struct item *items = NULL;
+
+    if (most > 1)
+        items = xreallocarray(NULL, m->n_gateways, sizeof(*items));
+    for (uint32_t i = 0; items && i < m->n_gateways; i++)
+        items[i] = (struct item){.text = m->gateways[i].short_name,
+                                 .number = hash_text(m->gateways[i].short_name),
+                                 .line = m->gateways[i].line,
+                                 .index = i};
+    if (items && m->n_gateways > 1)
+        qsort(items, m->n_gateways, sizeof(*items), compare_items);
+    for (uint32_t i = 0; items && i < m->n_gateways; i++)
+        check_altname(c, items, i, most);
+    free(items);
+}
+
 /* --- ranges ---------------------------------------------------------------------------------- */
 
 /* How many gateways can be numbered from 1 on. */
@@ -315,6 +377,7 @@ static void check_lans_served(const struct check *c)
 void check_gateways(const struct check *c)
 {
     check_clashes(c);
+    check_altnames(c);
     check_number_ranges(c);
     check_mtus(c);
     for (uint32_t i = 0; i < c->mesh->n_gateways; i++)

@@ -366,7 +366,10 @@ static void add_link(const struct render_job *job, size_t end, const char *confi
 
     *ret = (struct bundle_link){
         .interface = job->interfaces[end],
-        .alias = arena_printf(job->arena, "pv-%s", peer->short_name),
+        .alias = e->link->tunnel
+                     ? arena_printf(job->arena, "pv-%s-%u", peer->short_name, e->link->tunnel + 1u)
+                     : arena_printf(job->arena, "pv-%s", peer->short_name),
+        .tunnel = e->link->tunnel + 1u,
         .peer = peer->name,
         .peer_number = job->net->gateways[e->peer].number,
         .peer_asn = job->net->gateways[e->peer].asn,
@@ -474,8 +477,8 @@ static void fill_ends(struct render_job *job)
         const struct network_peer *peer = &net->peers[own->first_peer + i];
 
         network_link_end(net, job->self, peer, &job->ends[i]);
-        snprintf(job->interfaces[i], sizeof(job->interfaces[i]), "pv%u",
-                 net->gateways[peer->gateway].number);
+        bundle_interface(net->gateways[peer->gateway].number, job->ends[i].link->tunnel + 1u,
+                         job->interfaces[i]);
     }
 }
 

@@ -21,8 +21,8 @@ struct render_job {
     const struct mesh_gateway *gateway; /* of the mesh, and: */
     const struct network_gateway *number;
     struct link_end *ends;
-    char (*interfaces)[16]; /* "pv7", one for each end */
-    const char **paths;     /* "openvpn/pv7.conf", too */
+    char (*interfaces)[BUNDLE_INTERFACE_SIZE]; /* "pv7", one for each end */
+    const char **paths;                        /* "openvpn/pv7.conf", too */
     size_t n_ends;
     const char *subject; /* for messages: gateway 'perth' */
     struct arena *arena;
