@@ -147,6 +147,8 @@ void bundle_format(struct bundle *b, struct buf *ret)
     add_number(&tail, indent, "asn", b->asn);
     add_member(&tail, indent, "router-id", prefix_format_address(&router_id, text));
     add_number(&tail, indent, "generation", b->generation);
+    if (b->origin_check == BUNDLE_ORIGINS_BY_CACHE)
+        add_member(&tail, indent, "origin-check", BUNDLE_ORIGIN_CHECK_CACHE);
     buf_str(&tail, "    \"lan\": {\n");
     add_member(&tail, "      ", "name", b->lan);
     add_prefixes(&tail, "      ", "prefix", b->lan_prefixes, b->n_lan_prefixes, false);

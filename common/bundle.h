@@ -28,6 +28,11 @@
 #define BUNDLE_MAX_TUNNELS 8u    /* between one pair */
 #define BUNDLE_INTERFACE_SIZE 16 /* "pv65535-8"; IFNAMSIZ */
 
+/* How bgpd knows which AS may announce which prefix: by lists in the bundle's FRR configuration, or
+ * by the mesh's table of origins (common/origins.h), which the agent serves it. */
+#define BUNDLE_ORIGIN_CHECK_CACHE "cache" /* in bundle.json; absent: lists */
+enum bundle_origin_check { BUNDLE_ORIGINS_BY_LISTS, BUNDLE_ORIGINS_BY_CACHE };
+
 enum link_role { LINK_ROLE_SERVER, LINK_ROLE_CLIENT }; /* in the TLS handshake */
 
 struct bundle_file {
@@ -61,10 +66,12 @@ struct bundle {
     uint32_t router_id;                 /* host order */
     uint32_t generation;                /* of the gateway's certificate name, NAME.gN */
     char revision[DIGEST_TEXT_LEN + 1]; /* of the text with an empty revision (bundle_format()) */
+    enum bundle_origin_check origin_check;
     const char *lan;
     struct prefix *lan_prefixes;
     size_t n_lan_prefixes;
-    struct prefix *mesh_prefixes; /* every other LAN's: what BGP should bring, sorted */
+    struct prefix *mesh_prefixes; /* every other LAN's: what BGP should bring, sorted.  None with a
+                                     cache: the table has them */
     size_t n_mesh_prefixes;
     struct bundle_link *links; /* by peer number, then tunnel */
     size_t n_links;

@@ -461,11 +461,27 @@ static void get_files(struct reader *r, json_t *root)
 /* --- the whole
  * ------------------------------------------------------------------------------------ */
 
+/* Absent in every bundle of a mesh that checks by lists, also in those of older compilers. */
+static void get_origin_check(struct reader *r, json_t *root)
+{
+    static const char member[] = "origin-check";
+
+    if (!json_object_get(root, member))
+        return;
+    r->b->origin_check = BUNDLE_ORIGINS_BY_CACHE;
+    if (strcmp(get_string(r, root, member), BUNDLE_ORIGIN_CHECK_CACHE) != 0)
+        complain(r, member,
+                 "this way to check origins is not known here; install the version that "
+                 "compiled the mesh");
+    else if (r->b->n_mesh_prefixes)
+        complain(r, "mesh-prefix", "with origin-check cache there is none: compile the mesh again");
+}
+
 static void get_bundle(struct reader *r, json_t *root)
 {
     static const char *const members[] = {
-        "format",     "mesh", "gateway",     "revision", "number", "asn", "router-id",
-        "generation", "lan",  "mesh-prefix", "link",     "file",   NULL};
+        "format",     "mesh",         "gateway", "revision",    "number", "asn",  "router-id",
+        "generation", "origin-check", "lan",     "mesh-prefix", "link",   "file", NULL};
     static const char *const lan_members[] = {"name", "prefix", NULL};
     struct bundle *b = r->b;
     struct prefix router_id;
@@ -497,6 +513,7 @@ static void get_bundle(struct reader *r, json_t *root)
                        (uint32_t)router_id.addr[2] << 8 | router_id.addr[3];
     b->generation = get_number(r, root, "generation", 1, UINT32_MAX);
     get_prefixes(r, root, "mesh-prefix", 0, &b->mesh_prefixes, &b->n_mesh_prefixes);
+    get_origin_check(r, root);
     get_files(r, root); /* before the links, which point into them */
     get_links(r, root);
     lan = json_object_get(root, "lan");

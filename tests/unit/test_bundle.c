@@ -135,6 +135,30 @@ START_TEST(round_trip)
 }
 END_TEST
 
+START_TEST(origins_by_cache)
+{
+    _cleanup_buf_ struct buf lists = BUF_INIT, cache = BUF_INIT, both = BUF_INIT, again = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &lists);
+    ck_assert_ptr_null(strstr(buf_cstr(&lists), "origin-check"));
+    s.b.origin_check = BUNDLE_ORIGINS_BY_CACHE;
+    bundle_format(&s.b, &both);
+    ck_assert_int_eq(parse(&both, &b), -EINVAL); /* the table has the prefixes */
+    ck_assert_ptr_nonnull(strstr(err.items[0].message, "with origin-check cache there is none"));
+    s.b.n_mesh_prefixes = 0;
+    bundle_format(&s.b, &cache);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&cache), "    \"origin-check\": \"cache\",\n"));
+    ck_assert_int_eq(parse(&cache, &b), 0);
+    ck_assert_int_eq(b->origin_check, BUNDLE_ORIGINS_BY_CACHE);
+    bundle_format(b, &again);
+    ck_assert_str_eq(buf_cstr(&cache), buf_cstr(&again));
+    bundle_free(b);
+}
+END_TEST
+
 START_TEST(an_empty_mesh_is_a_bundle)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
@@ -157,6 +181,8 @@ static const struct {
     {"\"format\": 1", "\"format\": 2", "format 2 and this program knows format 1"},
     {"\"format\": 1,", "\"format\": 1, \"plugin\": 1,", "no such member"},
     {"\"format\": 1,", "", "missing"},
+    {"\"number\": 1,", "\"number\": 1, \"origin-check\": \"trust\",", "this way to check origins"},
+    {"\"number\": 1,", "\"number\": 1, \"origin-check\": 1,", "a string is needed here"},
     {"\"five-sites\"", "\"five\\nsites\"", "no valid name"},
     {"\"head\"", "\"$(id)\"", "no valid name"},
     {"\"head\"", "7", "a string is needed"},
@@ -540,6 +566,7 @@ int main(void)
 
     tcase_add_test(t, text_is_the_golden_one);
     tcase_add_test(t, round_trip);
+    tcase_add_test(t, origins_by_cache);
     tcase_add_test(t, an_empty_mesh_is_a_bundle);
     tcase_add_loop_test(t, wrong_values, 0, sizeof(wrong) / sizeof(wrong[0]));
     tcase_add_test(t, every_changed_byte_is_refused);
