@@ -306,7 +306,7 @@ static void read_table(struct reader *r)
                  ORIGINS_MAX_ENTRIES);
         return;
     }
-    if (pairs > ORIGINS_MAX_PAIRS) {
+    if (pairs - 1 > ORIGINS_MAX_PAIRS) {
         complain(r,
                  "the table has more than %u pairs of a prefix and an ASN, which are not supported",
                  ORIGINS_MAX_PAIRS);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/origins.h"
 #include "controller/cli.h"
 #include "controller/compile.h"
 
@@ -67,13 +68,15 @@ static void add_changes(struct buf *b, const struct cli_args *args, const struct
         buf_char(b, '\n');
         return;
     }
-    if (s->n_changed == 0 && s->n_removed == 0)
+    if (s->n_changed == 0 && s->n_removed == 0 && !s->mesh_changed)
         buf_str(b, "; nothing changed\n");
     else
         buf_printf(b, "; %zu gateway%s changed, %zu removed\n", s->n_changed, plural(s->n_changed),
                    s->n_removed);
     add_names(b, "changed", s->changed, s->n_changed);
     add_names(b, "removed", s->removed, s->n_removed);
+    if (s->mesh_changed)
+        buf_printf(b, "%s/" ORIGINS_DIR ": changed\n", args->output);
     if (s->lock_changed)
         buf_printf(b, "%s: changed; keep it with the model\n", s->lock_file);
 }
@@ -156,6 +159,7 @@ static void add_json(struct buf *b, const struct cli_args *args, const struct co
     add_json_text(b, "output", args->output);
     add_json_text(b, "lock", s->lock_file);
     buf_printf(b, "  \"lock-changed\": %s,\n", s->lock_changed ? "true" : "false");
+    buf_printf(b, "  \"mesh-changed\": %s,\n", s->mesh_changed ? "true" : "false");
     add_json_names(b, "changed", s->changed, s->n_changed);
     add_json_names(b, "removed", s->removed, s->n_removed);
     buf_str(b, "  \"warnings\": [");

@@ -18,6 +18,7 @@
 #include "controller/network.h"
 #include "controller/output.h"
 #include "controller/produce.h"
+#include "controller/registry.h"
 #include "controller/render.h"
 #include "controller/shrink.h"
 
@@ -178,6 +179,21 @@ static int produce_all(struct run *run)
     return r;
 }
 
+/* What is the whole mesh's and no gateway's. */
+static int write_mesh(struct run *run)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r = registry_format(run->net, &text, run->err);
+
+    lap(run, STAGE_RENDER);
+    if (r == 0 && run->output)
+        r = output_mesh(run->output, &text, run->err);
+    lap(run, STAGE_WRITE);
+    run->summary->files++;
+    run->summary->bytes += text.len;
+    return r;
+}
+
 static void take_names(const struct output_names *from, char ***to, size_t *n)
 {
     *to = xcalloc(from->n + 1, sizeof(**to));
@@ -212,6 +228,7 @@ static int put_in_place(struct run *run)
         unlink(s->lock_file);
     if (r == 0) {
         s->lock_changed = changed;
+        s->mesh_changed = result.mesh_changed;
         take_names(&result.changed, &s->changed, &s->n_changed);
         take_names(&result.removed, &s->removed, &s->n_removed);
     }
@@ -231,6 +248,8 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
     r = plan(&run);
     if (r == 0)
         r = produce_all(&run);
+    if (r == 0)
+        r = write_mesh(&run);
     /* Before anything is put in place, and also when something else went wrong. */
     verdict = model_load_end(run.verdict, &ret->model, err);
     if (r == 0)

@@ -32,6 +32,7 @@ struct compile_summary {
     char **changed, **removed; /* names of gateways, in order; not filled by a mere check */
     size_t n_changed, n_removed;
     bool lock_changed;
+    bool mesh_changed; /* DIR/@mesh */
     uint64_t bytes;
     double seconds;
     struct stages stages;                /* where they went */

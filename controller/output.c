@@ -17,6 +17,7 @@
 #include "common/bundle.h"
 #include "common/fs.h"
 #include "common/name.h"
+#include "common/origins.h"
 #include "controller/output_files.h"
 #include "controller/output_tree.h"
 #include "controller/render.h"
@@ -102,10 +103,10 @@ static int survey_entry(void *data, const char *name)
         return errno == ENOTDIR || errno == ELOOP || errno == ENXIO || errno == ENOENT
                    ? 0
                    : error_sys(s->err, errno, s->o->dir, "cannot open its folder %s", name);
-    r = owned_read(fd, false, &owned);
+    r = owned_read(fd, name, false, &owned);
     close(fd);
     if (r < 0)
-        return error_sys(s->err, -r, s->o->dir, "cannot read %s/" BUNDLE_FILE, name);
+        return error_sys(s->err, -r, s->o->dir, "cannot read %s/%s", name, owned_voice(name));
     if (r == 0 || strcmp(owned.gateway, name) != 0) {
         if (name[0] != '.' && !s->stranger)
             s->stranger = xstrdup(name);
@@ -364,8 +365,8 @@ int output_gateway(struct output *o, const char *name, const struct rendered *re
         if (old < 0 && errno != ENOENT)
             return error_sys(err, errno, NULL, "%s/%s: cannot open the folder", o->dir, name);
     }
-    if (f->owned && old >= 0 && owned_read(old, true, &owned) < 0)
-        r = error_sys(err, EIO, NULL, "%s/%s/" BUNDLE_FILE ": cannot read it", o->dir, name);
+    if (f->owned && old >= 0 && owned_read(old, name, true, &owned) < 0)
+        r = error_sys(err, EIO, NULL, "%s/%s/%s: cannot read it", o->dir, name, owned_voice(name));
     if (r == 0)
         r = files_compare(old, shown, &owned, files, n, states, err);
     for (size_t i = 0; i < n; i++)
@@ -378,6 +379,13 @@ int output_gateway(struct output *o, const char *name, const struct rendered *re
     if (old >= 0)
         close(old);
     return r;
+}
+
+int output_mesh(struct output *o, const struct buf *origins, struct error_list *err)
+{
+    struct rendered_file file = {ORIGINS_NAME, origins->data, origins->len, 0};
+
+    return output_gateway(o, ORIGINS_DIR, &(struct rendered){.files = &file, .n_files = 1}, err);
 }
 
 /* --- the rest
@@ -397,7 +405,7 @@ static int carry_rest(void *data, const char *name)
         return tree_carry(o->old_fd, o->dir, o->stage_fd, name, NULL, s->err);
     /* The gateway is gone; what else is in its folder stays. */
     fd = openat(o->old_fd, name, OPEN_FOLDER);
-    r = fd < 0 ? -errno : owned_read(fd, true, &owned);
+    r = fd < 0 ? -errno : owned_read(fd, name, true, &owned);
     if (fd >= 0)
         close(fd);
     if (r < 0)
@@ -433,6 +441,10 @@ int output_prepare(struct output *o, struct output_result *ret, struct error_lis
 
     HASH_ITER(hh, o->folders, f, next)
     {
+        if (strcmp(f->name, ORIGINS_DIR) == 0) {
+            o->result.mesh_changed = f->changed || !f->given;
+            continue;
+        }
         if (f->changed)
             add_name(&o->result.changed, f->name);
         if (!f->given)
@@ -440,7 +452,7 @@ int output_prepare(struct output *o, struct output_result *ret, struct error_lis
     }
     sort_names(&o->result.changed);
     sort_names(&o->result.removed);
-    if (o->result.removed.n)
+    if (o->result.removed.n || o->result.mesh_changed)
         r = stage_make(o, err);
     if (r == 0 && o->stage && o->old_fd >= 0) {
         size_t errors = err->n;

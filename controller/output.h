@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Output: DIR/GATEWAY/..., replaced as a whole or not at all.
+ * Output: DIR/GATEWAY/... and DIR/@mesh/origins, replaced as a whole or not at all.
  *
  * Everything is staged in a folder beside DIR, `.NAME.new-XXXXXX`, flushed with one syncfs(2), and
  * then exchanged with DIR in one renameat2(2): a compile that is killed anywhere leaves the old
  * output or the new one.  What a killed run left lying is put in order by the next.
  *
- * Ours is what an intact GATEWAY/bundle.json lists.  Everything else in DIR is somebody else's: it
+ * Ours is what an intact GATEWAY/bundle.json lists, and an intact @mesh/origins (common/origins.h).
+ * Everything else in DIR is somebody else's: it
  * is carried over as it is (hard links, so nothing is copied and nothing can get lost between), and
  * it is never overwritten.  What did not change is hard-linked too; if nothing changed, nothing is
  * touched, not even a time stamp.  Mode and owner of existing folders are kept, their extended
@@ -17,8 +18,10 @@
 #ifndef P2PVPN_CONTROLLER_OUTPUT_H
 #define P2PVPN_CONTROLLER_OUTPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "common/buf.h"
 #include "common/error.h"
 
 struct output;
@@ -33,6 +36,7 @@ struct output_names {
 struct output_result {
     struct output_names changed; /* gateways whose files are new or differ */
     struct output_names removed; /* gateways that the mesh no longer has */
+    bool mesh_changed;           /* what output_mesh() was given is new or differs */
 };
 
 /* Takes the lock and looks at what is there.  -EINVAL: DIR cannot be the output (it holds another
@@ -44,6 +48,9 @@ int output_begin(const char *dir, const char *mesh, struct output **ret, struct 
  * file must go. */
 int output_gateway(struct output *o, const char *name, const struct rendered *rendered,
                    struct error_list *err);
+
+/* What is the whole mesh's: the text of ORIGINS_DIR/ORIGINS_NAME. */
+int output_mesh(struct output *o, const struct buf *origins, struct error_list *err);
 
 /* After the last gateway: stages the rest and flushes it.  DIR is still untouched. */
 int output_prepare(struct output *o, struct output_result *ret, struct error_list *err);

@@ -11,6 +11,7 @@
 #include "common/alloc.h"
 #include "common/bundle.h"
 #include "common/name.h"
+#include "common/origins.h"
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
@@ -35,9 +36,9 @@ static const char *take(char **at, const char *before)
     return start;
 }
 
-static int read_bundle(int folder, struct buf *ret)
+static int read_voice(int folder, const char *name, size_t max, struct buf *ret)
 {
-    int fd = openat(folder, BUNDLE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
     struct stat st;
     ssize_t n = 0;
 
@@ -45,7 +46,7 @@ static int read_bundle(int folder, struct buf *ret)
         return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno;
     if (fstat(fd, &st) < 0)
         r = -errno;
-    else if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= BUNDLE_MAX_BYTES) {
+    else if (S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size <= max) {
         buf_reserve(ret, (size_t)st.st_size);
         while ((n = read(fd, ret->data + ret->len, (size_t)st.st_size - ret->len)) > 0 ||
                (n < 0 && errno == EINTR))
@@ -57,14 +58,35 @@ static int read_bundle(int folder, struct buf *ret)
     return r;
 }
 
-int owned_read(int folder, bool paths, struct owned *ret)
+const char *owned_voice(const char *name)
+{
+    return strcmp(name, ORIGINS_DIR) == 0 ? ORIGINS_NAME : BUNDLE_FILE;
+}
+
+/* Its second line says which mesh it is of. */
+static int read_origins(int folder, struct owned *ret)
+{
+    static const char mesh[] = "\nmesh ";
+    char *at;
+    int r = read_voice(folder, ret->voice, ORIGINS_MAX_BYTES, &ret->text);
+
+    if (r != 1)
+        return r;
+    if (!origins_text_intact(ret->text.data, ret->text.len, NULL))
+        return 0;
+    at = strstr(ret->text.data, mesh) + strlen(mesh);
+    ret->mesh = at;
+    *strchr(at, '\n') = '\0';
+    ret->gateway = ORIGINS_DIR;
+    return 1;
+}
+
+static int read_bundle(int folder, bool paths, struct owned *ret)
 {
     const char *path;
     char *at;
-    int r;
+    int r = read_voice(folder, ret->voice, BUNDLE_MAX_BYTES, &ret->text);
 
-    *ret = (struct owned)OWNED_INIT;
-    r = read_bundle(folder, &ret->text);
     if (r == 1 && !bundle_text_intact(ret->text.data, ret->text.len))
         r = 0;
     if (r == 1) {
@@ -81,6 +103,17 @@ int owned_read(int folder, bool paths, struct owned *ret)
             ret->paths = xreallocarray(ret->paths, ret->n ? ret->n * 2 : 1, sizeof(*ret->paths));
         ret->paths[ret->n++] = path;
     }
+    return r;
+}
+
+int owned_read(int folder, const char *name, bool paths, struct owned *ret)
+{
+    int r;
+
+    *ret = (struct owned)OWNED_INIT;
+    ret->voice = owned_voice(name);
+    r = strcmp(ret->voice, ORIGINS_NAME) == 0 ? read_origins(folder, ret)
+                                              : read_bundle(folder, paths, ret);
     if (r != 1)
         owned_free(ret);
     return r;
@@ -114,7 +147,7 @@ bool owned_has(const struct owned *owned, const char *path)
     size_t i = lower_bound(owned, path);
 
     return (i < owned->n && strcmp(owned->paths[i], path) == 0) ||
-           (owned->gateway && strcmp(path, BUNDLE_FILE) == 0);
+           (owned->gateway && strcmp(path, owned->voice) == 0);
 }
 
 /* A folder that we made, because one of our files is in it. */
@@ -369,25 +402,26 @@ static int absorb_entry(struct walk *w, struct place *p, const char *name, unsig
     return absorb_file(w, p, name, &st);
 }
 
-/* depth 0: the tree itself; 1: perhaps a gateway's folder.  There bundle.json goes last, so that
- * being killed again does not turn our own files into somebody's. */
+/* depth 0: the tree itself; 1: perhaps a gateway's folder.  There the file that speaks for it goes
+ * last, so that being killed again does not turn our own files into somebody's. */
 static int absorb_folder(struct walk *w, struct place *p, unsigned depth)
 {
     struct owned owned = OWNED_INIT;
     size_t outer = w->path.len;
     DIR *dir = open_entries(p->from);
+    const char *voice = depth == 1 ? owned_voice(buf_cstr(&w->path)) : NULL;
     struct dirent *e;
     int r = 0, one;
 
     if (!dir)
         return walk_failed(w, errno, "cannot read the folder");
     if (depth == 1) {
-        owned_read(p->from, true, &owned);
+        owned_read(p->from, buf_cstr(&w->path), true, &owned);
         w->owned = &owned;
         w->skip = outer + 1;
     }
     while ((e = next_entry(dir))) {
-        if (depth == 1 && strcmp(e->d_name, BUNDLE_FILE) == 0)
+        if (depth == 1 && strcmp(e->d_name, voice) == 0)
             continue;
         path_push(&w->path, e->d_name);
         one = absorb_entry(w, p, e->d_name, depth);
@@ -399,8 +433,8 @@ static int absorb_folder(struct walk *w, struct place *p, unsigned depth)
     if (depth == 1) {
         w->owned = NULL;
         owned_free(&owned);
-        if (r == 0 && unlinkat(p->from, BUNDLE_FILE, 0) < 0 && errno != ENOENT)
-            r = walk_failed(w, errno, "cannot remove " BUNDLE_FILE);
+        if (r == 0 && unlinkat(p->from, voice, 0) < 0 && errno != ENOENT)
+            r = walk_failed(w, errno, "cannot remove what compile wrote there");
     }
     return r;
 }

@@ -14,18 +14,24 @@
 #include "common/buf.h"
 #include "common/error.h"
 
-/* What an intact bundle.json says is ours. */
+/* What of a folder is ours, as the file in it says that speaks for it. */
 struct owned {
-    struct buf text;    /* the bundle.json */
-    const char **paths; /* in ascending order, pointing into text */
+    const char *voice;  /* the name of that file */
+    struct buf text;    /* its content */
+    const char **paths; /* other files, in ascending order, pointing into text */
     size_t n;
-    const char *mesh, *gateway; /* point into text */
+    const char *mesh, *gateway; /* point into text; the gateway of ORIGINS_DIR is ORIGINS_DIR */
 };
 
-/* Reads FOLDER/bundle.json.  1: ours, *ret filled; 0: there is none, or none of ours; or a negative
- * errno.  Only the names, if `paths` is not wanted. */
-int owned_read(int folder, bool paths, struct owned *ret);
-bool owned_has(const struct owned *owned, const char *path); /* bundle.json included */
+/* The file that speaks for a folder of this name: bundle.json for a gateway's, which lists the
+ * others, and for ORIGINS_DIR (common/origins.h) the only one in it. */
+const char *owned_voice(const char *name);
+
+/* Reads that file, which must be intact, in the folder of this name.  1: ours, *ret filled; 0:
+ * there is none, or none of ours; or a negative errno.  Only the names, if `paths` is not wanted.
+ */
+int owned_read(int folder, const char *name, bool paths, struct owned *ret);
+bool owned_has(const struct owned *owned, const char *path); /* the voice included */
 void owned_free(struct owned *owned);
 
 #define OWNED_INIT       \

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `p2pvpn-ctl compile` promises: the same bytes for the same input, old or new and nothing
 between, foreign files left alone, numbers that stay."""
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -13,13 +15,13 @@ def test_summary_for_people(place):
     run = place.compile()
     assert run.code == 0, run
     assert "mesh five-sites: 5 gateways, 10 links, 5 LANs\n" in run.out
-    assert "out: 30 files, " in run.out
+    assert "out: 31 files, " in run.out
     assert "5 gateways changed, 0 removed" in run.out
-    assert "mesh.lock.json: changed" in run.out
+    assert "mesh.lock.json: changed" in run.out and "out/@mesh: changed" in run.out
     assert run.err == ""
     again = place.compile()
     assert "nothing changed" in again.out
-    assert "mesh.lock.json" not in again.out
+    assert "mesh.lock.json" not in again.out and "@mesh" not in again.out
     assert place.compile("--quiet").out == ""
 
 
@@ -27,13 +29,14 @@ def test_summary_as_json(place):
     summary = json.loads(place.compile("--json").out)
     assert (summary["gateways"], summary["links"], summary["lans"]) == (5, 10, 5)
     files = [p for p in place.output.rglob("*") if p.is_file()]
-    assert summary["files"] == len(files) == 30
+    assert summary["files"] == len(files) == 31
     assert summary["bytes"] == sum(p.stat().st_size for p in files)
     assert summary["changed"] == ["branch", "head", "sales", "singapore", "sydney"]
     assert summary["removed"] == [] and summary["warnings"] == []
+    assert summary["mesh-changed"] is True
     assert summary["lock-changed"] is True and summary["lock"] == "mesh.lock.json"
     again = json.loads(place.compile("--json").out)
-    assert again["changed"] == [] and again["lock-changed"] is False
+    assert again["changed"] == [] and again["lock-changed"] is again["mesh-changed"] is False
 
 
 def test_bundles_follow_their_model(five_sites):
@@ -219,6 +222,57 @@ def test_output_that_cannot_be_written(place):
     run = place.run("compile", "mesh.json", "-o", "/proc/self/out")
     assert run.code == 3 and run.err, run
     assert not place.lock.exists()
+
+
+# --- the table of origins ---------------------------------------------------------------------------
+
+def origins(place):
+    """{prefix: ([ASN], LAN)} of the table, whose revision fits."""
+    text = (place.output / "@mesh/origins").read_text()
+    head, mesh, revision, *lines = text.splitlines()
+    assert (head, mesh) == ("p2pvpn-origins 1", f"mesh {place.content['name']}")
+    value = revision.removeprefix("revision ")
+    assert value == hashlib.sha256(text.replace(value, "0" * 64, 1).encode()).hexdigest()
+    rows = [line.split(" ") for line in lines]
+    return {prefix: ([int(a) for a in asns.split(",")], lan) for prefix, asns, lan in rows}
+
+
+def test_origins_are_the_lans_with_their_gateways(five_sites):
+    five_sites.add_gateway("second", "10.40.0.0/16")
+    five_sites.content["gateway"][-1]["lan"] = "head-office"
+    five_sites.content["lan"].pop()
+    assert five_sites.compile().code == 0
+    bundles, expected = five_sites.bundles(), {}
+    for lan in five_sites.content["lan"]:
+        asns = sorted(b["asn"] for b in bundles.values() if b["lan"]["name"] == lan["name"])
+        expected |= {prefix: (asns, lan["name"]) for prefix in lan["prefix"]}
+    assert len(expected["10.1.0.0/16"][0]) == 2
+    assert origins(five_sites) == expected
+
+
+def test_only_the_origins_change(five_sites):
+    before = snapshot(five_sites.output)
+    table = five_sites.output / "@mesh/origins"
+    table.write_text(table.read_text().replace("10.1.0.0/16", "10.0.0.0/16"))
+    (five_sites.output / "@mesh/README").write_text("ours")
+    run = five_sites.compile()
+    assert run.code == 1 and "out/@mesh/origins: compile did not write" in run.err, run
+    table.unlink()
+    run = five_sites.compile()
+    assert run.code == 0 and "out/@mesh: changed" in run.out, run
+    assert "0 gateways changed, 0 removed" in run.out
+    assert snapshot(five_sites.output) == {**before, "@mesh/README": b"ours"}
+
+
+def test_origins_of_another_mesh(place):
+    place.compile()
+    foreign = (place.output / "@mesh/origins").read_bytes()
+    shutil.rmtree(place.output)
+    place.content["name"] = "other"
+    (place.output / "@mesh").mkdir(parents=True)
+    (place.output / "@mesh/origins").write_bytes(foreign)
+    run = place.compile()
+    assert run.code == 1 and "output of mesh 'five-sites'" in run.err, run
 
 
 # --- numbers that stay ------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class Routers:
     def __enter__(self):
         self.dir = host.enter(self.name, remove)
         try:
-            for folder in sorted(self.compile().iterdir()):
+            for folder in sorted(p.parent for p in self.compile().glob("*/bundle.json")):
                 self.routers[folder.name] = Router(self, folder.name, folder)
             for router in self:
                 router.namespace.create()
