@@ -22,26 +22,6 @@ void buf_reserve(struct buf *b, size_t more)
     b->cap = need;
 }
 
-void buf_add(struct buf *b, const void *data, size_t n)
-{
-    if (n == 0)
-        return;
-    buf_reserve(b, n);
-    memcpy(b->data + b->len, data, n);
-    b->len += n;
-    b->data[b->len] = '\0';
-}
-
-void buf_str(struct buf *b, const char *s)
-{
-    buf_add(b, s, strlen(s));
-}
-
-void buf_char(struct buf *b, char c)
-{
-    buf_add(b, &c, 1);
-}
-
 void buf_vprintf(struct buf *b, const char *format, va_list ap)
 {
     va_list again;
@@ -92,17 +72,6 @@ void buf_size(struct buf *b, double bytes)
     buf_printf(b, unit && bytes < 10 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
 }
 
-/* How many bytes from here stand for themselves. */
-static size_t plain_json(const char *s, size_t n)
-{
-    size_t i = 0;
-
-    while (i < n && (unsigned char)s[i] >= 0x20 && (unsigned char)s[i] < 0x80 && s[i] != '"' &&
-           s[i] != '\\')
-        i++;
-    return i;
-}
-
 void buf_json(struct buf *b, const char *s)
 {
     size_t left = strlen(s), n;
@@ -110,7 +79,7 @@ void buf_json(struct buf *b, const char *s)
 
     buf_char(b, '"');
     for (; left > 0; s += n, left -= n) {
-        n = plain_json(s, left);
+        n = text_plain(s, left);
         if (n > 0) {
             buf_add(b, s, n);
             continue;

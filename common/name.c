@@ -106,23 +106,80 @@ size_t utf8_decode(const char *text, size_t n, uint32_t *ret)
     return len;
 }
 
-/* ASCII that may stand in a line; one look-up a byte, because every value that is rendered comes
- * through here. */
-static bool plain(unsigned char c)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Not zero: one of the eight bytes is zero. */
+static inline uint64_t any_zero(uint64_t w)
+{
+    return (w - EACH(0x01)) & ~w & EACH(0x80);
+}
+
+static inline bool plain_word(uint64_t w)
+{
+    uint64_t low = (w - EACH(0x20)) & ~w & EACH(0x80); /* below 0x20 */
+
+    return (low | (w & EACH(0x80)) | any_zero(w ^ EACH(0x7f)) | any_zero(w ^ EACH('"')) |
+            any_zero(w ^ EACH('\'')) | any_zero(w ^ EACH('`')) | any_zero(w ^ EACH('\\'))) == 0;
+}
+
+static bool plain_byte(char c)
 {
     static const bool refused[128] = {
         ['"'] = true, ['\''] = true, ['`'] = true, ['\\'] = true, [0x7f] = true};
 
-    return c >= 0x20 && c < 0x80 && !refused[c];
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && !refused[(unsigned char)c];
+}
+
+/* The first and the last bytes of a short text in one word; they may overlap. */
+static inline uint64_t ends(const char *s, size_t n)
+{
+    uint64_t w;
+
+    memcpy(&w, s, 4);
+    memcpy((char *)&w + 4, s + n - 4, 4);
+    return w;
+}
+
+/* Eight bytes at once, because every value that is rendered comes through here. */
+static bool all_plain(const char *s, size_t n)
+{
+    uint64_t w;
+    size_t i;
+
+    if (n < 4) {
+        for (i = 0; i < n && plain_byte(s[i]); i++)
+            ;
+        return i == n;
+    }
+    if (n <= 8)
+        return plain_word(ends(s, n));
+    for (i = 0; i + sizeof(w) < n; i += sizeof(w)) {
+        memcpy(&w, s + i, sizeof(w));
+        if (!plain_word(w))
+            return false;
+    }
+    memcpy(&w, s + n - sizeof(w), sizeof(w)); /* overlaps with what was looked at */
+    return plain_word(w);
+}
+
+size_t text_plain(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    if (all_plain(text, n))
+        return n;
+    while (plain_byte(text[i]))
+        i++;
+    return i;
 }
 
 bool value_valid(const char *value, size_t len)
 {
-    for (size_t i = 0; i < len;) {
+    for (size_t i = text_plain(value, len); i < len;) {
         uint32_t c;
         size_t n;
 
-        if (plain((unsigned char)value[i])) {
+        if (plain_byte(value[i])) {
             i++;
             continue;
         }

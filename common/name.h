@@ -24,6 +24,9 @@ bool name_valid(const char *name);
  */
 bool value_valid(const char *value, size_t len);
 
+/* How many bytes at the beginning are ASCII of which value_valid() and JSON think nothing. */
+size_t text_plain(const char *text, size_t n);
+
 /* Decodes one UTF-8 sequence (RFC 3629) of at most n > 0 bytes into *ret and returns how many it
  * took; 0: malformed. */
 size_t utf8_decode(const char *text, size_t n, uint32_t *ret);
