@@ -16,17 +16,13 @@
 /* Gateways without transit, each class of equal ones once: it is linked to `homes` of those that
  * give transit, and what else it is linked to does not matter. */
 struct leaves {
-    uint32_t *homes;   /* of all classes, one behind the other; HOME_SOLID for a link that
-                          does not fail; by class, ascending */
+    uint32_t *homes;   /* of all classes, one behind the other; by class, ascending */
     uint32_t *first;   /* by class; n + 1 of them */
     uint32_t *members; /* how many gateways a class has */
     uint32_t n, n_homes;
     uint32_t *at,
         *at_first; /* by vertex of the core: classes with a home there, fewest homes first */
 };
-
-#define HOME_SOLID 0x80000000u
-#define HOME(h) ((h) & ~HOME_SOLID)
 
 static uint32_t class_size(const struct leaves *l, uint32_t class)
 {
@@ -46,7 +42,7 @@ static uint32_t core_vertices(const struct network *net, uint32_t *vertex)
 
 static int compare_homes(const void *a, const void *b)
 {
-    uint32_t x = HOME(*(const uint32_t *)a), y = HOME(*(const uint32_t *)b);
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
     return x < y ? -1 : x > y;
 }
@@ -61,11 +57,7 @@ static uint32_t find_homes(const struct network *net, uint32_t g, const uint32_t
     for (uint32_t i = 0; i < net->gateways[g].n_peers; i++) {
         uint32_t v = vertex[peers[i].gateway];
 
-        if (v == PATH_NOBODY)
-            continue;
-        if (n && HOME(ret[n - 1]) == v)
-            ret[n - 1] |= HOME_SOLID;
-        else
+        if (v != PATH_NOBODY && (n == 0 || ret[n - 1] != v))
             ret[n++] = v;
     }
     if (n > 1)
@@ -137,14 +129,10 @@ static void add_links_among(struct path_graph *graph, const struct network *net,
         const struct network_peer *peers = net->peers + net->gateways[g].first_peer;
 
         for (uint32_t i = 0; i < net->gateways[g].n_peers && vertex[g] != PATH_NOBODY; i++) {
-            bool solid = false;
+            bool again = i > 0 && peers[i - 1].gateway == peers[i].gateway;
 
-            while (i + 1 < net->gateways[g].n_peers && peers[i + 1].gateway == peers[i].gateway) {
-                solid = true;
-                i++;
-            }
-            if (peers[i].gateway > g && vertex[peers[i].gateway] != PATH_NOBODY)
-                path_graph_edge(graph, vertex[g], vertex[peers[i].gateway], solid);
+            if (!again && peers[i].gateway > g && vertex[peers[i].gateway] != PATH_NOBODY)
+                path_graph_edge(graph, vertex[g], vertex[peers[i].gateway]);
         }
     }
 }
@@ -190,7 +178,7 @@ static unsigned bound_of_classes(const struct network *net, const uint32_t *vert
     for (uint32_t c = 0; c < l->n; c++)
         for (uint32_t k = 0; k < 2 && k < l->members[c]; k++, next++)
             for (uint32_t i = l->first[c]; i < l->first[c + 1]; i++)
-                path_graph_edge(graph, next, HOME(l->homes[i]), l->homes[i] & HOME_SOLID);
+                path_graph_edge(graph, next, l->homes[i]);
     bound = path_search(graph, NULL);
     path_graph_free(graph);
     return bound;
@@ -206,7 +194,7 @@ static void index_homes(struct leaves *l, uint32_t n_core)
     l->at_first = xcalloc(n_core + 1, sizeof(*l->at_first));
     l->at = xcalloc(l->n_homes, sizeof(*l->at));
     for (uint32_t i = 0; i < l->n_homes; i++)
-        l->at_first[HOME(l->homes[i]) + 1]++;
+        l->at_first[l->homes[i] + 1]++;
     for (uint32_t v = 0; v < n_core; v++)
         l->at_first[v + 1] += l->at_first[v];
     for (uint32_t c = 0; c < l->n; c++)
@@ -218,7 +206,7 @@ static void index_homes(struct leaves *l, uint32_t n_core)
             if (class_size(l, c) > size && class_size(l, c) < larger)
                 larger = class_size(l, c);
             for (uint32_t i = l->first[c]; class_size(l, c) == size && i < l->first[c + 1]; i++)
-                l->at[l->at_first[HOME(l->homes[i])] + filled[HOME(l->homes[i])]++] = c;
+                l->at[l->at_first[l->homes[i]] + filled[l->homes[i]]++] = c;
         }
         if (larger != UINT32_MAX)
             size = larger - 1;
@@ -271,7 +259,7 @@ static unsigned concerned_class(const struct path_view *view, const struct leave
     unsigned nearest = 0;
 
     for (uint32_t i = l->first[c]; i < l->first[c + 1]; i++) {
-        uint32_t home = HOME(l->homes[i]);
+        uint32_t home = l->homes[i];
 
         if (home == view->gone)
             continue;

@@ -5,8 +5,8 @@
  * The longest AS path that any gateway needs to any other while everything is up or one link or one
  * gateway is down (1: direct); a pair that such a failure cuts off needs none.  What BGP accepts is
  * bounded by it, which is what keeps path hunting short.  A full mesh: 2; hubs in a full mesh and
- * spokes on two of them: 3, on one: 4; a ring of n: n - 1.  Parallel tunnels are one link that does
- * not fail.
+ * spokes on two of them: 3, on one: 4; a ring of n: n - 1.  Parallel tunnels are one link: what
+ * cuts the way between two gateways cuts all of them.
  *
  * Never too short.  Exact for meshes of a few hundred gateways, and wherever the gateways that give
  * no transit fall into few classes of equal neighbors.  Beyond, the gateways that give transit are

@@ -10,12 +10,6 @@
 
 struct edge {
     uint32_t a, b;
-    bool solid;
-};
-
-struct neighbor {
-    uint32_t vertex;
-    bool solid;
 };
 
 struct path_graph {
@@ -24,7 +18,7 @@ struct path_graph {
     struct edge *edges;
     /* From here on made by prepare().  The neighbors that forward come first. */
     uint32_t *first, *first_leaf;
-    struct neighbor *neighbors;
+    uint32_t *neighbors;
     uint64_t work;
 };
 
@@ -34,8 +28,8 @@ struct walk {
     const struct path_visitor *visitor;
     uint32_t *distance, *order; /* order: the vertices reached, nearest first */
     uint32_t n_reached;
-    uint32_t *dominator, *depth; /* the nearest vertex that no shortest way avoids */
-    bool *only, *solid; /* the dominator is the only last step; over an edge that is solid */
+    uint32_t *dominator, *depth;             /* the nearest vertex that no shortest way avoids */
+    bool *only;                              /* the dominator is the only last step */
     uint32_t *size, *start, *next, *subtree; /* the tree of dominators, laid out in `subtree` */
     uint32_t *longer, *stamps, stamp;
     uint32_t *bucket;          /* by distance: the first one that waits with this estimate */
@@ -58,9 +52,9 @@ void path_graph_forwards(struct path_graph *g, uint32_t v)
     g->forwards[v] = true;
 }
 
-void path_graph_edge(struct path_graph *g, uint32_t a, uint32_t b, bool solid)
+void path_graph_edge(struct path_graph *g, uint32_t a, uint32_t b)
 {
-    g->edges[g->n_edges++] = (struct edge){a, b, solid};
+    g->edges[g->n_edges++] = (struct edge){a, b};
 }
 
 struct path_graph *path_graph_free(struct path_graph *g)
@@ -104,7 +98,7 @@ static void prepare(struct path_graph *g)
             uint32_t v = ends[k][0], other = ends[k][1];
             uint32_t place = g->forwards[other] ? g->first[v]++ : at[v]++;
 
-            g->neighbors[place] = (struct neighbor){other, e->solid};
+            g->neighbors[place] = other;
         }
     }
     /* Each `first` has moved on to where the leaves begin, so it is put back. */
@@ -156,13 +150,12 @@ static void walk_from(struct walk *w, uint32_t from)
             continue;
         g->work += g->first[v + 1] - g->first[v];
         for (uint32_t k = g->first[v]; k < g->first[v + 1]; k++) {
-            uint32_t other = g->neighbors[k].vertex;
+            uint32_t other = g->neighbors[k];
 
             if (w->distance[other] == PATH_NOBODY) {
                 w->distance[other] = w->distance[v] + 1;
                 w->dominator[other] = v;
                 w->only[other] = true;
-                w->solid[other] = g->neighbors[k].solid;
                 w->order[w->n_reached++] = other;
             } else if (w->distance[other] == w->distance[v] + 1) {
                 w->only[other] = false;
@@ -203,7 +196,7 @@ static uint32_t around(struct walk *w, uint32_t v, uint32_t gone, uint32_t end)
     uint32_t best = PATH_NOBODY, k;
 
     for (k = g->first[v]; k < g->first_leaf[v]; k++) {
-        uint32_t u = g->neighbors[k].vertex;
+        uint32_t u = g->neighbors[k];
 
         if (w->distance[u] >= best || w->stamps[u] == w->stamp ||
             (u == gone && (end == PATH_NOBODY || end == v)))
@@ -247,7 +240,7 @@ static void settle(struct walk *w, const uint32_t *concerned, uint32_t n, uint32
                     continue;
                 g->work += g->first[v + 1] - g->first[v];
                 for (uint32_t k = g->first[v]; k < g->first[v + 1]; k++) {
-                    uint32_t u = g->neighbors[k].vertex;
+                    uint32_t u = g->neighbors[k];
 
                     if (w->stamps[u] != w->stamp || (w->longer[u] && w->longer[u] <= d + 1))
                         continue;
@@ -304,7 +297,7 @@ static void search_from(struct walk *w, uint32_t from)
     for (uint32_t i = 1; i < w->n_reached && w->g->work < BUDGET; i++) {
         uint32_t v = w->order[i];
 
-        if (w->only[v] && !w->solid[v])
+        if (w->only[v])
             fail(w, &view, w->start[v], w->size[v], w->dominator[v], v);
         if (w->size[v] > 1)
             fail(w, &view, w->start[v] + 1, w->size[v] - 1, v, PATH_NOBODY);
@@ -323,7 +316,6 @@ uint32_t path_search(struct path_graph *g, const struct path_visitor *visitor)
     for (size_t i = 0; i < n_all; i++)
         *all[i] = xcalloc(g->n + 2u, sizeof(uint32_t));
     w.only = xcalloc(g->n, sizeof(*w.only));
-    w.solid = xcalloc(g->n, sizeof(*w.solid));
     memset(w.bucket, 0xff, (g->n + 2u) * sizeof(*w.bucket));
     for (uint32_t v = 0; v < g->n && g->work < BUDGET; v++)
         if (!visitor || g->forwards[v])
@@ -331,6 +323,5 @@ uint32_t path_search(struct path_graph *g, const struct path_visitor *visitor)
     for (size_t i = 0; i < n_all; i++)
         free(*all[i]);
     free(w.only);
-    free(w.solid);
     return g->work < BUDGET ? w.bound : PATH_UNKNOWN;
 }

@@ -48,8 +48,8 @@ struct path_visitor {
 /* At most `edges` may be added; free with path_graph_free(). */
 struct path_graph *path_graph_new(uint32_t vertices, uint32_t edges);
 void path_graph_forwards(struct path_graph *g, uint32_t v);
-/* Each pair once; solid: it never fails alone. */
-void path_graph_edge(struct path_graph *g, uint32_t a, uint32_t b, bool solid);
+/* Each pair once. */
+void path_graph_edge(struct path_graph *g, uint32_t a, uint32_t b);
 struct path_graph *path_graph_free(struct path_graph *g); /* returns NULL */
 
 /* The longest of all shortest ways between any two vertices, with everything up, one edge down, or

@@ -245,7 +245,7 @@ END_TEST
 /* --- the same, whatever is edited ------------------------------------------------------------- */
 
 #define NAMES 12
-#define EDITS 600
+#define EDITS 250
 
 static uint32_t seed;
 

@@ -4,7 +4,14 @@
 #include "controller/topology.h"
 #include "tests/unit/build_network.h"
 
-/* The bound against the definition: every link and every gateway taken out, every pair measured. */
+/* The bound against the definition: every link, with all of its tunnels, and every gateway taken
+ * out, every pair measured. */
+static bool same_pair(const struct network *net, uint32_t x, uint32_t y)
+{
+    return x < net->n_links && y < net->n_links && net->links[x].a == net->links[y].a &&
+           net->links[x].b == net->links[y].b;
+}
+
 static unsigned distance(const struct network *net, uint32_t from, uint32_t to, uint32_t link,
                          uint32_t gone)
 {
@@ -22,7 +29,8 @@ static unsigned distance(const struct network *net, uint32_t from, uint32_t to, 
         for (uint32_t i = 0; i < net->gateways[g].n_peers; i++) {
             const struct network_peer *p = &net->peers[net->gateways[g].first_peer + i];
 
-            if (p->link == link || p->gateway == gone || p->gateway == from || far[p->gateway])
+            if (same_pair(net, p->link, link) || p->gateway == gone || p->gateway == from ||
+                far[p->gateway])
                 continue;
             far[p->gateway] = far[g] + 1;
             queue[tail++] = p->gateway;
@@ -76,7 +84,7 @@ static void random_mesh(uint32_t i)
     for (uint32_t a = 0; a < n; a++)
         for (uint32_t b = a + 1; b < n && m->n_links < BUILD_MAX_LINKS; b++)
             if (random_below(100) < links)
-                build_link(m, a, b);
+                build_link(m, a, b)->parallel = random_below(4) ? 1 : 2;
     for (uint32_t g = 0; g < n; g++)
         m->gateways[g].transit = random_below(100) < leaves ? TRI_NO : TRI_YES;
     m->full_mesh = false;
@@ -149,6 +157,22 @@ START_TEST(ordinary_shapes)
 END_TEST
 
 /* Four give transit: that all the others share them is what the core alone does not see. */
+/* Two tunnels of one pair go the same way: when it is cut, the way round has to be short enough. */
+START_TEST(parallel_tunnels_fail_together)
+{
+    for (uint32_t parallel = 1; parallel <= 3; parallel++) {
+        struct mesh *m = build_mesh(6, true, false);
+        struct network *net;
+
+        build_segment(m, SEGMENT_RING, NULL, NULL)->parallel = parallel;
+        net = build(m);
+        ck_assert_uint_eq(net->path_bound, 5);
+        network_free(net);
+        build_free(m);
+    }
+}
+END_TEST
+
 START_TEST(few_transit_members)
 {
     struct mesh *m = build_mesh(24, true, false);
@@ -218,6 +242,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, random_meshes, 0, 4);
     tcase_add_test(t, ordinary_shapes);
+    tcase_add_test(t, parallel_tunnels_fail_together);
     tcase_add_test(t, few_transit_members);
     tcase_add_test(t, single_homed_among_others);
     tcase_add_test(t, large_meshes);
