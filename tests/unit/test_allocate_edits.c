@@ -17,8 +17,9 @@ static uint32_t random_below(uint32_t n)
 /* What a person may do to a mesh between two compilations. */
 struct world {
     bool present[NAMES], endpoint[NAMES], linked[NAMES][NAMES];
+    uint8_t tunnels[NAMES][NAMES]; /* of a link that a person wrote */
     uint32_t number[NAMES], asn[NAMES];
-    unsigned kind, n_pool;
+    unsigned kind, parallel, n_pool;
     bool ipv6;
 };
 
@@ -26,7 +27,7 @@ static void edit(struct world *w)
 {
     uint32_t g = random_below(NAMES), h = random_below(NAMES);
 
-    switch (random_below(10)) {
+    switch (random_below(11)) {
     case 0:
     case 1:
     case 2:
@@ -47,6 +48,10 @@ static void edit(struct world *w)
         w->linked[g][h] = w->linked[h][g] = !w->linked[g][h];
         break;
     case 8:
+        w->parallel = random_below(4);
+        w->tunnels[g][h] = w->tunnels[h][g] = (uint8_t)random_below(4);
+        break;
+    case 9:
         if (!w->present[g] && random_below(2)) { /* one that comes with wishes */
             w->present[g] = true;
             w->number[g] = random_below(2) ? 100 + g : 0;
@@ -86,24 +91,42 @@ static struct mesh *mesh_of(const struct world *w, struct prefix pool[3])
     }
     m->n_gateways = n;
     if (w->kind == 1)
-        build_segment(m, SEGMENT_RING, NULL, NULL);
-    if (w->kind == 2)
-        build_segment(m, SEGMENT_HUB_AND_SPOKE, NULL, "hub")->hubs_per_spoke = 2;
+        build_segment(m, SEGMENT_RING, NULL, NULL)->parallel = w->parallel;
+    if (w->kind == 2) {
+        struct mesh_segment *s = build_segment(m, SEGMENT_HUB_AND_SPOKE, NULL, "hub");
+
+        s->hubs_per_spoke = 2;
+        s->parallel = w->parallel;
+    }
     for (uint32_t a = 0; w->kind == 3 && a < NAMES; a++)
         for (uint32_t b = a + 1; b < NAMES; b++)
             if (w->present[a] && w->present[b] && w->linked[a][b] &&
                 (w->endpoint[a] || w->endpoint[b]) && m->n_links < BUILD_MAX_LINKS)
-                build_link(m, at[a], at[b]);
+                build_link(m, at[a], at[b])->parallel = w->tunnels[a][b];
     return m;
 }
 
-/* By numbers, the lower first: one more than the index; 0: no link. */
-static uint32_t table[256][256];
+/* By numbers, the lower first, and tunnel: one more than the index; 0: no link. */
+static uint32_t table[256][256][NETWORK_MAX_TUNNELS];
 
-static unsigned compare_locks(const struct lock *old, const struct lock *now)
+/* What stayed. */
+struct stayed {
+    unsigned links, parallel, extra;
+};
+
+static void compare_extra(const struct lock_gateway *was, const struct lock_gateway *now,
+                          struct stayed *stayed)
+{
+    for (unsigned i = 0; i < NETWORK_MAX_TUNNELS - 1; i++)
+        if (was->extra[i] && now->extra[i]) {
+            ck_assert_uint_eq(now->extra[i], was->extra[i]);
+            stayed->extra++;
+        }
+}
+
+static void compare_locks(const struct lock *old, const struct lock *now, struct stayed *stayed)
 {
     bool holder[256] = {false}; /* numbers whose gateway was there before */
-    unsigned stayed = 0;
 
     for (size_t i = 0; i < now->n_gateways; i++) {
         const struct lock_gateway *g = &now->gateways[i], *was = find(old, g->name);
@@ -113,20 +136,21 @@ static unsigned compare_locks(const struct lock *old, const struct lock *now)
             ck_assert_uint_eq(g->number, was->number);
             ck_assert_uint_eq(g->asn, was->asn);
             ck_assert_uint_eq(g->router_id, was->router_id);
+            compare_extra(was, g, stayed);
         }
     }
     memset(table, 0, sizeof(table));
     for (size_t i = 0; i < old->n_links; i++)
-        table[old->links[i].a][old->links[i].b] = old->links[i].index + 1;
+        table[old->links[i].a][old->links[i].b][old->links[i].tunnel] = old->links[i].index + 1;
     for (size_t i = 0; i < now->n_links; i++) {
         const struct lock_link *l = &now->links[i];
 
-        if (!holder[l->a] || !holder[l->b] || !table[l->a][l->b])
+        if (!holder[l->a] || !holder[l->b] || !table[l->a][l->b][l->tunnel])
             continue;
-        ck_assert_uint_eq(l->index + 1, table[l->a][l->b]);
-        stayed++;
+        ck_assert_uint_eq(l->index + 1, table[l->a][l->b][l->tunnel]);
+        stayed->links++;
+        stayed->parallel += l->tunnel > 0;
     }
-    return stayed;
 }
 
 /* Reading a lock back refuses everything that is handed out twice (test_lock.c), so here it is
@@ -135,7 +159,8 @@ START_TEST(survivors_are_never_renumbered)
 {
     struct world w = {.endpoint = {false}};
     struct lock *lock = parse(HEAD "\"link-prefix\":[\"172.30.0.0/24\"]}}");
-    unsigned compiled = 0, stayed = 0;
+    struct stayed stayed = {0};
+    unsigned compiled = 0;
 
     seed = 20161122u + (uint32_t)_i;
     for (uint32_t i = 0; i < NAMES; i++)
@@ -156,7 +181,7 @@ START_TEST(survivors_are_never_renumbered)
             next = written_and_read(next);
             ck_assert_uint_eq(next->n_gateways, m->n_gateways);
             ck_assert_uint_eq(next->n_links, net->n_links);
-            stayed += compare_locks(lock, next);
+            compare_locks(lock, next, &stayed);
             lock_free(lock);
             lock = next;
             compiled++;
@@ -166,7 +191,9 @@ START_TEST(survivors_are_never_renumbered)
         build_free(m);
     }
     ck_assert_uint_gt(compiled, EDITS / 2);
-    ck_assert_uint_gt(stayed, EDITS);
+    ck_assert_uint_gt(stayed.links, EDITS);
+    ck_assert_uint_gt(stayed.parallel, EDITS);
+    ck_assert_uint_gt(stayed.extra, EDITS);
     lock_free(lock);
 }
 END_TEST
