@@ -14,6 +14,19 @@
 #include "common/fs.h"
 
 #define OUTPUT_MAX (256u << 10)
+#define PIPE_FD                                                                       \
+    3 /* in the worker: the first behind the standard ones, and the last that is open \
+       */
+
+/* What the agent has open is its own: a descriptor that lived on here would keep a connection from
+ * ending, and an epoll from forgetting it. */
+static int keep_pipe_only(int end)
+{
+    if (end != PIPE_FD && dup3(end, PIPE_FD, O_CLOEXEC) < 0)
+        return end;
+    close_range(PIPE_FD + 1, ~0u, 0);
+    return PIPE_FD;
+}
 
 /*
  * On the pipe: one int, the result; then for each error its file and its message, each with a NUL.
@@ -55,6 +68,7 @@ int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         sigemptyset(&nothing);
         sigprocmask(SIG_SETMASK, &nothing, NULL); /* the loop's signals are its own business */
+        ends[1] = keep_pipe_only(ends[1]);
         tell(ends[1], run(arg, &own), &own);
         _exit(0);
     }

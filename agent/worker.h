@@ -4,8 +4,8 @@
  *
  * vtysh may take seconds, or its whole time limit when a daemon hangs; a link whose process dies
  * meanwhile must not wait for that.  The worker is a fork of the agent: it sees everything as it is
- * now, changes nothing in the agent's memory, and dies with the agent.  Its result and what it had
- * to say come back through a pipe.
+ * now but for open descriptors, changes nothing in the agent's memory, and dies with the agent. Its
+ * result and what it had to say come back through a pipe.
  */
 #ifndef P2PVPN_AGENT_WORKER_H
 #define P2PVPN_AGENT_WORKER_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -54,6 +55,16 @@ static int die(void *arg, struct error_list *e)
     return 0;
 }
 
+/* 0: of these descriptors none is open, and what is gets lost in a program that is started. */
+static int look_at_descriptors(void *arg, struct error_list *e)
+{
+    (void)e;
+    for (const int *fd = arg; *fd >= 0; fd++)
+        if (fcntl(*fd, F_GETFD) >= 0)
+            return 1;
+    return fcntl(3, F_GETFD) == FD_CLOEXEC ? 0 : 2;
+}
+
 static int hang(void *arg, struct error_list *e)
 {
     (void)arg;
@@ -61,6 +72,17 @@ static int hang(void *arg, struct error_list *e)
     pause();
     return 0;
 }
+
+START_TEST(test_no_descriptor_is_inherited)
+{
+    int fds[] = {fcntl(0, F_DUPFD, 10), fcntl(0, F_DUPFD, 10), fcntl(0, F_DUPFD, 100), -1};
+
+    ck_assert_int_eq(worker_start(&w, look_at_descriptors, fds, &err), 0);
+    ck_assert_int_eq(collect(), 0);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+}
+END_TEST
 
 START_TEST(test_result)
 {
@@ -116,6 +138,7 @@ int main(void)
     TCase *t = unit_case(s, "worker", NULL, teardown);
 
     tcase_add_test(t, test_result);
+    tcase_add_test(t, test_no_descriptor_is_inherited);
     tcase_add_test(t, test_errors_come_back);
     tcase_add_test(t, test_death_is_noticed);
     tcase_add_test(t, test_kill);
