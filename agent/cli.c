@@ -36,6 +36,8 @@ static const char usage[] =
     "  --state DIR              keys and the bundle in force (default " SETTINGS_STATE_DIR ")\n"
     "  --run-dir DIR            sockets, logs, locks (default " SETTINGS_RUN_DIR ")\n"
     "  --link-user USER         whom OpenVPN runs as (default " SETTINGS_LINK_USER ")\n"
+    "  --origins FILE           the mesh's table of origins, for a bundle that wants it\n"
+    "                           (default " SETTINGS_ORIGINS ")\n"
     "  --frr-namespace NAME     the FRR whose daemons run with -N NAME\n"
     "  --no-frr                 leave FRR alone: links only\n"
     "  -h, --help               this text\n"
@@ -79,10 +81,14 @@ static int verb_status(const struct options *o, char **args, struct error_list *
 {
     _cleanup_free_ char *current = settings_current_dir(&o->settings);
     _cleanup_free_ char *management = settings_management_dir(&o->settings);
+    _cleanup_free_ char *origins = settings_origins_copy(&o->settings);
+    _cleanup_free_ char *report = settings_origin_report(&o->settings);
     const struct status_query query = {
         .bundle_dir = current,
         .management_dir = management,
         .log_dir = o->settings.run_dir,
+        .origins = origins,
+        .origin_report = report,
         .frr_namespace = o->settings.frr_namespace,
         .no_frr = o->settings.no_frr,
     };
@@ -115,6 +121,7 @@ enum {
     OPT_STATE = 256,
     OPT_RUN_DIR,
     OPT_LINK_USER,
+    OPT_ORIGINS,
     OPT_FRR_NAMESPACE,
     OPT_NO_FRR,
     OPT_DRY_RUN,
@@ -127,6 +134,7 @@ static const struct option long_options[] = {
     {"state", required_argument, NULL, OPT_STATE},
     {"run-dir", required_argument, NULL, OPT_RUN_DIR},
     {"link-user", required_argument, NULL, OPT_LINK_USER},
+    {"origins", required_argument, NULL, OPT_ORIGINS},
     {"frr-namespace", required_argument, NULL, OPT_FRR_NAMESPACE},
     {"no-frr", no_argument, NULL, OPT_NO_FRR},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
@@ -160,6 +168,9 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             break;
         case OPT_LINK_USER:
             o->settings.link_user = optarg;
+            break;
+        case OPT_ORIGINS:
+            o->settings.origins = optarg;
             break;
         case OPT_FRR_NAMESPACE:
             o->settings.frr_namespace = optarg;
@@ -253,6 +264,7 @@ int agent_main(int argc, char **argv)
     struct options o = {
         .settings = {.state_dir = SETTINGS_STATE_DIR,
                      .run_dir = SETTINGS_RUN_DIR,
+                     .origins = SETTINGS_ORIGINS,
                      .link_user = SETTINGS_LINK_USER},
     };
     _cleanup_free_ char *state_dir = NULL, *run_dir = NULL;

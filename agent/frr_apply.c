@@ -106,10 +106,7 @@ static int check_module(struct job *j)
 
     if (r < 0 || loaded)
         return r;
-    return error_add(j->err, NULL, 0, NULL,
-                     "FRR's bgpd runs without its RPKI module, by which this mesh checks who may "
-                     "announce what: install the package frr-rpki-rtrlib, add \"-M rpki\" to "
-                     "bgpd_options in /etc/frr/daemons, then \"systemctl restart frr\"");
+    return error_add(j->err, NULL, 0, NULL, "%s", VTYSH_NO_RPKI);
 }
 
 /* Compares the desired text with what FRR has now. */

@@ -75,3 +75,19 @@ void log_errors(enum log_level level, const struct error_list *err)
         emit(level, buf_cstr(&b));
     }
 }
+
+void log_report(char **told, const struct error_list *err)
+{
+    _cleanup_buf_ struct buf all = BUF_INIT;
+
+    for (size_t i = 0; i < err->n; i++)
+        buf_printf(&all, "%s\n", err->items[i].message);
+    if (strcmp(*told ? *told : "", buf_cstr(&all)) == 0)
+        return;
+    if (err->n)
+        log_errors(LOG_LEVEL_ERROR, err);
+    else
+        log_say(LOG_LEVEL_NOTICE, "what was reported before is repaired");
+    free(*told);
+    *told = buf_steal(&all);
+}

@@ -22,4 +22,8 @@ void log_lines(enum log_level level, const char *prefix, const char *text);
 /* Every item of the list as one line; the list stays as it is. */
 void log_errors(enum log_level level, const struct error_list *err);
 
+/* A report that is made again and again: says what is wrong unless that was just said, and says
+ * when it is over.  *told, on the heap and NULL at first, is what was said last. */
+void log_report(char **told, const struct error_list *err);
+
 #endif

@@ -17,6 +17,7 @@
 #include "agent/log.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
+#include "agent/origin_cache.h"
 #include "agent/plan.h"
 #include "agent/routing.h"
 #include "agent/state.h"
@@ -47,6 +48,7 @@ struct loop {
     struct netlink *netlink;
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;
+    struct origin_cache *origins;
     struct worker worker;
     bool worker_applies;                       /* else it checks */
     bool frr_in_force;                         /* as far as we know */
@@ -71,23 +73,6 @@ static int64_t earliest(int64_t a, int64_t b)
 }
 
 /* --- speaking ------------------------------------------------------------------------------- */
-
-/* Says what is wrong unless it was just said; says when it is over. */
-static void report(char **told, const struct error_list *err)
-{
-    _cleanup_buf_ struct buf all = BUF_INIT;
-
-    for (size_t i = 0; i < err->n; i++)
-        buf_printf(&all, "%s\n", err->items[i].message);
-    if (strcmp(*told ? *told : "", buf_cstr(&all)) == 0)
-        return;
-    if (err->n)
-        log_errors(LOG_LEVEL_ERROR, err);
-    else
-        log_say(LOG_LEVEL_NOTICE, "what was reported before is repaired");
-    free(*told);
-    *told = buf_steal(&all);
-}
 
 /* What is about to be done; of a long plan only the sum. */
 static void announce(struct loop *l, const struct plan *plan)
@@ -162,7 +147,7 @@ static void on_worker(struct loop *l)
     int64_t now = monotonic_ms();
     int r;
 
-    if (!worker_collect(&l->worker, &r, &err))
+    if (l->worker.pid == 0 || !worker_collect(&l->worker, &r, &err))
         return;
     l->frr_at = now + FRR_CHECK_MS;
     if (!l->worker_applies && now - l->worker_began > FRR_CHECK_MS / FRR_CHECK_SHARE)
@@ -185,7 +170,7 @@ static void on_worker(struct loop *l)
         if (l->frr_failures == FRR_PATIENCE)
             l->converge_at = now;
     }
-    report(&l->told_frr, &err);
+    log_report(&l->told_frr, &err);
     error_clear(&err);
 }
 
@@ -218,7 +203,7 @@ static void converge(struct loop *l)
         return;
     state_keys_digest(l->settings, context.keys_digest);
     if (observe(l->netlink, l->supervisor, &have, &err) < 0) {
-        report(&l->told_links, &err);
+        log_report(&l->told_links, &err);
         error_clear(&err);
         l->converge_at = l->converged + RETRY_MS;
         return;
@@ -251,7 +236,7 @@ static void converge(struct loop *l)
         free(l->failing);
         l->failing = NULL;
     }
-    report(&l->told_links, &err);
+    log_report(&l->told_links, &err);
     plan_free(plan);
     observed_clear(&have);
     error_clear(&err);
@@ -286,6 +271,7 @@ static void take(struct loop *l, struct bundle *b)
         return;
     log_say(LOG_LEVEL_NOTICE, "gateway %s of mesh %s: revision %.12s with %zu links is in force",
             b->gateway, b->mesh, b->revision, b->n_links);
+    origin_cache_take(l->origins, b);
     l->frr_in_force = false;
     l->frr_stale = true;
     l->frr_failures = 0;
@@ -302,17 +288,23 @@ static void watch_folder(const struct loop *l, const char *path, const char *bel
                       IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
 }
 
+static void watch_above(const struct loop *l, const char *path)
+{
+    _cleanup_free_ char *copy = xstrdup(path);
+    const char *parent = dirname(copy);
+
+    watch_folder(l, parent, "");
+    watch_folder(l, parent, "/..");
+}
+
 /* The bundle is a folder, an archive or not there yet; any of its folders may be a link. */
 static void watch_folders(const struct loop *l)
 {
-    _cleanup_free_ char *copy = xstrdup(l->dir);
-    const char *parent = dirname(copy);
-
     watch_folder(l, l->dir, "");
     watch_folder(l, l->dir, "/..");
     watch_folder(l, l->dir, "/../..");
-    watch_folder(l, parent, "");
-    watch_folder(l, parent, "/..");
+    watch_above(l, l->dir);
+    watch_above(l, l->settings->origins);
 }
 
 /* What is replaced when there is a new bundle: bundle.json, or the archive.  False: nothing there.
@@ -347,14 +339,14 @@ static void look_at_bundle(struct loop *l)
     l->seen = now;
     if (state_install(l->settings, l->dir, &b, &err) == 0) {
         take(l, b);
-        report(&l->told_bundle, &err);
+        log_report(&l->told_bundle, &err);
     } else if (!look_at_file(l, &after) || !same_file(&now, &after)) {
         l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
     } else {
         error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
                   l->bundle ? "what stays in force is revision " : "no bundle is in force",
                   l->bundle ? l->bundle->revision : "");
-        report(&l->told_bundle, &err);
+        log_report(&l->told_bundle, &err);
         /* Perhaps its files are still being copied, or the disk was full: look again. */
         l->seen = (struct stat){.st_ino = now.st_ino};
         l->look_at = monotonic_ms() + RETRY_MS;
@@ -387,6 +379,7 @@ static void on_signal(struct loop *l)
         log_say(LOG_LEVEL_INFO, "asked to look at everything again");
         l->seen = (struct stat){0};
         l->frr_failures = 0;
+        origin_cache_look(l->origins, true);
         l->look_at = l->converge_at = l->frr_at = monotonic_ms();
     }
 }
@@ -408,6 +401,7 @@ static void on_look_due(struct loop *l)
     uint64_t daemons = l->settings->no_frr ? 0 : routing_incarnation(l->settings);
 
     look_at_bundle(l);
+    origin_cache_look(l->origins, false);
     look_at_certificate(l);
     if (daemons != l->daemons) {
         l->daemons = daemons;
@@ -444,6 +438,8 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = netlink_monitor_open(&l->monitor, err);
     if (r == 0)
         r = supervisor_new(l->settings, &l->supervisor, err);
+    if (r == 0)
+        r = origin_cache_new(l->settings, &l->origins, err);
     if (r < 0)
         return r;
     r = add_source(l, l->signals, &l->signals);
@@ -453,6 +449,8 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = add_source(l, netlink_monitor_fd(l->monitor), &l->monitor);
     if (r == 0)
         r = add_source(l, supervisor_fd(l->supervisor), &l->supervisor);
+    if (r == 0)
+        r = add_source(l, origin_cache_fd(l->origins), &l->origins);
     return r < 0 ? error_sys(err, -r, NULL, "cannot set up the event loop") : 0;
 }
 
@@ -462,6 +460,7 @@ static int wait_ms(const struct loop *l)
     int64_t now = monotonic_ms();
 
     next = earliest(next, supervisor_deadline(l->supervisor));
+    next = earliest(next, origin_cache_deadline(l->origins));
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);
@@ -488,6 +487,7 @@ static void turn(struct loop *l)
     if (l->leave)
         return;
     supervisor_run(l->supervisor);
+    origin_cache_run(l->origins);
     now = monotonic_ms();
     if (l->look_at <= now)
         on_look_due(l);
@@ -542,6 +542,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
         log_say(LOG_LEVEL_NOTICE, "leaving; links and routing go on without me");
     }
     worker_kill(&l.worker);
+    origin_cache_free(l.origins);
     supervisor_free(l.supervisor);
     netlink_monitor_close(l.monitor);
     netlink_close(l.netlink);

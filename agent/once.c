@@ -107,12 +107,30 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
     return r;
 }
 
+/* Nobody would serve bgpd the table of origins once we are gone: it would refuse every route. */
+static int check_origins(const struct settings *s, const char *dir, struct error_list *err)
+{
+    struct bundle *want = NULL;
+    int r = s->no_frr ? 0 : bundle_load(dir, &want, err);
+
+    if (want && want->origin_check == BUNDLE_ORIGINS_BY_CACHE)
+        r = error_add(
+            err, dir, 0, NULL,
+            "this mesh checks origins by a cache that only an agent that stays can serve: "
+            "start the service (systemctl start p2pvpn-agent) or 'p2pvpn-agent run "
+            "BUNDLE', or set origin-check to lists in the mesh model and compile");
+    bundle_free(want);
+    return r;
+}
+
 int once_apply(const struct settings *s, const char *dir, struct error_list *err)
 {
     struct bundle *want = NULL;
     struct session n;
     int r = session_open(&n, s, err);
 
+    if (r == 0)
+        r = check_origins(s, dir, err);
     if (r == 0)
         r = state_install(s, dir, &want, err);
     if (r == 0)

@@ -11,7 +11,8 @@
 #include "common/error.h"
 
 /* Makes the bundle in `dir` the one in force and the gateway what it says.  When FRR cannot be
- * configured, links that left the bundle stay for the next run. */
+ * configured, links that left the bundle stay for the next run.  -EINVAL, and nothing was changed:
+ * also for a bundle whose mesh needs an agent that stays (origin_cache.h). */
 int once_apply(const struct settings *s, const char *dir, struct error_list *err);
 
 /* Prints on standard output what once_apply() would do, and does nothing. */

@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/routing.h"
 
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
 #include "agent/vtysh.h"
 #include "common/alloc.h"
 #include "common/bundle.h"
+#include "common/frr_config.h"
 #include "common/fs.h"
 
 #define FRR_CONFIG "frr/frr.conf" /* in a bundle */
+#define SYNC_LOOK_MS 500
+#define SYNC_LOOKS 20
 
 typedef int frr_function(const struct vtysh *, const char *, const char *, struct frr_result *,
                          struct error_list *);
 
-static int with_config(frr_function *act, const struct settings *s, struct frr_result *ret,
-                       struct error_list *err)
+static int read_config(const struct settings *s, struct buf *ret, struct error_list *err)
 {
     _cleanup_free_ char *current = settings_current_dir(s);
     _cleanup_free_ char *path = xasprintf("%s/" FRR_CONFIG, current);
+
+    return fs_read(path, BUNDLE_MAX_BYTES, ret, err);
+}
+
+static int with_config(frr_function *act, const struct settings *s, struct frr_result *ret,
+                       struct error_list *err)
+{
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct vtysh v;
-    int r = fs_read(path, BUNDLE_MAX_BYTES, &text, err);
+    int r = read_config(s, &text, err);
 
     if (r == 0)
         r = vtysh_open(&v, s->frr_namespace, err);
@@ -41,6 +54,59 @@ int routing_remove(const struct settings *s, struct frr_result *ret, struct erro
     int r = vtysh_open(&v, s->frr_namespace, err);
 
     return r < 0 ? r : frr_remove(&v, s->state_dir, ret, err);
+}
+
+/* bgpd takes a first table into use up to three seconds after it has it. */
+static int wait_synchronized(const struct vtysh *v, struct error_list *err)
+{
+    const struct timespec pause = {.tv_nsec = SYNC_LOOK_MS * 1000000L};
+    bool synchronized = false;
+
+    for (int i = 0; i < SYNC_LOOKS; i++) {
+        int r = vtysh_rpki_synchronized(v, &synchronized, err);
+
+        if (r < 0 || synchronized)
+            return r;
+        nanosleep(&pause, NULL);
+    }
+    error_add(err, NULL, 0, NULL,
+              "bgpd was sent the table of origins but does not go by it yet: see \"vtysh -c 'show "
+              "rpki cache-connection'\"; it is tried again");
+    return -ETIMEDOUT;
+}
+
+/* One family of one peer-group of the mesh; an operator's neighbors are not asked anything. */
+static int reconsider(const struct vtysh *v, const struct frr_line *l, struct error_list *err)
+{
+    static const char family[] = "address-family ", end[] = " activate";
+    _cleanup_buf_ struct buf ignored = BUF_INIT;
+    _cleanup_free_ char *command = NULL;
+
+    if (l->kind != FRR_NEIGHBOR || l->parent->kind != FRR_FAMILY || !frr_own_name(l->object) ||
+        strcmp(l->text + frr_head_len(l), end) != 0)
+        return 0;
+    command = xasprintf("clear bgp %s peer-group %s soft in", l->parent->text + strlen(family),
+                        l->object);
+    return vtysh_show(v, "bgpd", command, &ignored, err);
+}
+
+int routing_reconsider(const struct settings *s, struct error_list *err)
+{
+    struct frr_config config = FRR_CONFIG_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct vtysh v;
+    int r = read_config(s, &text, err);
+
+    if (r == 0)
+        r = vtysh_open(&v, s->frr_namespace, err);
+    if (r == 0)
+        r = wait_synchronized(&v, err);
+    if (r == 0)
+        frr_config_parse(&config, buf_cstr(&text), text.len);
+    for (size_t i = 0; r == 0 && i < config.n; i++)
+        r = reconsider(&v, config.lines[i], err);
+    frr_config_free(&config);
+    return r;
 }
 
 uint64_t routing_incarnation(const struct settings *s)

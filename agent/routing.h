@@ -21,6 +21,11 @@ int routing_check(const struct settings *s, struct frr_result *ret, struct error
 /* Takes everything of ours out of FRR. */
 int routing_remove(const struct settings *s, struct frr_result *ret, struct error_list *err);
 
+/* Waits, for some seconds at most, until bgpd goes by the table of origins that it was sent, then
+ * makes it judge again all routes that the mesh's neighbors have announced.  No session is reset.
+ * -ETIMEDOUT: it does not go by it yet. */
+int routing_reconsider(const struct settings *s, struct error_list *err);
+
 /* Changes when one of FRR's daemons was started again; 0 while one is not there.  Cheap. */
 uint64_t routing_incarnation(const struct settings *s);
 

@@ -39,9 +39,9 @@ struct rtr {
     struct rtr_cache cache;
     struct router *routers[ROUTERS_MAX];
     unsigned n_routers;
-    unsigned tables;   /* sent whole to routers that are gone */
-    int64_t accept_at; /* when to look at the listener again; 0: it is watched */
-    int64_t log_at;    /* not before this */
+    unsigned tables, system_tables; /* sent whole to routers that are gone */
+    int64_t accept_at;              /* when to look at the listener again; 0: it is watched */
+    int64_t log_at;                 /* not before this */
 };
 
 /* --- routers -------------------------------------------------------------------------------- */
@@ -68,6 +68,7 @@ static void drop(struct rtr *r, struct router *c, const char *why)
         }
     }
     r->tables += c->session.tables;
+    r->system_tables += c->guest ? 0 : c->session.tables;
     close(c->fd);
     rtr_session_clear(&c->session);
     free(c);
@@ -334,13 +335,20 @@ struct rtr_status rtr_status(const struct rtr *r)
         .pairs = r->cache.pairs,
         .routers = r->n_routers,
         .tables = r->tables,
+        .system_tables = r->system_tables,
     };
 
     for (unsigned i = 0; i < r->n_routers; i++) {
         const struct rtr_session *session = &r->routers[i]->session;
 
+        bool system = !r->routers[i]->guest;
+        bool up_to_date = o && session->synced && session->serial == s.serial;
+
         s.tables += session->tables;
-        s.up_to_date += o && session->synced && session->serial == s.serial;
+        s.up_to_date += up_to_date;
+        s.system_routers += system;
+        s.system_up_to_date += system && up_to_date;
+        s.system_tables += system ? session->tables : 0;
     }
     return s;
 }

@@ -67,6 +67,9 @@ struct rtr_status {
     unsigned routers;    /* connected */
     unsigned up_to_date; /* routers that have received exactly this table */
     unsigned tables;     /* whole tables that were sent to their end, since rtr_new() */
+    /* The same three without the routers of ordinary users: these are bgpd's, so what is done
+     * because of them cannot be caused by anybody. */
+    unsigned system_routers, system_up_to_date, system_tables;
 };
 
 struct rtr_status rtr_status(const struct rtr *r);

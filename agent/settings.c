@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pwd.h>
 
+#include "agent/origin_report.h"
 #include "common/alloc.h"
 
 int settings_resolve_user(struct settings *s, struct error_list *err)
@@ -36,6 +37,16 @@ char *settings_keys_dir(const struct settings *s)
 char *settings_current_dir(const struct settings *s)
 {
     return xasprintf("%s/current", s->state_dir);
+}
+
+char *settings_origins_copy(const struct settings *s)
+{
+    return xasprintf("%s/" ORIGINS_NAME, s->state_dir);
+}
+
+char *settings_origin_report(const struct settings *s)
+{
+    return xasprintf("%s/" ORIGIN_REPORT_FILE, s->run_dir);
 }
 
 char *settings_identity_path(const struct settings *s, const char *interface)

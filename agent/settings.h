@@ -5,11 +5,15 @@
  * Filled once by cli.c and constant from then on.  Several agents live on one machine (in network
  * namespaces) when each has its own state folder and run folder.
  *
- *   STATE/keys/             gateway.key, gateway.crt, ca.crt: root's folder, readable by the link
- * group STATE/current/          verified copy of the bundle in force STATE/frr-applied.conf  what
- * was last put into FRR RUN/agent.lock          held by the one agent that acts RUN/pvN.json
- * identity of the OpenVPN process of link pvN (identity.h) RUN/pvN.log             what it prints,
- * bounded RUN/management/pvN.sock its management socket; the folder belongs to the link user
+ * - STATE/keys/: gateway.key, gateway.crt, ca.crt; root's folder, readable by the link group
+ * - STATE/current/: verified copy of the bundle in force
+ * - STATE/origins: verified copy of the table of origins in force
+ * - STATE/frr-applied.conf: what was last put into FRR
+ * - RUN/agent.lock: held by the one agent that acts
+ * - RUN/origins.json: what it serves to bgpd (origin_report.h)
+ * - RUN/pvN.json: identity of the OpenVPN process of link pvN (identity.h)
+ * - RUN/pvN.log: what it prints, bounded
+ * - RUN/management/pvN.sock: its management socket; the folder belongs to the link user
  */
 #ifndef P2PVPN_AGENT_SETTINGS_H
 #define P2PVPN_AGENT_SETTINGS_H
@@ -22,9 +26,11 @@
 #define SETTINGS_STATE_DIR "/var/lib/p2pvpn"
 #define SETTINGS_RUN_DIR "/run/p2pvpn"
 #define SETTINGS_LINK_USER "p2pvpn"
+#define SETTINGS_ORIGINS "/etc/p2pvpn/mesh/origins"
 
 struct settings {
     const char *state_dir, *run_dir;
+    const char *origins;       /* where the mesh's table of origins comes from */
     const char *frr_namespace; /* vtysh -N; NULL: the machine's FRR */
     const char *link_user;
     uid_t link_uid; /* of link_user, after settings_resolve_user() */
@@ -38,6 +44,8 @@ int settings_resolve_user(struct settings *s, struct error_list *err);
 /* Paths on the heap, owned by the caller. */
 char *settings_keys_dir(const struct settings *s);
 char *settings_current_dir(const struct settings *s);
+char *settings_origins_copy(const struct settings *s);
+char *settings_origin_report(const struct settings *s);
 char *settings_identity_path(const struct settings *s, const char *interface);
 char *settings_log_path(const struct settings *s, const char *interface);
 char *settings_management_dir(const struct settings *s);

@@ -263,6 +263,56 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
     return 0;
 }
 
+/* --- the table of origins ------------------------------------------------------------------------
+ */
+
+static int read_origins(const char *path, const char *mesh, struct buf *text, struct origins **ret,
+                        struct error_list *err)
+{
+    struct origins *o = NULL;
+    int r = fs_read(path, ORIGINS_MAX_BYTES, text, err);
+
+    if (r == 0)
+        r = origins_parse(buf_cstr(text), text->len, path, &o, err);
+    if (r == 0 && strcmp(o->mesh, mesh) != 0)
+        r = error_add(err, path, 0, NULL,
+                      "this table of origins is of mesh '%s', but the bundle in force is of mesh "
+                      "'%s': take " ORIGINS_DIR "/" ORIGINS_NAME " of the output that the bundle "
+                      "came with",
+                      o->mesh, mesh);
+    if (r == 0)
+        *ret = o;
+    else
+        origins_free(o);
+    return r;
+}
+
+int state_origins(const struct settings *s, const char *mesh, struct origins **ret,
+                  struct error_list *err)
+{
+    _cleanup_free_ char *copy = settings_origins_copy(s);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    return access(copy, F_OK) < 0 ? -ENOENT : read_origins(copy, mesh, &text, ret, err);
+}
+
+int state_install_origins(const struct settings *s, const char *from, const char *mesh,
+                          struct origins **ret, struct error_list *err)
+{
+    _cleanup_free_ char *copy = settings_origins_copy(s);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct origins *o = NULL;
+    int r = read_origins(from, mesh, &text, &o, err);
+
+    if (r == 0)
+        r = fs_write_if_changed(copy, text.data, text.len, 0640, NULL, err);
+    if (r == 0)
+        *ret = o;
+    else
+        origins_free(o);
+    return r;
+}
+
 /* --- keys ----------------------------------------------------------------------------------- */
 
 void state_keys_digest(const struct settings *s, char ret[static DIGEST_TEXT_LEN + 1])
@@ -305,10 +355,13 @@ int state_forget(const struct settings *s, struct error_list *err)
     _cleanup_free_ char *current = settings_current_dir(s);
     _cleanup_free_ char *stage = xasprintf("%s/stage", s->state_dir);
     _cleanup_free_ char *applied = xasprintf("%s/frr-applied.conf", s->state_dir);
+    _cleanup_free_ char *origins = settings_origins_copy(s);
     int r = fs_remove_tree(stage, err), q = fs_remove_tree(current, err);
 
     r = r < 0 ? r : q;
     q = fs_remove_tree(applied, err);
+    r = r < 0 ? r : q;
+    q = fs_remove_tree(origins, err);
     r = r < 0 ? r : q;
     q = fs_remove_tree(s->run_dir, err);
     return r < 0 ? r : q;

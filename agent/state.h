@@ -5,6 +5,7 @@
  * What the agent acts on is always STATE/current: a copy that was verified after it was copied, so
  * that the folder it came from may change, be half written or vanish at any time, and a reboot
  * starts from the last bundle that was good.  The copy is replaced whole or not at all.
+ * STATE/origins is the same for the mesh's table of origins.
  */
 #ifndef P2PVPN_AGENT_STATE_H
 #define P2PVPN_AGENT_STATE_H
@@ -15,6 +16,7 @@
 #include "common/bundle.h"
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/origins.h"
 
 /* Makes the folders with their owners and modes. */
 int state_prepare(const struct settings *s, struct error_list *err);
@@ -35,6 +37,15 @@ int state_current(const struct settings *s, struct bundle **ret, struct error_li
 int state_install(const struct settings *s, const char *dir, struct bundle **ret,
                   struct error_list *err);
 
+/* The table of origins in force, which is of this mesh.  -ENOENT (with nothing in *err): there is
+ * none yet. */
+int state_origins(const struct settings *s, const char *mesh, struct origins **ret,
+                  struct error_list *err);
+/* Makes the table in the file `from` the one in force: reads it whole, verifies it, keeps a copy.
+ * -EINVAL: it is no intact table, or of another mesh; the one in force stays. */
+int state_install_origins(const struct settings *s, const char *from, const char *mesh,
+                          struct origins **ret, struct error_list *err);
+
 /* Digest over the certificates that a link's process reads at its start (a new key comes with a new
  * certificate).  A missing file counts as empty. */
 void state_keys_digest(const struct settings *s, char ret[static DIGEST_TEXT_LEN + 1]);
@@ -42,7 +53,7 @@ void state_keys_digest(const struct settings *s, char ret[static DIGEST_TEXT_LEN
 /* Whether enrolment was completed: the three files are there.  -EINVAL: what to do. */
 int state_check_keys(const struct settings *s, struct error_list *err);
 
-/* Removes the bundle in force and the run-time files; the keys stay. */
+/* Removes the bundle and the table of origins in force and the run-time files; the keys stay. */
 int state_forget(const struct settings *s, struct error_list *err);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "agent/netlink.h"
 #include "agent/plan.h"
+#include "agent/status_origins.h"
 #include "agent/status_print.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
@@ -151,8 +152,10 @@ static void ask_frr(const struct status_query *q, struct status *s, bool *bgp, b
 
     *bgp = *bfd = false;
     s->frr_asked = !q->no_frr;
-    if (q->no_frr || vtysh_open(&v, q->frr_namespace, p) < 0)
+    if (q->no_frr || vtysh_open(&v, q->frr_namespace, p) < 0) {
+        status_origins_collect(q, NULL, s);
         return;
+    }
     zebra = vtysh_daemon_alive(&v, "zebra", p) == 0;
     *bgp = vtysh_daemon_alive(&v, "bgpd", p) == 0 &&
            ask(s, &v, "bgpd", "show bgp summary json", &b) &&
@@ -165,6 +168,7 @@ static void ask_frr(const struct status_query *q, struct status *s, bool *bgp, b
                       ask(s, &v, "zebra", "show ipv6 route bgp json", &b) &&
                       vtysh_json_routes(buf_cstr(&b), &s->routes, p) == 0;
     buf_free(&b);
+    status_origins_collect(q, *bgp ? &v : NULL, s);
 }
 
 /* --- judging ------------------------------------------------------------------------------------
@@ -264,15 +268,14 @@ static void judge_sessions(struct status *s, bool bgp_known, bool bfd_known)
 
 static void judge_routes(struct status *s)
 {
-    const struct bundle *b = s->bundle;
     struct buf names = BUF_INIT;
 
-    s->missing = xcalloc(b->n_mesh_prefixes + 1, sizeof(*s->missing));
+    s->missing = xcalloc(s->n_expected + 1, sizeof(*s->missing));
     if (!s->routes_known)
         return;
-    for (size_t i = 0; i < b->n_mesh_prefixes; i++)
-        if (!route_set_has(&s->routes, &b->mesh_prefixes[i]))
-            s->missing[s->n_missing++] = b->mesh_prefixes[i];
+    for (size_t i = 0; i < s->n_expected; i++)
+        if (!route_set_has(&s->routes, &s->expected[i]))
+            s->missing[s->n_missing++] = s->expected[i];
     for (size_t i = 0; i < s->n_missing && i < MAX_NAMED; i++) {
         char text[PREFIX_TEXT_MAX];
 
@@ -281,12 +284,13 @@ static void judge_routes(struct status *s)
     if (s->n_missing > 0)
         error_add(&s->problems, NULL, 0, NULL,
                   "%zu of the %zu prefixes of other LANs have no route by BGP: %s%s", s->n_missing,
-                  b->n_mesh_prefixes, buf_cstr(&names), s->n_missing > MAX_NAMED ? ", ..." : "");
+                  s->n_expected, buf_cstr(&names), s->n_missing > MAX_NAMED ? ", ..." : "");
     buf_free(&names);
 }
 
 void status_judge(struct status *s, bool bgp_known, bool bfd_known)
 {
+    status_origins_expect(s);
     judge_sessions(s, bgp_known, bfd_known);
     judge_routes(s);
 }
@@ -325,7 +329,9 @@ struct status *status_free(struct status *s)
     bundle_free(s->bundle);
     free(s->links);
     free(s->sessions);
+    free(s->expected);
     free(s->missing);
+    origins_free(s->origins.table);
     error_clear(&s->problems);
     bgp_sessions_free(&s->bgp);
     bfd_sessions_free(&s->bfd);

@@ -6,8 +6,9 @@
  * what should be, each OpenVPN process, bgpd, bfdd and zebra say what is.  Whatever does not answer
  * becomes a sentence among the problems, and the rest is still shown.
  *
- * Problems are ordered by cause: FRR's daemons, then links, then sessions whose link is up; last
- * comes the effect, prefixes without a route.  Sessions of a link that is down are not named.
+ * Problems are ordered by cause: FRR's daemons, then who may announce what (status_origins.h), then
+ * links, then sessions whose link is up; last comes the effect, prefixes without a route.  Sessions
+ * of a link that is down are not named.
  */
 #ifndef P2PVPN_AGENT_STATUS_H
 #define P2PVPN_AGENT_STATUS_H
@@ -17,14 +18,18 @@
 #include <stdint.h>
 
 #include "agent/openvpn_status.h"
+#include "agent/rtr.h"
 #include "agent/vtysh_json.h"
 #include "common/bundle.h"
 #include "common/error.h"
+#include "common/origins.h"
 
 struct status_query {
     const char *bundle_dir;     /* STATE/current */
     const char *management_dir; /* holds pvN.sock */
     const char *log_dir;        /* holds pvN.log; may be NULL */
+    const char *origins;        /* STATE/origins */
+    const char *origin_report;  /* RUN/origins.json */
     const char *frr_namespace;  /* NULL: the system's FRR */
     bool no_frr;                /* links only */
 };
@@ -44,14 +49,26 @@ struct status_session {
     const struct bfd_session *bfd;
 };
 
+/* Of a bundle that checks origins by a cache: what the agent serves, and what bgpd has of it. */
+struct status_origins {
+    bool wanted;           /* else nothing of this means anything */
+    struct origins *table; /* STATE/origins; NULL: there is no good one */
+    bool served;           /* an agent runs, and says: */
+    struct rtr_status rtr;
+    bool bgpd_known, bgpd_synchronized; /* bgpd goes by a table */
+};
+
 struct status {
     struct bundle *bundle;
+    struct status_origins origins;
     int64_t now;               /* seconds since 1970 */
     struct status_link *links; /* the bundle's, in its order */
     size_t n_links;
     struct status_session *sessions; /* by link, then family */
     size_t n_sessions;
-    struct prefix *missing; /* prefixes of the mesh without a route by BGP */
+    struct prefix *expected; /* prefixes of all other LANs, sorted */
+    size_t n_expected;
+    struct prefix *missing; /* those of them without a route by BGP */
     size_t n_missing;
     bool routes_known, frr_asked;
     struct error_list problems; /* none: the gateway is healthy */
@@ -63,8 +80,8 @@ struct status {
 /* 0 and *ret set, also when everything is down.  -EINVAL: no bundle is in force here. */
 int status_collect(const struct status_query *q, struct status **ret, struct error_list *err);
 
-/* The second half of status_collect(): derives sessions, missing prefixes and problems of links and
- * routes from what was gathered.  Pure. */
+/* The second half of status_collect(): derives expected prefixes, sessions, missing prefixes and
+ * problems of links and routes from what was gathered.  Pure. */
 void status_judge(struct status *s, bool bgp_known, bool bfd_known);
 
 struct status *status_free(struct status *s); /* NULL ok; returns NULL */

@@ -28,13 +28,14 @@ struct cell {
     bool bad;   /* CELL_STATE: written in capitals */
 };
 
-/* The walk hands over values in this order: fields, problems, tables, prefixes. */
+/* The walk hands over values in this order: fields, problems, tables, origins, prefixes. */
 struct printer {
     void (*field)(void *to, const char *key, const char *value);
     void (*problems)(void *to, const struct error_list *problems);
     void (*table_begin)(void *to, const char *key, const struct column *columns, size_t n);
     void (*row)(void *to, const struct cell *cells);
     void (*table_end)(void *to);
+    void (*origins)(void *to, const struct status_origins *o);
     void (*prefixes)(void *to, const struct status *s);
 };
 
@@ -136,6 +137,8 @@ static void walk(const struct status *s, const struct printer *p, void *to)
     walk_links(s, p, to);
     if (s->frr_asked) {
         walk_sessions(s, p, to);
+        if (s->origins.wanted)
+            p->origins(to, &s->origins);
         p->prefixes(to, s);
     }
 }
@@ -274,10 +277,29 @@ static void text_table_end(void *to)
     t->cells = NULL;
 }
 
+static void text_origins(void *to, const struct status_origins *o)
+{
+    struct text_printer *t = to;
+
+    if (o->table)
+        buf_printf(t->out, "\nOrigins: revision %.12s, %zu prefixes", o->table->revision,
+                   o->table->n);
+    else
+        buf_str(t->out, "\nOrigins: no table");
+    if (o->served)
+        buf_printf(t->out, "; routers: %u, with this table: %u", o->rtr.routers, o->rtr.up_to_date);
+    else
+        buf_str(t->out, "; not served");
+    buf_printf(t->out, "; bgpd goes by it: %s.\n",
+               !o->bgpd_known         ? "unknown"
+               : o->bgpd_synchronized ? "yes"
+                                      : "NO");
+}
+
 static void text_prefixes(void *to, const struct status *s)
 {
     struct text_printer *t = to;
-    size_t expected = s->bundle->n_mesh_prefixes;
+    size_t expected = s->n_expected;
 
     if (s->routes_known)
         buf_printf(t->out, "\nRoutes by BGP: %zu of %zu prefixes of other LANs.\n",
@@ -289,8 +311,8 @@ static void text_prefixes(void *to, const struct status *s)
 
 void status_print_text(const struct status *s, struct buf *ret)
 {
-    static const struct printer p = {text_field, text_problems,  text_table_begin,
-                                     text_row,   text_table_end, text_prefixes};
+    static const struct printer p = {text_field,     text_problems, text_table_begin, text_row,
+                                     text_table_end, text_origins,  text_prefixes};
     struct text_printer t = {.out = ret};
 
     walk(s, &p, &t);
@@ -365,13 +387,32 @@ static json_t *prefix_list(const struct prefix *p, size_t n)
     return list;
 }
 
+static void json_origins(void *to, const struct status_origins *o)
+{
+    struct json_printer *j = to;
+    json_t *object = json_object();
+
+    if (o->table) {
+        json_object_set_new(object, "revision", json_string(o->table->revision));
+        json_object_set_new(object, "prefixes", json_integer((json_int_t)o->table->n));
+    }
+    json_object_set_new(object, "served", json_boolean(o->served));
+    if (o->served) {
+        json_object_set_new(object, "serial", json_integer(o->rtr.serial));
+        json_object_set_new(object, "routers", json_integer(o->rtr.routers));
+        json_object_set_new(object, "up-to-date", json_integer(o->rtr.up_to_date));
+    }
+    if (o->bgpd_known)
+        json_object_set_new(object, "synchronized", json_boolean(o->bgpd_synchronized));
+    json_object_set_new(j->root, "origins", object);
+}
+
 static void json_prefixes(void *to, const struct status *s)
 {
     struct json_printer *j = to;
     json_t *o = json_object();
 
-    json_object_set_new(o, "expected",
-                        prefix_list(s->bundle->mesh_prefixes, s->bundle->n_mesh_prefixes));
+    json_object_set_new(o, "expected", prefix_list(s->expected, s->n_expected));
     if (s->routes_known) {
         json_object_set_new(o, "present", prefix_list(s->routes.items, s->routes.n));
         json_object_set_new(o, "missing", prefix_list(s->missing, s->n_missing));
@@ -381,8 +422,8 @@ static void json_prefixes(void *to, const struct status *s)
 
 void status_print_json(const struct status *s, struct buf *ret)
 {
-    static const struct printer p = {json_field, json_problems,  json_table_begin,
-                                     json_row,   json_table_end, json_prefixes};
+    static const struct printer p = {json_field,     json_problems, json_table_begin, json_row,
+                                     json_table_end, json_origins,  json_prefixes};
     struct json_printer j = {.root = json_object()};
     char *dump;
 

@@ -249,6 +249,16 @@ int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *modu
     return 0;
 }
 
+int vtysh_rpki_synchronized(const struct vtysh *v, bool *ret, struct error_list *err)
+{
+    _cleanup_buf_ struct buf answer = BUF_INIT;
+    int r = vtysh_show(v, "bgpd", "show rpki cache-connection", &answer, err);
+
+    if (r == 0)
+        *ret = strstr(buf_cstr(&answer), "Connected to group") != NULL;
+    return r;
+}
+
 static int check_lengths(const char *text, struct error_list *err)
 {
     for (const char *p = text; *p;) {

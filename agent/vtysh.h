@@ -20,6 +20,11 @@
 #include "common/error.h"
 
 #define VTYSH_PROGRAM "/usr/bin/vtysh"
+/* What to do about a bgpd that cannot ask an RPKI cache. */
+#define VTYSH_NO_RPKI                                                                            \
+    "FRR's bgpd runs without its RPKI module, by which this mesh checks who may announce what: " \
+    "install the package frr-rpki-rtrlib, add \"-M rpki\" to bgpd_options in /etc/frr/daemons, " \
+    "then \"systemctl restart frr\""
 #define VTYSH_RUN_DIR "/var/run/frr"
 
 struct vtysh {
@@ -49,6 +54,11 @@ int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, s
 /* Whether a daemon has loaded a module ("bgpd_rpki").  0 and *ret set, or as vtysh_show(). */
 int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *module, bool *ret,
                      struct error_list *err);
+
+/* Whether bgpd goes by the table that an RPKI cache has sent it.  0 and *ret set, or as
+ * vtysh_show().
+ */
+int vtysh_rpki_synchronized(const struct vtysh *v, bool *ret, struct error_list *err);
 
 /* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  -EINVAL:
  * every line that it does not know. */

@@ -126,6 +126,9 @@ START_TEST(test_many_routers)
     ck_assert_uint_eq(rtr_status(rtr).routers, 4);
     ck_assert_uint_eq(rtr_status(rtr).up_to_date, 4);
     ck_assert_uint_eq(rtr_status(rtr).tables, 4);
+    ck_assert_uint_eq(rtr_status(rtr).system_routers, getuid() < 1000 ? 4 : 0);
+    ck_assert_uint_eq(rtr_status(rtr).system_up_to_date, getuid() < 1000 ? 4 : 0);
+    ck_assert_uint_eq(rtr_status(rtr).system_tables, getuid() < 1000 ? 4 : 0);
     ck_assert(rtr_set(rtr, rtr_client_table(10, 2)));
     ck_assert_uint_eq(rtr_status(rtr).up_to_date, 0);
     for (int i = 0; i < 4; i++)
@@ -199,6 +202,7 @@ START_TEST(test_ordinary_user)
     for (int i = 0; i < 50; i++)
         turn();
     ck_assert_uint_eq(rtr_status(rtr).routers, 4);
+    ck_assert_uint_eq(rtr_status(rtr).system_routers, 0);
     p = connected(1);
     ask(&p, true);
     until(is_complete(&p, 1));

@@ -30,6 +30,7 @@ class Gateway:
         self.host = lan.host
         self.dir = lab.dir / site.name
         self.bundle_dir = lab.bundles / site.name
+        self.origins = lab.bundles / "@mesh" / "origins"
         # FRR allows neither dots nor slashes in a pathspace.
         self.frr = Frr(self.namespace, self.namespace.name.replace(".", "_"), site.name, self.dir)
         self.wan4, self.wan6 = f"198.18.1.{number}", f"2001:db8:fffe::{number:x}"
@@ -65,7 +66,8 @@ class Gateway:
 
     def _agent_options(self):
         return ["--state", self.dir / "state", "--run-dir", self.dir / "run",
-                "--frr-namespace", self.frr.pathspace, "--link-user", LINK_USER]
+                "--frr-namespace", self.frr.pathspace, "--link-user", LINK_USER,
+                "--origins", self.origins]
 
     def agent(self, verb, *arguments, check=True):
         """One verb of p2pvpn-agent, to its end."""
