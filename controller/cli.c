@@ -16,8 +16,10 @@
 /* Long options have letters too, so that a command can say which it takes in one string; of them
  * only "hoqV" can be written with one dash. */
 static const struct option long_options[] = {
+    {"against", required_argument, NULL, 'a'},
     {"allow-shrink", no_argument, NULL, 'S'},
     {"ca", required_argument, NULL, 'c'},
+    {"detailed-exitcode", no_argument, NULL, 'd'},
     {"frr", required_argument, NULL, 'F'},
     {"gateway", required_argument, NULL, 'G'},
     {"generation", required_argument, NULL, 'g'},
@@ -87,6 +89,33 @@ static const struct command commands[] = {
                 "      --frr VERSION   of the gateways' FRR, for bgpd's memory; default: 8.4.4\n"
                 "      --json          print it as JSON, with every gateway\n",
         .run = cli_cost,
+    },
+    {
+        .name = "plan",
+        .argument = "MESH",
+        .options = "altGSdj",
+        .needs = "",
+        .usage = "plan [--against DIR | --against LOCK] [--lock FILE] [--templates DIR]\n"
+                 "          [--gateway NAME] [--allow-shrink] [--detailed-exitcode] [--json] MESH",
+        .summary = "say what publishing a mesh would do",
+        .help = "Says what it would do to publish the mesh in MESH: which gateways, links and\n"
+                "LANs come, go and change, and at each gateway which OpenVPN processes start,\n"
+                "restart and stop, which BGP sessions come up, reset and go, which routes appear\n"
+                "and vanish.  Writes nothing.\n"
+                "\n"
+                "      --against DIR    the output that is published, which is compared to the\n"
+                "                       byte; or a lock, which only says which gateways and\n"
+                "                       links there were; default: the mesh's lock\n"
+                "      --lock FILE      numbers handed out so far; default: NAME.lock.json for\n"
+                "                       NAME.json\n"
+                "      --templates DIR  templates that replace the installed ones, file by file\n"
+                "      --gateway NAME   this gateway only, in detail\n"
+                "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
+                "                       (and more than ten) would be removed\n"
+                "      --detailed-exitcode  exit with 0 if nothing would change, with 2 if\n"
+                "                       something would; wrong usage is 1 then\n"
+                "      --json           print it as JSON, with every gateway that changes\n",
+        .run = cli_plan,
     },
     {
         .name = "ca init",
@@ -219,7 +248,8 @@ static int read_numbers(const struct command *command, int letter, struct cli_ar
 /* -1: go on; else the exit code. */
 static int read_option(const struct command *command, int letter, struct cli_args *args)
 {
-    const char **text = letter == 'c'   ? &args->ca
+    const char **text = letter == 'a'   ? &args->against
+                        : letter == 'c' ? &args->ca
                         : letter == 'F' ? &args->frr
                         : letter == 'G' ? &args->gateway
                         : letter == 'l' ? &args->lock
@@ -242,6 +272,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         args->quiet = true;
     else if (letter == 'S')
         args->allow_shrink = true;
+    else if (letter == 'd')
+        args->detailed = true;
     else
         return read_numbers(command, letter, args);
     return -1;
@@ -252,9 +284,9 @@ static bool has_option(const struct cli_args *args, char letter)
     return letter == 'c' ? args->ca != NULL : letter == 'o' ? args->output != NULL : true;
 }
 
-static int run_command(const struct command *command, int argc, char **argv)
+/* -1: *args is ready; else the exit code. */
+static int read_command(const struct command *command, int argc, char **argv, struct cli_args *args)
 {
-    struct cli_args args = {.command = command->name};
     int letter, r;
 
     optind = 1;
@@ -268,25 +300,44 @@ static int run_command(const struct command *command, int argc, char **argv)
             return usage_error(command, "%s needs a value", argv[optind - 1]);
         if (letter == '?')
             return usage_error(command, "there is no option %s here", argv[optind - 1]);
-        r = read_option(command, letter, &args);
+        r = read_option(command, letter, args);
         if (r >= 0)
             return r;
     }
     for (const char *need = command->needs; *need; need++)
-        if (!has_option(&args, *need))
+        if (!has_option(args, *need))
             return usage_error(command, "--%s is missing", option_name(*need));
-    if (args.json && args.quiet)
+    if (args->json && args->quiet)
         return usage_error(command, "--json and --quiet exclude each other");
     if (command->argument && (optind >= argc || !*argv[optind]))
         return usage_error(command, "%s is missing", command->argument);
     if (optind + (command->argument ? 1 : 0) < argc)
         return usage_error(command, "'%s' is one argument too many",
                            argv[optind + (command->argument ? 1 : 0)]);
-    args.argument = command->argument ? argv[optind] : NULL;
+    args->argument = command->argument ? argv[optind] : NULL;
+    return -1;
+}
+
+/* Where 2 means that there are changes, it cannot mean wrong usage too. */
+static int usage_code(int argc, char **argv, int r)
+{
+    for (int i = 1; r == EXIT_USAGE && i < argc; i++)
+        if (strcmp(argv[i], "--detailed-exitcode") == 0)
+            return EXIT_INPUT;
+    return r;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct cli_args args = {.command = command->name};
+    int r = read_command(command, argc, argv, &args);
+
+    if (r >= 0)
+        return usage_code(argc, argv, r);
     r = command->run(&args);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, PROGRAM ": cannot write to standard output: %s\n", strerror(errno));
-        r = r ? r : EXIT_SYSTEM;
+        r = r == EXIT_DONE || args.detailed ? EXIT_SYSTEM : r;
     }
     return r;
 }

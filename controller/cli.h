@@ -9,6 +9,7 @@
 #define P2PVPN_CONTROLLER_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The options of all commands; which of them a command takes, its table entry says. */
@@ -25,7 +26,9 @@ struct cli_args {
     uint32_t generation;   /* --generation, 0: not given */
     uint32_t threads;      /* --threads, 0: not given */
     bool json, quiet;
-    bool allow_shrink; /* --allow-shrink */
+    const char *against; /* --against */
+    bool allow_shrink;   /* --allow-shrink */
+    bool detailed;       /* --detailed-exitcode */
 };
 
 /* Returns the exit code (common/error.h). */
@@ -46,5 +49,14 @@ int cli_cost(const struct cli_args *args);
 int cli_ca_init(const struct cli_args *args);
 int cli_enroll(const struct cli_args *args);
 int cli_import(const struct cli_args *args);
+int cli_plan(const struct cli_args *args);
+
+/* Progress of a compilation on standard error, for a terminal only; with 0 of 0 it begins. */
+void cli_progress(size_t done, size_t total);
+
+/* The words of a change, and all of it as JSON (cli_plan_json.c). */
+struct preview;
+const char *cli_change_word(int what);
+void cli_add_plan(struct buf *b, const struct preview *p, const char *gateway);
 
 #endif

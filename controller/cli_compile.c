@@ -17,13 +17,16 @@
 
 static struct timespec started;
 
-/* On a terminal only. */
-static void show_progress(size_t done, size_t total)
+void cli_progress(size_t done, size_t total)
 {
     static time_t last;
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
+    if (total == 0) {
+        started = t;
+        return;
+    }
     if (done < total && (t.tv_sec == last || (double)(t.tv_sec - started.tv_sec) < PROGRESS_AFTER))
         return;
     if (done < total)
@@ -178,14 +181,14 @@ int cli_compile(const struct cli_args *args)
         .template_dir = args->templates,
         .threads = args->threads,
         .allow_shrink = args->allow_shrink,
-        .progress = !args->quiet && isatty(STDERR_FILENO) ? show_progress : NULL,
+        .progress = !args->quiet && isatty(STDERR_FILENO) ? cli_progress : NULL,
     };
     struct error_list err = ERROR_LIST_INIT;
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct compile_summary summary;
     int r;
 
-    clock_gettime(CLOCK_MONOTONIC, &started);
+    cli_progress(0, 0);
     r = compile(&options, &summary, &err);
     cli_print_warnings(&summary.warnings);
     error_print(&err, stderr);

@@ -34,6 +34,7 @@ struct run {
     struct renderer *renderer;
     struct output *output;
     double at; /* when the last stage ended */
+    struct visitor_view view;
 };
 
 /* True: the file is in the folder, which is replaced as a whole. */
@@ -75,10 +76,9 @@ static void weigh(struct run *run)
 
 /* Which LANs there were, the last output says.  If it says nothing that can be read, the next one
  * does. */
-static void count_lans(const struct run *run, struct shrink *shrink)
+static void count_lans(const struct run *run, const char *dir, struct shrink *shrink)
 {
-    _cleanup_free_ char *path =
-        xasprintf("%s/" ORIGINS_DIR "/" ORIGINS_NAME, run->options->output_dir);
+    _cleanup_free_ char *path = xasprintf("%s/" ORIGINS_DIR "/" ORIGINS_NAME, dir);
     struct error_list ignored = ERROR_LIST_INIT;
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct origins *old;
@@ -94,14 +94,16 @@ static void count_lans(const struct run *run, struct shrink *shrink)
 /* Before anything is written. */
 static int guard(const struct run *run)
 {
+    const struct compile_options *o = run->options;
+    const char *dir = o->shrink_dir ? o->shrink_dir : o->output_dir;
     struct shrink shrink = {0};
 
-    if (run->options->allow_shrink)
+    if (o->allow_shrink)
         return 0;
     shrink_of_locks(run->old_lock, run->new_lock, &shrink);
-    if (run->options->output_dir)
-        count_lans(run, &shrink);
-    return shrink_check(&shrink, run->options->mesh_file, run->err);
+    if (dir)
+        count_lans(run, dir, &shrink);
+    return shrink_check(&shrink, o->mesh_file, run->err);
 }
 
 static void lap(struct run *run, enum stage stage)
@@ -158,6 +160,10 @@ static int plan(struct run *run)
     lap(run, STAGE_COST);
     r = renderer_new(o->template_dir, &run->renderer, run->err);
     lap(run, STAGE_RENDER);
+    if (r == 0 && o->visitor) {
+        run->view = (struct visitor_view){run->net, run->old_lock, run->new_lock, s->lock_file};
+        r = o->visitor->begin(o->visitor->arg, &run->view, run->err);
+    }
     return r;
 }
 
@@ -167,6 +173,7 @@ static int produce_all(struct run *run)
         .renderer = run->renderer,
         .net = run->net,
         .output = run->output,
+        .visitor = run->options->visitor,
         .threads = run->options->threads,
         .progress = run->options->progress,
     };
@@ -188,6 +195,8 @@ static int write_mesh(struct run *run)
     lap(run, STAGE_RENDER);
     if (r == 0 && run->output)
         r = output_mesh(run->output, &text, run->err);
+    if (r == 0 && run->options->visitor)
+        r = run->options->visitor->mesh(run->options->visitor->arg, &text, run->err);
     lap(run, STAGE_WRITE);
     run->summary->files++;
     run->summary->bytes += text.len;
@@ -257,6 +266,8 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
     run.at = stages_now();
     if (r == 0 && run.output)
         r = put_in_place(&run);
+    if (r == 0 && options->visitor)
+        r = options->visitor->end(options->visitor->arg, err);
     lap(&run, STAGE_WRITE);
     ret->stages.seconds[STAGE_LOAD] = ret->model.load;
     ret->stages.seconds[STAGE_VALIDATE] = ret->model.validate;

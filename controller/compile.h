@@ -14,14 +14,17 @@
 #include "controller/cost.h"
 #include "controller/model.h"
 #include "controller/stages.h"
+#include "controller/visitor.h"
 
 struct compile_options {
     const char *mesh_file;
-    const char *output_dir;   /* NULL: check only, write nothing, not even the lock */
-    const char *lock_file;    /* NULL: beside the mesh file */
-    const char *template_dir; /* NULL: none */
-    bool allow_shrink;        /* also when most of the mesh goes (shrink.h) */
-    unsigned threads;         /* 0: as many as there are processors; the bytes are the same */
+    const char *output_dir;        /* NULL: check only, write nothing, not even the lock */
+    const char *lock_file;         /* NULL: beside the mesh file */
+    const char *template_dir;      /* NULL: none */
+    bool allow_shrink;             /* also when most of the mesh goes (shrink.h) */
+    const char *shrink_dir;        /* says which LANs there were; NULL: output_dir does */
+    const struct visitor *visitor; /* NULL: none */
+    unsigned threads;              /* 0: as many as there are processors; the bytes are the same */
     /* Called after every gateway, from any thread, never twice at a time; NULL: not wanted. */
     void (*progress)(size_t done, size_t total);
 };

@@ -11,6 +11,7 @@
 #include "controller/network.h"
 #include "controller/output.h"
 #include "controller/render.h"
+#include "controller/visitor.h"
 
 /* What the threads share.  Everything below the mutex is only touched with it. */
 struct shop {
@@ -77,6 +78,8 @@ static int one(const struct production *job, size_t i, struct bench *b)
         b->produced.bytes += b->rendered.files[f].len;
     if (job->output)
         r = output_gateway(job->output, job->net->mesh->gateways[i].name, &b->rendered, &b->err);
+    if (r == 0 && job->visitor)
+        r = job->visitor->gateway(job->visitor->arg, (uint32_t)i, &b->rendered, &b->err);
     stages_lap(&b->stages, STAGE_WRITE, &at);
     return r;
 }

@@ -20,11 +20,13 @@
 struct network;
 struct renderer;
 struct output;
+struct visitor;
 
 struct production {
     const struct renderer *renderer;
     const struct network *net;
     struct output *output;                       /* NULL: render only */
+    const struct visitor *visitor;               /* NULL: none */
     unsigned threads;                            /* 0: as many as there are processors */
     void (*progress)(size_t done, size_t total); /* from any thread, never twice at a time */
 };
