@@ -211,6 +211,17 @@ static void take_names(const struct output_names *from, char ***to, size_t *n)
     *n = from->n;
 }
 
+/* What is written must be readable next time. */
+static int check_lock_size(const struct run *run, size_t len)
+{
+    return len <= LOCK_MAX_BYTES
+               ? 0
+               : error_add(run->err, run->summary->lock_file, 0, NULL,
+                           "it would have %zu bytes, more than the %u that are possible; use fewer "
+                           "links",
+                           len, LOCK_MAX_BYTES);
+}
+
 /* The lock comes first.  Killed between the two, the next compile makes the same output from it;
  * the other way round, gateways could carry numbers that nothing remembers, and the next compile
  * would give them to others.  If the exchange fails, the old lock returns. */
@@ -227,8 +238,10 @@ static int put_in_place(struct run *run)
         r = fs_read(s->lock_file, LOCK_MAX_BYTES, &old, run->err);
     if (r == 0) {
         lock_format(run->new_lock, &new);
-        r = fs_write_if_changed(s->lock_file, buf_cstr(&new), new.len, 0644, &changed, run->err);
+        r = check_lock_size(run, new.len);
     }
+    if (r == 0)
+        r = fs_write_if_changed(s->lock_file, buf_cstr(&new), new.len, 0644, &changed, run->err);
     if (r == 0)
         r = output_commit(run->output, &s->warnings, run->err);
     if (r < 0 && changed && existed)

@@ -28,8 +28,8 @@
 #include "common/prefix.h"
 #include "controller/network.h" /* struct link_override */
 
-#define LOCK_MAX_BYTES (64u << 20)
-#define LOCK_MAX_LINKS (1u << 23) /* a full mesh of 4,096; what a hostile count stops at */
+#define LOCK_MAX_BYTES (768u << 20) /* LOCK_MAX_LINKS that are all a run of their own */
+#define LOCK_MAX_LINKS (1u << 23)   /* a full mesh of 4,096; what a hostile count stops at */
 
 struct lock_gateway {
     const char *name;

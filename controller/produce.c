@@ -71,8 +71,10 @@ static int one(const struct production *job, size_t i, struct bench *b)
     stages_lap(&b->stages, STAGE_RENDER, &at);
     if (r < 0)
         return r;
-    render_seal(&b->rendered);
+    r = render_seal(&b->rendered, &b->err);
     stages_lap(&b->stages, STAGE_SEAL, &at);
+    if (r < 0)
+        return r;
     b->produced.files += b->rendered.n_files;
     for (size_t f = 0; f < b->rendered.n_files; f++)
         b->produced.bytes += b->rendered.files[f].len;

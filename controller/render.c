@@ -390,7 +390,31 @@ static void add_link(const struct render_job *job, size_t end, const char *confi
         }
 }
 
-void render_seal(struct rendered *ret)
+/* What agents take (common/bundle.h); told here, not on the gateway at night. */
+static int check_sizes(const struct render_job *job, const struct rendered *ret,
+                       struct error_list *err)
+{
+    const struct rendered_file *bundle = &ret->files[ret->n_files - 1];
+
+    for (size_t i = 0; i < ret->n_files; i++) {
+        const struct rendered_file *f = &ret->files[i];
+        size_t max = f == bundle ? BUNDLE_MAX_BYTES : BUNDLE_FILE_MAX_BYTES;
+
+        if (f->len > max)
+            return error_add(err, NULL, 0, NULL,
+                             "%s, file %s: %zu bytes are more than the %zu that its agent takes; "
+                             "it has %zu links: give it fewer, with more hubs or in regions",
+                             job->subject, f->path, f->len, max, job->n_ends);
+    }
+    if (bundle->at + bundle->len <= BUNDLE_ARCHIVE_MAX_BYTES)
+        return 0;
+    return error_add(err, NULL, 0, NULL,
+                     "%s: its files have %zu bytes, more than the %u that its agent takes; it has "
+                     "%zu links: give it fewer, with more hubs or in regions",
+                     job->subject, bundle->at + bundle->len, BUNDLE_ARCHIVE_MAX_BYTES, job->n_ends);
+}
+
+int render_seal(struct rendered *ret, struct error_list *err)
 {
     const struct render_job *job = ret->job;
     const struct mesh_lan *lan = &job->net->mesh->lans[job->gateway->lan];
@@ -421,6 +445,7 @@ void render_seal(struct rendered *ret)
     rendered_begin(ret);
     bundle_format(&b, &ret->text);
     rendered_end(ret, BUNDLE_FILE);
+    return check_sizes(job, ret, err);
 }
 
 struct config {
@@ -522,7 +547,5 @@ int render_gateway(const struct renderer *r, const struct network *net, uint32_t
 {
     int k = render_configs(r, net, gw, ret, err);
 
-    if (k == 0)
-        render_seal(ret);
-    return k;
+    return k == 0 ? render_seal(ret, err) : k;
 }

@@ -38,8 +38,9 @@ struct renderer *renderer_free(struct renderer *r); /* NULL ok; returns NULL */
 int render_configs(const struct renderer *r, const struct network *net, uint32_t gw,
                    struct rendered *ret, struct error_list *err);
 
-/* Adds bundle.json (bundle_format()), which says what render_configs() has just put into *ret. */
-void render_seal(struct rendered *ret);
+/* Adds bundle.json (bundle_format()), which says what render_configs() has just put into *ret.
+ * -EINVAL: the agent would not take it, because it, a file or all together is too large. */
+int render_seal(struct rendered *ret, struct error_list *err);
 
 /* Both. */
 int render_gateway(const struct renderer *r, const struct network *net, uint32_t gw,
