@@ -111,9 +111,10 @@ static int wrong(const struct tar_reader *r, size_t at, const char *what, struct
                      at, what);
 }
 
-/* Eleven octal digits; false: they are none. */
-static bool read_size(const char *from, uint64_t *ret)
+bool tar_size(const char *header, uint64_t *ret)
 {
+    const char *from = header + SIZE_AT;
+
     *ret = 0;
     for (unsigned i = 0; i < SIZE_DIGITS; i++) {
         if (from[i] < '0' || from[i] > '7')
@@ -146,7 +147,7 @@ int tar_next(struct tar_reader *r, struct tar_entry *ret, struct error_list *err
     e.path[TAR_PATH_MAX] = '\0';
     if (!relative_path_valid(e.path))
         return wrong(r, r->at, "the name of a file is not one that a bundle may have", err);
-    if (!read_size(header + SIZE_AT, &size))
+    if (!tar_size(header, &size))
         return wrong(r, r->at + SIZE_AT, "the size of a file is no number", err);
     tar_header(again, e.path, size);
     for (size_t i = 0; i < TAR_BLOCK; i++)

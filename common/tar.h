@@ -40,6 +40,10 @@ bool tar_path_valid(const char *path);
  * abort(3) otherwise, for the caller chose them. */
 void tar_header(uint8_t ret[static TAR_BLOCK], const char *path, size_t size);
 
+/* The size that a header says; false: that is no number.  For those who make the header anew, which
+ * nobody should go on without. */
+bool tar_size(const char *header, uint64_t *ret);
+
 /* Appends one file, and at last the end.  Same conditions. */
 void tar_add(struct buf *out, const char *path, const void *data, size_t size);
 void tar_end(struct buf *out);

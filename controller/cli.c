@@ -20,6 +20,7 @@ static const struct option long_options[] = {
     {"allow-shrink", no_argument, NULL, 'S'},
     {"ca", required_argument, NULL, 'c'},
     {"detailed-exitcode", no_argument, NULL, 'd'},
+    {"format", required_argument, NULL, 'f'},
     {"frr", required_argument, NULL, 'F'},
     {"gateway", required_argument, NULL, 'G'},
     {"generation", required_argument, NULL, 'g'},
@@ -48,18 +49,20 @@ static const struct command commands[] = {
     {
         .name = "compile",
         .argument = "MESH",
-        .options = "oltTSjq",
+        .options = "ofltTSjq",
         .needs = "",
-        .usage = "compile [-o DIR] [--lock FILE] [--templates DIR] [--threads N]\n"
-                 "          [--allow-shrink] [--quiet | --json] MESH",
+        .usage = "compile [-o DIR] [--format tree | bundle] [--lock FILE] [--templates DIR]\n"
+                 "          [--threads N] [--allow-shrink] [--quiet | --json] MESH",
         .summary = "check a mesh and write the configuration of its gateways",
         .help = "Checks the model in MESH (JSON, or XML if its name ends in .xml) and writes\n"
                 "DIR/GATEWAY/ with bundle.json, frr/frr.conf and openvpn/pvN.conf for every\n"
-                "gateway.  Without -o it only checks.  A failed compile changes nothing; a\n"
-                "successful one replaces the whole output in one step and leaves every file\n"
-                "that it did not write itself.\n"
+                "gateway, or the same files in one archive for each, DIR/GATEWAY.tar.  Without -o\n"
+                "it only checks.  A failed compile changes nothing; a successful one replaces the\n"
+                "whole output in one step and leaves every file that it did not write itself.\n"
                 "\n"
                 "  -o, --output DIR     the folder to write; made if it is not there\n"
+                "      --format FORMAT  tree: a folder for each gateway, the default;\n"
+                "                       bundle: an archive for each gateway\n"
                 "      --lock FILE      numbers handed out so far, kept beside the model;\n"
                 "                       default: NAME.lock.json for NAME.json\n"
                 "      --templates DIR  templates that replace the installed ones, file by file\n"
@@ -250,6 +253,7 @@ static int read_option(const struct command *command, int letter, struct cli_arg
 {
     const char **text = letter == 'a'   ? &args->against
                         : letter == 'c' ? &args->ca
+                        : letter == 'f' ? &args->format
                         : letter == 'F' ? &args->frr
                         : letter == 'G' ? &args->gateway
                         : letter == 'l' ? &args->lock

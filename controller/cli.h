@@ -23,6 +23,7 @@ struct cli_args {
     const char *name;      /* --name */
     const char *gateway;   /* --gateway */
     const char *frr;       /* --frr */
+    const char *format;    /* --format */
     uint32_t generation;   /* --generation, 0: not given */
     uint32_t threads;      /* --threads, 0: not given */
     bool json, quiet;

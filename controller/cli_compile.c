@@ -172,9 +172,20 @@ static void add_json(struct buf *b, const struct cli_args *args, const struct co
     buf_printf(b, "},\n  \"seconds\": %.3f\n}\n", s->seconds);
 }
 
+static bool read_format(const char *text, enum output_format *ret)
+{
+    if (!text || strcmp(text, "tree") == 0)
+        *ret = OUTPUT_TREE;
+    else if (strcmp(text, "bundle") == 0)
+        *ret = OUTPUT_BUNDLE;
+    else
+        return false;
+    return true;
+}
+
 int cli_compile(const struct cli_args *args)
 {
-    const struct compile_options options = {
+    struct compile_options options = {
         .mesh_file = args->argument,
         .output_dir = args->output,
         .lock_file = args->lock,
@@ -188,6 +199,11 @@ int cli_compile(const struct cli_args *args)
     struct compile_summary summary;
     int r;
 
+    if (!read_format(args->format, &options.format)) {
+        fputs("p2pvpn-ctl compile: --format is tree or bundle; see 'p2pvpn-ctl compile --help'\n",
+              stderr);
+        return EXIT_USAGE;
+    }
     cli_progress(0, 0);
     r = compile(&options, &summary, &err);
     cli_print_warnings(&summary.warnings);

@@ -145,7 +145,7 @@ static int plan(struct run *run)
         /* Before the lock is read: two compiles of one mesh wait for each other here. */
         r = check_places(run);
         if (r == 0)
-            r = output_begin(o->output_dir, run->mesh->name, &run->output, run->err);
+            r = output_begin(o->output_dir, run->mesh->name, o->format, &run->output, run->err);
         lap(run, STAGE_WRITE);
         if (r < 0)
             return r;
@@ -173,6 +173,7 @@ static int produce_all(struct run *run)
         .renderer = run->renderer,
         .net = run->net,
         .output = run->output,
+        .format = run->options->format,
         .visitor = run->options->visitor,
         .threads = run->options->threads,
         .progress = run->options->progress,

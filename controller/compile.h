@@ -13,11 +13,13 @@
 #include "common/error.h"
 #include "controller/cost.h"
 #include "controller/model.h"
+#include "controller/output.h"
 #include "controller/stages.h"
 #include "controller/visitor.h"
 
 struct compile_options {
     const char *mesh_file;
+    enum output_format format;     /* of output_dir */
     const char *output_dir;        /* NULL: check only, write nothing, not even the lock */
     const char *lock_file;         /* NULL: beside the mesh file */
     const char *template_dir;      /* NULL: none */

@@ -3,68 +3,36 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "common/alloc.h"
-#include "common/bundle.h"
 #include "common/fs.h"
-#include "common/name.h"
 #include "common/origins.h"
-#include "controller/output_files.h"
+#include "controller/output_internal.h"
+#include "controller/output_owned.h"
 #include "controller/output_tree.h"
-#include "controller/render.h"
+#include "controller/rendered.h"
 
-#define STAGE_SUFFIX ".new-XXXXXX" /* of ".NAME.new-XXXXXX", for mkdtemp(3) */
-#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+/* --- for all parts ---------------------------------------------------------------------------- */
 
-/* A folder of DIR that is ours, or a gateway of the mesh, or both. */
-struct folder {
-    UT_hash_handle hh;
-    bool owned;   /* an earlier compile wrote it */
-    bool given;   /* output_gateway() had it */
-    bool changed; /* and staged it */
-    char name[];
-};
-
-struct output {
-    char *parent, *base; /* DIR is base in parent, which is canonical */
-    char *dir;           /* as the caller wrote it, for messages */
-    char *stage;         /* name in parent; NULL: nothing changed so far */
-    int parent_fd, old_fd, stage_fd;
-    mode_t mask;           /* umask(2) */
-    pthread_mutex_t mutex; /* folders and stage, while output_gateway() is called */
-    struct folder *folders;
-    struct output_result result;
-    bool committed;
-};
-
-/* --- what is there
- * ---------------------------------------------------------------------------------- */
-
-static struct folder *find_folder(struct output *o, const char *name, bool add)
+struct slot *output_slot(struct output *o, const char *name, bool add)
 {
     size_t n = strlen(name);
-    struct folder *f;
+    struct slot *s;
 
-    HASH_FIND(hh, o->folders, name, n, f);
-    if (!f && add) {
-        f = xcalloc(1, sizeof(*f) + n + 1);
-        memcpy(f->name, name, n + 1);
-        HASH_ADD(hh, o->folders, name, n, f);
+    HASH_FIND(hh, o->slots, name, n, s);
+    if (!s && add) {
+        s = xcalloc(1, sizeof(*s) + n + 1);
+        memcpy(s->name, name, n + 1);
+        HASH_ADD(hh, o->slots, name, n, s);
     }
-    return f;
+    return s;
 }
 
-/* Calls back with every entry but "." and ".."; a negative result ends it. */
-static int each_entry(int folder, int (*fn)(void *, const char *), void *data)
+int output_each_entry(int folder, int (*fn)(void *, const struct dirent *), void *data)
 {
     int fd = openat(folder, ".", OPEN_FOLDER), r = 0;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -78,208 +46,28 @@ static int each_entry(int folder, int (*fn)(void *, const char *), void *data)
     }
     while (r == 0 && (errno = 0, e = readdir(dir)))
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            r = fn(data, e->d_name);
+            r = fn(data, e);
     if (r == 0 && errno)
         r = -errno;
     closedir(dir);
     return r;
 }
 
-struct survey {
-    struct output *o;
-    const char *mesh;
-    char *stranger; /* a visible folder that no bundle of ours explains */
-    size_t owned;
-    struct error_list *err;
-};
-
-static int survey_entry(void *data, const char *name)
+int output_other_mesh(const struct output *o, const struct owned *owned, struct error_list *err)
 {
-    struct survey *s = data;
-    int fd = openat(s->o->old_fd, name, OPEN_FOLDER), r;
-    struct owned owned;
-
-    if (fd < 0)
-        return errno == ENOTDIR || errno == ELOOP || errno == ENXIO || errno == ENOENT
-                   ? 0
-                   : error_sys(s->err, errno, s->o->dir, "cannot open its folder %s", name);
-    r = owned_read(fd, name, false, &owned);
-    close(fd);
-    if (r < 0)
-        return error_sys(s->err, -r, s->o->dir, "cannot read %s/%s", name, owned_voice(name));
-    if (r == 0 || strcmp(owned.gateway, name) != 0) {
-        if (name[0] != '.' && !s->stranger)
-            s->stranger = xstrdup(name);
-    } else if (strcmp(owned.mesh, s->mesh) != 0) {
-        r = error_add(s->err, s->o->dir, 0, NULL,
-                      "the folder holds the output of mesh '%s', and this is mesh '%s'; choose "
-                      "another one with -o, or remove it",
-                      owned.mesh, s->mesh);
-        owned_free(&owned);
-        return r;
-    } else {
-        find_folder(s->o, name, true)->owned = true;
-        s->owned++;
-    }
-    owned_free(&owned);
-    return 0;
+    return error_add(err, o->dir, 0, NULL,
+                     "the folder holds the output of mesh '%s', and this is mesh '%s'; choose "
+                     "another one with -o, or remove it",
+                     owned->mesh, o->mesh);
 }
 
-/* A folder full of other things is hardly meant: "-o /etc" or "-o ~" is a slip. */
-static int survey(struct output *o, const char *mesh, struct error_list *err)
-{
-    struct survey s = {.o = o, .mesh = mesh, .err = err};
-    int r = each_entry(o->old_fd, survey_entry, &s);
+/* --- staging ---------------------------------------------------------------------------------- */
 
-    if (r < 0 && err->n == 0)
-        error_sys(err, -r, o->dir, "cannot read the folder");
-    if (r == 0 && s.owned == 0 && s.stranger)
-        r = error_add(err, o->dir, 0, NULL,
-                      "the folder holds no output of compile, but a folder '%s'; choose an empty "
-                      "one with -o",
-                      s.stranger);
-    free(s.stranger);
-    return r;
-}
-
-/* --- what a killed run left
- * ------------------------------------------------------------------------- */
-
-static int clear_leftover(void *data, const char *name)
-{
-    struct survey *s = data;
-    struct output *o = s->o;
-    size_t n = strlen(o->base);
-    struct stat st;
-
-    if (name[0] != '.' || strncmp(name + 1, o->base, n) != 0 ||
-        strncmp(name + 1 + n, STAGE_SUFFIX, 5) != 0 || strlen(name + 1 + n) != strlen(STAGE_SUFFIX))
-        return 0;
-    /* In a folder like /tmp anybody can make one of this name; only our own is taken. */
-    if (fstatat(o->parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
-        st.st_uid != geteuid())
-        return 0;
-    if (o->old_fd < 0) {
-        /* The very first run was killed: there is nothing of anybody else in it. */
-        _cleanup_free_ char *path = xasprintf("%s/%s", o->parent, name);
-
-        return fs_remove_tree(path, s->err);
-    }
-    return tree_absorb(o->parent_fd, name, o->old_fd, s->err);
-}
-
-/* --- begin
- * ------------------------------------------------------------------------------------------ */
-
-/* Splits DIR into the canonical folder that it is in and its name there. */
-static int locate(struct output *o, struct error_list *err)
-{
-    _cleanup_free_ char *real = realpath(o->dir, NULL);
-    char *slash;
-
-    if (!real && errno != ENOENT)
-        return error_sys(err, errno, o->dir, "cannot find the folder for the output");
-    if (!real) {
-        _cleanup_free_ char *text = xstrdup(o->dir), *parent = NULL;
-        size_t n = strlen(text);
-
-        while (n > 1 && text[n - 1] == '/')
-            text[--n] = '\0';
-        slash = strrchr(text, '/');
-        parent = !slash ? xstrdup(".") : xstrndup(text, slash == text ? 1 : (size_t)(slash - text));
-        o->base = xstrdup(slash ? slash + 1 : text);
-        if (!*o->base || strcmp(o->base, ".") == 0 || strcmp(o->base, "..") == 0 ||
-            strlen(o->base) > NAME_MAX - 16)
-            return error_add(err, o->dir, 0, NULL,
-                             "this cannot be the folder for the output; choose a new one with -o");
-        if (fs_mkdirs(parent, 0777, err) < 0)
-            return -errno;
-        o->parent = realpath(parent, NULL);
-        return o->parent ? 0 : error_sys(err, errno, parent, "cannot find the folder");
-    }
-    slash = strrchr(real, '/');
-    if (!slash[1] || strlen(slash + 1) > NAME_MAX - 16)
-        return error_add(err, o->dir, 0, NULL,
-                         "this cannot be the folder for the output; choose a new one with -o");
-    o->base = xstrdup(slash + 1);
-    o->parent = slash == real ? xstrdup("/") : xstrndup(real, (size_t)(slash - real));
-    return 0;
-}
-
-/* Whoever stands in DIR would find himself in a folder that is gone. */
-static bool stands_in(const struct output *o)
-{
-    _cleanup_free_ char *here = getcwd(NULL, 0);
-    _cleanup_free_ char *dir = xasprintf("%s%s%s", o->parent, o->parent[1] ? "/" : "", o->base);
-    size_t n = strlen(dir);
-
-    return here && strncmp(here, dir, n) == 0 && (here[n] == '/' || here[n] == '\0');
-}
-
-static int open_old(struct output *o, const char *mesh, struct error_list *err)
-{
-    struct survey s = {.o = o, .err = err};
-    struct stat up, st;
-    int r;
-
-    o->parent_fd = open(o->parent, OPEN_FOLDER);
-    if (o->parent_fd < 0)
-        return error_sys(err, errno, o->parent, "cannot open the folder of the output");
-    while (flock(o->parent_fd, LOCK_EX) < 0)
-        if (errno != EINTR)
-            return error_sys(err, errno, o->parent, "cannot lock the folder of the output");
-    o->old_fd = openat(o->parent_fd, o->base, OPEN_FOLDER);
-    if (o->old_fd < 0 && errno != ENOENT)
-        return errno == ENOTDIR || errno == ELOOP
-                   ? error_add(err, o->dir, 0, NULL,
-                               "this is no folder; move it away or choose another with -o")
-                   : error_sys(err, errno, o->dir, "cannot open the folder");
-    if (o->old_fd >= 0) {
-        if (fstat(o->parent_fd, &up) < 0 || fstat(o->old_fd, &st) < 0)
-            return error_sys(err, errno, o->dir, "cannot look at the folder");
-        if (up.st_dev != st.st_dev)
-            return error_add(err, o->dir, 0, NULL,
-                             "the folder is a mount point and cannot be replaced as a whole; "
-                             "choose a folder inside it with -o");
-        if (stands_in(o))
-            return error_add(err, o->dir, 0, NULL,
-                             "you are in this folder, which is replaced as a whole; change to "
-                             "another one, or choose another with -o");
-    }
-    r = each_entry(o->parent_fd, clear_leftover, &s);
-    if (r < 0 && err->n == 0)
-        error_sys(err, -r, o->parent, "cannot read the folder");
-    if (r == 0 && o->old_fd >= 0)
-        r = survey(o, mesh, err);
-    return r;
-}
-
-int output_begin(const char *dir, const char *mesh, struct output **ret, struct error_list *err)
-{
-    struct output *o = xcalloc(1, sizeof(*o));
-    int r;
-
-    o->dir = xstrdup(dir);
-    o->parent_fd = o->old_fd = o->stage_fd = -1;
-    umask(o->mask = umask(0));
-    pthread_mutex_init(&o->mutex, NULL);
-    r = locate(o, err);
-    if (r == 0)
-        r = open_old(o, mesh, err);
-    if (r < 0)
-        output_free(o);
-    else
-        *ret = o;
-    return r;
-}
-
-/* --- staging
- * ---------------------------------------------------------------------------------------- */
-
-static int stage_failed(struct output *o, int errnum, const char *gateway, struct error_list *err)
+int output_stage_failed(const struct output *o, int errnum, const char *entry,
+                        struct error_list *err)
 {
     return error_sys(err, errnum, NULL, "%s%s%s: cannot write it; the old output is as it was",
-                     o->dir, gateway ? "/" : "", gateway ? gateway : "");
+                     o->dir, entry ? "/" : "", entry ? entry : "");
 }
 
 static int stage_make(struct output *o, struct error_list *err)
@@ -295,124 +83,107 @@ static int stage_make(struct output *o, struct error_list *err)
     o->stage = xstrdup(strrchr(path, '/') + 1);
     o->stage_fd = openat(o->parent_fd, o->stage, OPEN_FOLDER);
     if (o->stage_fd < 0)
-        return stage_failed(o, errno, NULL, err);
+        return output_stage_failed(o, errno, NULL, err);
     st.st_mode = 0777 & ~o->mask;
     if (o->old_fd >= 0 && (fstat(o->old_fd, &st) < 0 ||
                            (fchown(o->stage_fd, st.st_uid, st.st_gid) < 0 && errno != EPERM)))
-        return stage_failed(o, errno, NULL, err);
+        return output_stage_failed(o, errno, NULL, err);
     if (fchmod(o->stage_fd, st.st_mode & 07777) < 0)
-        return stage_failed(o, errno, NULL, err);
+        return output_stage_failed(o, errno, NULL, err);
     return 0;
 }
 
-static int stage_gateway(struct output *o, const char *name, int old, const struct owned *owned,
-                         const struct rendered_file *files, size_t n, const uint8_t *states,
-                         struct error_list *err)
+int output_stage(struct output *o, struct error_list *err)
 {
-    _cleanup_free_ char *shown = xasprintf("%s/%s", o->dir, name);
-    struct stat st;
-    int r, folder;
+    int r;
 
     pthread_mutex_lock(&o->mutex);
     r = stage_make(o, err);
     pthread_mutex_unlock(&o->mutex);
-    if (r < 0)
-        return r;
-    if (mkdirat(o->stage_fd, name, 0777) < 0 ||
-        (folder = openat(o->stage_fd, name, OPEN_FOLDER)) < 0)
-        return stage_failed(o, errno, name, err);
-    if (old >= 0 && (fstat(old, &st) < 0 || fchmod(folder, st.st_mode & 07777) < 0 ||
-                     (fchown(folder, st.st_uid, st.st_gid) < 0 && errno != EPERM)))
-        r = stage_failed(o, errno, name, err);
-    if (r == 0)
-        r = files_stage(folder, shown, old, files, n, states, err);
-    close(folder);
-    if (r == 0 && old >= 0)
-        r = tree_carry(o->old_fd, o->dir, o->stage_fd, name, owned, err);
     return r;
 }
 
-static struct folder *find_given(struct output *o, const char *name)
+static struct slot *give(struct output *o, const char *name)
 {
-    struct folder *f;
+    struct slot *s;
 
     pthread_mutex_lock(&o->mutex);
-    f = find_folder(o, name, true);
-    f->given = true;
+    s = output_slot(o, name, true);
+    s->given = true;
     pthread_mutex_unlock(&o->mutex);
-    return f;
+    return s;
 }
 
 int output_gateway(struct output *o, const char *name, const struct rendered *rendered,
                    struct error_list *err)
 {
-    const struct rendered_file *files = rendered->files;
-    size_t n = rendered->n_files;
-    struct folder *f = find_given(o, name);
-    _cleanup_free_ uint8_t *states = xcalloc(n + 1, 1);
-    _cleanup_free_ char *shown = xasprintf("%s/%s", o->dir, name);
-    struct owned owned = OWNED_INIT;
-    size_t same = 0;
-    int old = -1, r = 0;
+    struct slot *s = give(o, name);
 
-    if (o->old_fd >= 0) {
-        old = openat(o->old_fd, name, OPEN_FOLDER);
-        if (old < 0 && (errno == ENOTDIR || errno == ELOOP))
-            return error_add(err, NULL, 0, NULL,
-                             "%s/%s: compile did not write what is there and needs a folder there; "
-                             "move it away",
-                             o->dir, name);
-        if (old < 0 && errno != ENOENT)
-            return error_sys(err, errno, NULL, "%s/%s: cannot open the folder", o->dir, name);
-    }
-    if (f->owned && old >= 0 && owned_read(old, name, true, &owned) < 0)
-        r = error_sys(err, EIO, NULL, "%s/%s/%s: cannot read it", o->dir, name, owned_voice(name));
-    if (r == 0)
-        r = files_compare(old, shown, &owned, files, n, states, err);
-    for (size_t i = 0; i < n; i++)
-        same += states[i] == FILE_SAME;
-    if (r == 0 && (!f->owned || same < n || owned.n + 1 != n)) {
-        f->changed = true;
-        r = stage_gateway(o, name, old, &owned, files, n, states, err);
-    }
-    owned_free(&owned);
-    if (old >= 0)
-        close(old);
-    return r;
+    return o->format == OUTPUT_BUNDLE ? archive_gateway(o, s, rendered, err)
+                                      : folder_gateway(o, s, rendered, err);
 }
 
 int output_mesh(struct output *o, const struct buf *origins, struct error_list *err)
 {
     struct rendered_file file = {ORIGINS_NAME, origins->data, origins->len, 0};
 
-    return output_gateway(o, ORIGINS_DIR, &(struct rendered){.files = &file, .n_files = 1}, err);
+    return folder_gateway(o, give(o, ORIGINS_DIR), &(struct rendered){.files = &file, .n_files = 1},
+                          err);
 }
 
-/* --- the rest
- * --------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
-static int carry_rest(void *data, const char *name)
+struct carrying {
+    struct output *o;
+    struct error_list *err;
+};
+
+/* Whether the new output has the slot's folder, or archive. */
+static bool has_folder(const struct output *o, const struct slot *s)
 {
-    struct survey *s = data;
-    struct output *o = s->o;
-    struct folder *f = find_folder(o, name, false);
-    struct owned owned = OWNED_INIT;
-    int fd, r;
+    return s->given && (o->format == OUTPUT_TREE || strcmp(s->name, ORIGINS_DIR) == 0);
+}
 
-    if (f && f->changed)
-        return 0;
-    if (!f || f->given)
-        return tree_carry(o->old_fd, o->dir, o->stage_fd, name, NULL, s->err);
-    /* The gateway is gone; what else is in its folder stays. */
-    fd = openat(o->old_fd, name, OPEN_FOLDER);
-    r = fd < 0 ? -errno : owned_read(fd, name, true, &owned);
+static bool has_archive(const struct output *o, const struct slot *s)
+{
+    return s->given && !has_folder(o, s);
+}
+
+/* A folder that the new output does not have: what else is in it stays. */
+static int carry_foreign(struct carrying *c, const char *name)
+{
+    struct output *o = c->o;
+    struct owned owned = OWNED_INIT;
+    int fd = openat(o->old_fd, name, OPEN_FOLDER);
+    int r = fd < 0 ? -errno : owned_read(fd, name, true, &owned);
+
     if (fd >= 0)
         close(fd);
     if (r < 0)
-        return error_sys(s->err, -r, NULL, "%s/%s: cannot read the folder", o->dir, name);
-    r = tree_carry(o->old_fd, o->dir, o->stage_fd, name, &owned, s->err);
+        return error_sys(c->err, -r, NULL, "%s/%s: cannot read the folder", o->dir, name);
+    r = tree_carry(o->old_fd, o->dir, o->stage_fd, name, &owned, c->err);
     owned_free(&owned);
     return r;
+}
+
+static int carry_rest(void *data, const struct dirent *e)
+{
+    struct carrying *c = data;
+    struct output *o = c->o;
+    char gateway[NAME_MAX_LEN + 1];
+    struct slot *s = archive_gateway_of(e->d_name, gateway) ? output_slot(o, gateway, false) : NULL;
+
+    if (s && s->archive) {
+        if (!has_archive(o, s) || s->changed)
+            return 0;
+        return archive_keep(o, gateway, c->err);
+    }
+    s = output_slot(o, e->d_name, false);
+    if (s && s->changed && has_folder(o, s))
+        return 0;
+    if (s && s->folder && !has_folder(o, s))
+        return carry_foreign(c, e->d_name);
+    return tree_carry(o->old_fd, o->dir, o->stage_fd, e->d_name, NULL, c->err);
 }
 
 static void add_name(struct output_names *names, const char *name)
@@ -433,37 +204,53 @@ static void sort_names(struct output_names *names)
         qsort(names->names, names->n, sizeof(char *), compare_names);
 }
 
+/* What is in DIR of a gateway and will not be in the new output. */
+static int look_at(struct output *o, struct slot *s, bool *stale, struct error_list *err)
+{
+    if (s->archive && !has_archive(o, s)) {
+        int r = archive_owner(o, s->name, err);
+
+        if (r < 0)
+            return r;
+        s->archive = r > 0; /* else it is somebody's, and stays */
+    }
+    *stale = *stale || (s->archive && !has_archive(o, s)) || (s->folder && !has_folder(o, s));
+    if (strcmp(s->name, ORIGINS_DIR) == 0)
+        o->result.mesh_changed = s->changed || !s->given;
+    else if (s->changed)
+        add_name(&o->result.changed, s->name);
+    else if (!s->given && (s->folder || s->archive))
+        add_name(&o->result.removed, s->name);
+    return 0;
+}
+
 int output_prepare(struct output *o, struct output_result *ret, struct error_list *err)
 {
-    struct survey s = {.o = o, .err = err};
-    struct folder *f, *next;
+    struct carrying c = {.o = o, .err = err};
+    struct slot *s, *next;
+    bool stale = false;
     int r = 0;
 
-    HASH_ITER(hh, o->folders, f, next)
+    HASH_ITER(hh, o->slots, s, next)
     {
-        if (strcmp(f->name, ORIGINS_DIR) == 0) {
-            o->result.mesh_changed = f->changed || !f->given;
-            continue;
-        }
-        if (f->changed)
-            add_name(&o->result.changed, f->name);
-        if (!f->given)
-            add_name(&o->result.removed, f->name);
+        int k = look_at(o, s, &stale, err);
+
+        r = r ? r : k;
     }
     sort_names(&o->result.changed);
     sort_names(&o->result.removed);
-    if (o->result.removed.n || o->result.mesh_changed)
-        r = stage_make(o, err);
+    if (r == 0 && stale)
+        r = output_stage(o, err);
     if (r == 0 && o->stage && o->old_fd >= 0) {
         size_t errors = err->n;
 
-        r = each_entry(o->old_fd, carry_rest, &s);
+        r = output_each_entry(o->old_fd, carry_rest, &c);
         if (r < 0 && err->n == errors)
             error_sys(err, -r, o->dir, "cannot read the folder");
     }
     /* Once for all files: an fsync(2) each would cost a disk flush for every link of the mesh. */
     if (r == 0 && o->stage && syncfs(o->stage_fd) < 0)
-        r = stage_failed(o, errno, NULL, err);
+        r = output_stage_failed(o, errno, NULL, err);
     if (r == 0)
         *ret = o->result;
     return r;
@@ -484,12 +271,31 @@ static int exchange_failed(struct output *o, int errnum, struct error_list *err)
     return error_sys(err, errnum, o->dir, "cannot put the new output in place");
 }
 
+/* From here on the stage is whole, and after the exchange it is the old output: the next run must
+ * not take it for one that can be thrown away. */
+static int rename_stage(struct output *o)
+{
+    char *name = xasprintf(".%s" OLD_SUFFIX, o->base);
+    size_t drawn = strlen(strchr(OLD_SUFFIX, 'X'));
+
+    strcpy(name + strlen(name) - drawn, o->stage + strlen(o->stage) - drawn);
+    if (renameat2(o->parent_fd, o->stage, o->parent_fd, name, RENAME_NOREPLACE) < 0) {
+        free(name);
+        return -1;
+    }
+    free(o->stage);
+    o->stage = name;
+    return 0;
+}
+
 int output_commit(struct output *o, struct error_list *warnings, struct error_list *err)
 {
     struct error_list left = ERROR_LIST_INIT;
 
     if (!o->stage)
         return 0;
+    if (o->old_fd >= 0 && rename_stage(o) < 0)
+        return exchange_failed(o, errno, err);
     if (renameat2(o->parent_fd, o->stage, o->parent_fd, o->base,
                   o->old_fd >= 0 ? RENAME_EXCHANGE : RENAME_NOREPLACE) < 0)
         return exchange_failed(o, errno, err);
@@ -510,7 +316,7 @@ int output_commit(struct output *o, struct error_list *warnings, struct error_li
 struct output *output_free(struct output *o)
 {
     struct error_list ignored = ERROR_LIST_INIT;
-    struct folder *f, *next;
+    struct slot *s, *next;
 
     if (!o)
         return NULL;
@@ -520,10 +326,10 @@ struct output *output_free(struct output *o)
         fs_remove_tree(path, &ignored); /* what remains, the next run removes */
         error_clear(&ignored);
     }
-    HASH_ITER(hh, o->folders, f, next)
+    HASH_ITER(hh, o->slots, s, next)
     {
-        HASH_DEL(o->folders, f);
-        free(f);
+        HASH_DEL(o->slots, s);
+        free(s);
     }
     if (o->stage_fd >= 0)
         close(o->stage_fd);
@@ -538,6 +344,7 @@ struct output *output_free(struct output *o)
     free(o->parent);
     free(o->base);
     free(o->dir);
+    free(o->mesh);
     free(o);
     return NULL;
 }

@@ -13,7 +13,7 @@
 #include "common/alloc.h"
 #include "common/bundle.h"
 #include "common/fs.h"
-#include "controller/output_tree.h"
+#include "controller/output_owned.h"
 #include "controller/render.h"
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)

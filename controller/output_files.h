@@ -12,7 +12,7 @@
 
 #include "common/error.h"
 
-struct owned;         /* controller/output_tree.h */
+struct owned;         /* controller/output_owned.h */
 struct rendered_file; /* controller/render.h */
 
 enum file_state { FILE_NEW, FILE_DIFFERS, FILE_SAME, FILE_FOREIGN };

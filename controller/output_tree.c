@@ -9,155 +9,10 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
-#include "common/bundle.h"
-#include "common/name.h"
-#include "common/origins.h"
+#include "common/buf.h"
+#include "controller/output_owned.h"
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-/* --- what is ours
- * --------------------------------------------------------------------------------- */
-
-/* The text between `before` and the next quote, which is cut off there; NULL: not found.  The text
- * is one that bundle_format() wrote, so this is as good as reading JSON, and a hundred times faster
- * for the bundles of a thousand gateways. */
-static const char *take(char **at, const char *before)
-{
-    char *start = strstr(*at, before), *end;
-
-    if (!start)
-        return NULL;
-    start += strlen(before);
-    end = strchr(start, '"');
-    if (!end)
-        return NULL;
-    *end = '\0';
-    *at = end + 1;
-    return start;
-}
-
-static int read_voice(int folder, const char *name, size_t max, struct buf *ret)
-{
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), r = 0;
-    struct stat st;
-    ssize_t n = 0;
-
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno;
-    if (fstat(fd, &st) < 0)
-        r = -errno;
-    else if (S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size <= max) {
-        buf_reserve(ret, (size_t)st.st_size);
-        while ((n = read(fd, ret->data + ret->len, (size_t)st.st_size - ret->len)) > 0 ||
-               (n < 0 && errno == EINTR))
-            ret->len += n > 0 ? (size_t)n : 0;
-        ret->data[ret->len] = '\0';
-        r = n < 0 ? -errno : 1;
-    }
-    close(fd);
-    return r;
-}
-
-const char *owned_voice(const char *name)
-{
-    return strcmp(name, ORIGINS_DIR) == 0 ? ORIGINS_NAME : BUNDLE_FILE;
-}
-
-/* Its second line says which mesh it is of. */
-static int read_origins(int folder, struct owned *ret)
-{
-    static const char mesh[] = "\nmesh ";
-    char *at;
-    int r = read_voice(folder, ret->voice, ORIGINS_MAX_BYTES, &ret->text);
-
-    if (r != 1)
-        return r;
-    if (!origins_text_intact(ret->text.data, ret->text.len, NULL))
-        return 0;
-    at = strstr(ret->text.data, mesh) + strlen(mesh);
-    ret->mesh = at;
-    *strchr(at, '\n') = '\0';
-    ret->gateway = ORIGINS_DIR;
-    return 1;
-}
-
-static int read_bundle(int folder, bool paths, struct owned *ret)
-{
-    const char *path;
-    char *at;
-    int r = read_voice(folder, ret->voice, BUNDLE_MAX_BYTES, &ret->text);
-
-    if (r == 1 && !bundle_text_intact(ret->text.data, ret->text.len))
-        r = 0;
-    if (r == 1) {
-        at = ret->text.data;
-        ret->mesh = take(&at, "\"mesh\": \"");
-        ret->gateway = ret->mesh ? take(&at, "\"gateway\": \"") : NULL;
-        if (!ret->gateway || !name_valid(ret->mesh) || !name_valid(ret->gateway))
-            r = 0;
-    }
-    while (r == 1 && paths && (path = take(&at, "\n      {\"path\": \""))) {
-        if (!relative_path_valid(path))
-            r = 0;
-        if ((ret->n & (ret->n - 1)) == 0)
-            ret->paths = xreallocarray(ret->paths, ret->n ? ret->n * 2 : 1, sizeof(*ret->paths));
-        ret->paths[ret->n++] = path;
-    }
-    return r;
-}
-
-int owned_read(int folder, const char *name, bool paths, struct owned *ret)
-{
-    int r;
-
-    *ret = (struct owned)OWNED_INIT;
-    ret->voice = owned_voice(name);
-    r = strcmp(ret->voice, ORIGINS_NAME) == 0 ? read_origins(folder, ret)
-                                              : read_bundle(folder, paths, ret);
-    if (r != 1)
-        owned_free(ret);
-    return r;
-}
-
-void owned_free(struct owned *owned)
-{
-    buf_free(&owned->text);
-    free(owned->paths);
-    *owned = (struct owned)OWNED_INIT;
-}
-
-/* The first path that is not before `path`. */
-static size_t lower_bound(const struct owned *owned, const char *path)
-{
-    size_t low = 0, high = owned->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(owned->paths[middle], path) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-bool owned_has(const struct owned *owned, const char *path)
-{
-    size_t i = lower_bound(owned, path);
-
-    return (i < owned->n && strcmp(owned->paths[i], path) == 0) ||
-           (owned->gateway && strcmp(path, owned->voice) == 0);
-}
-
-/* A folder that we made, because one of our files is in it. */
-static bool owned_has_folder(const struct owned *owned, const char *path)
-{
-    _cleanup_free_ char *inside = xasprintf("%s/", path);
-    size_t i = lower_bound(owned, inside);
-
-    return i < owned->n && strncmp(owned->paths[i], inside, strlen(inside)) == 0;
-}
 
 /* --- folders that are made when something comes into them
  * ----------------------------------------- */
@@ -354,15 +209,29 @@ static bool newer(const struct stat *a, const struct stat *b)
                                                   : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
 }
 
+/* An archive of ours, in the top folder. */
+static bool is_our_archive(const struct place *p, const char *name)
+{
+    char gateway[NAME_MAX_LEN + 1];
+    struct owned owned;
+    bool ours = !p->up && archive_gateway_of(name, gateway) &&
+                owned_read_archive(p->from, name, &owned) == 1;
+
+    if (ours) {
+        ours = strcmp(owned.gateway, gateway) == 0;
+        owned_free(&owned);
+    }
+    return ours;
+}
+
 static int absorb_file(struct walk *w, struct place *p, const char *name, const struct stat *st)
 {
     struct stat there;
+    bool has = p->to >= 0 && fstatat(p->to, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
     int r;
 
-    if (walk_owned(w))
-        goto drop;
-    if (p->to >= 0 && fstatat(p->to, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-        ((there.st_dev == st->st_dev && there.st_ino == st->st_ino) || !newer(st, &there)))
+    if ((has && there.st_dev == st->st_dev && there.st_ino == st->st_ino) || walk_owned(w) ||
+        is_our_archive(p, name) || (has && !newer(st, &there)))
         goto drop;
     /* Somebody put it there while compile ran. */
     r = place_make(p);

@@ -9,7 +9,6 @@
 #include "common/alloc.h"
 #include "controller/mesh.h"
 #include "controller/network.h"
-#include "controller/output.h"
 #include "controller/render.h"
 #include "controller/visitor.h"
 
@@ -63,6 +62,21 @@ static void finished(struct shop *s, size_t i, int r, struct error_list *err)
     error_clear(err);
 }
 
+static void count(const struct rendered *r, enum output_format format, struct produced *ret)
+{
+    struct rendered_piece pieces[RENDERED_PIECES];
+
+    if (format == OUTPUT_BUNDLE) {
+        rendered_archive(r, pieces);
+        ret->files++;
+        ret->bytes += rendered_size(pieces);
+        return;
+    }
+    ret->files += r->n_files;
+    for (size_t i = 0; i < r->n_files; i++)
+        ret->bytes += r->files[i].len;
+}
+
 static int one(const struct production *job, size_t i, struct bench *b)
 {
     double at = stages_now();
@@ -75,9 +89,7 @@ static int one(const struct production *job, size_t i, struct bench *b)
     stages_lap(&b->stages, STAGE_SEAL, &at);
     if (r < 0)
         return r;
-    b->produced.files += b->rendered.n_files;
-    for (size_t f = 0; f < b->rendered.n_files; f++)
-        b->produced.bytes += b->rendered.files[f].len;
+    count(&b->rendered, job->format, &b->produced);
     if (job->output)
         r = output_gateway(job->output, job->net->mesh->gateways[i].name, &b->rendered, &b->err);
     if (r == 0 && job->visitor)

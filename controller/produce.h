@@ -13,13 +13,13 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "controller/output.h"
 #include "controller/stages.h"
 
 #define PRODUCE_MAX_THREADS 64u
 
 struct network;
 struct renderer;
-struct output;
 struct visitor;
 
 struct production {
@@ -27,6 +27,7 @@ struct production {
     const struct network *net;
     struct output *output;                       /* NULL: render only */
     const struct visitor *visitor;               /* NULL: none */
+    enum output_format format;                   /* of what is counted */
     unsigned threads;                            /* 0: as many as there are processors */
     void (*progress)(size_t done, size_t total); /* from any thread, never twice at a time */
 };

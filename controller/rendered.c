@@ -40,6 +40,25 @@ void rendered_end(struct rendered *r, const char *path)
         r->files[i].data = r->base + r->files[i].at;
 }
 
+void rendered_archive(const struct rendered *r, struct rendered_piece ret[static RENDERED_PIECES])
+{
+    static const char end[TAR_END];
+    size_t bundle = r->files[r->n_files - 1].at - TAR_BLOCK;
+
+    ret[0] = (struct rendered_piece){r->text.data + bundle, r->text.len - bundle};
+    ret[1] = (struct rendered_piece){r->text.data, bundle};
+    ret[2] = (struct rendered_piece){end, sizeof(end)};
+}
+
+size_t rendered_size(const struct rendered_piece pieces[static RENDERED_PIECES])
+{
+    size_t size = 0;
+
+    for (unsigned i = 0; i < RENDERED_PIECES; i++)
+        size += pieces[i].len;
+    return size;
+}
+
 void rendered_reset(struct rendered *r)
 {
     r->n_files = 0;

@@ -39,6 +39,16 @@ struct rendered {
 size_t rendered_begin(struct rendered *r);
 void rendered_end(struct rendered *r, const char *path);
 
+/* The archive of what has been sealed, in pieces that stand one behind the other. */
+#define RENDERED_PIECES 3u
+struct rendered_piece {
+    const char *data;
+    size_t len;
+};
+
+void rendered_archive(const struct rendered *r, struct rendered_piece ret[static RENDERED_PIECES]);
+size_t rendered_size(const struct rendered_piece pieces[static RENDERED_PIECES]); /* of them all */
+
 void rendered_reset(struct rendered *r);
 void rendered_free(struct rendered *r);
 

@@ -18,6 +18,7 @@
 static struct error_list err, warnings;
 static char top[UNIT_FOLDER_SIZE];
 static char *dir; /* the output, in top */
+static enum output_format format;
 static size_t changed, removed;
 static char first_removed[NAME_MAX_LEN + 1];
 
@@ -117,7 +118,7 @@ static int write_output(const char *first, ...)
 {
     struct output *o = NULL;
     va_list ap;
-    int r = output_begin(dir, "test", &o, &err);
+    int r = output_begin(dir, "test", format, &o, &err);
 
     va_start(ap, first);
     for (const char *g = first; g && r == 0; g = va_arg(ap, const char *)) {
@@ -135,7 +136,7 @@ static int write_output(const char *first, ...)
 /* Of the two names that a test leaves. */
 static unsigned leftovers(void)
 {
-    _cleanup_free_ char *a = xasprintf("%s/.out.new-aaaaaa", top);
+    _cleanup_free_ char *a = xasprintf("%s/.out.old-aaaaaa", top);
     _cleanup_free_ char *b = xasprintf("%s/.out.new-bbbbbb", top);
 
     return exists(a) + exists(b);
@@ -248,7 +249,7 @@ START_TEST(a_removed_link_goes)
     struct output *o = NULL;
 
     ck_assert_int_eq(write_output("a=one", NULL), 0);
-    ck_assert_int_eq(output_begin(dir, "test", &o, &err), 0);
+    ck_assert_int_eq(output_begin(dir, "test", format, &o, &err), 0);
     ck_assert_int_eq(gateway(o, "a", "one", "2"), 0);
     ck_assert_int_eq(finish(o), 0);
     output_free(o);
@@ -331,7 +332,7 @@ START_TEST(another_mesh)
     struct output *o = NULL;
 
     ck_assert_int_eq(write_output("a=one", NULL), 0);
-    ck_assert_int_eq(output_begin(dir, "other", &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin(dir, "other", format, &o, &err), -EINVAL);
     ck_assert_ptr_null(o);
     ck_assert(unit_says(&err, "output of mesh 'test'"));
 }
@@ -342,16 +343,16 @@ START_TEST(unsuitable_folders)
     struct output *o = NULL;
 
     put(at("etc/passwd"), "root");
-    ck_assert_int_eq(output_begin(dir, "test", &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin(dir, "test", format, &o, &err), -EINVAL);
     ck_assert(unit_says(&err, "no output of compile, but a folder 'etc'"));
-    ck_assert_int_eq(output_begin(at("etc/passwd"), "test", &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin(at("etc/passwd"), "test", format, &o, &err), -EINVAL);
     ck_assert(unit_says(&err, "no folder"));
-    ck_assert_int_eq(output_begin("/", "test", &o, &err), -EINVAL);
-    ck_assert_int_eq(output_begin("", "test", &o, &err), -EINVAL);
-    ck_assert_int_eq(output_begin("/proc", "test", &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin("/", "test", format, &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin("", "test", format, &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin("/proc", "test", format, &o, &err), -EINVAL);
     ck_assert(unit_says(&err, "mount point"));
     ck_assert_int_eq(chdir(at("etc")), 0);
-    ck_assert_int_eq(output_begin(".", "test", &o, &err), -EINVAL);
+    ck_assert_int_eq(output_begin(".", "test", format, &o, &err), -EINVAL);
     ck_assert(unit_says(&err, "you are in this folder"));
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_ptr_null(o);
@@ -363,7 +364,7 @@ START_TEST(taken_back)
     struct output *o = NULL;
 
     ck_assert_int_eq(write_output("a=one", NULL), 0);
-    ck_assert_int_eq(output_begin(dir, "test", &o, &err), 0);
+    ck_assert_int_eq(output_begin(dir, "test", format, &o, &err), 0);
     ck_assert_int_eq(gateway(o, "a", "changed", ""), 0);
     ck_assert_uint_eq(entries(), 2);
     output_free(o);
@@ -373,10 +374,11 @@ START_TEST(taken_back)
 }
 END_TEST
 
-/* A killed run's folder: ours in it goes, a foreign file that only it has is saved. */
+/* A killed run's folders: a stage goes; of an old output, ours goes, and a foreign file that only
+ * it has is saved. */
 START_TEST(leftovers_are_cleared)
 {
-    _cleanup_free_ char *old = xasprintf("%s/.out.new-aaaaaa", top);
+    _cleanup_free_ char *old = xasprintf("%s/.out.old-aaaaaa", top);
     _cleanup_free_ char *half = xasprintf("%s/.out.new-bbbbbb", top);
     _cleanup_free_ char *parked = xasprintf("%s/parked", top);
     _cleanup_free_ char *note = xasprintf("%s/b/notes.txt", old);
