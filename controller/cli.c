@@ -121,6 +121,26 @@ static const struct command commands[] = {
         .run = cli_plan,
     },
     {
+        .name = "show topology",
+        .argument = "MESH",
+        .options = "folq",
+        .needs = "f",
+        .usage = "show topology --format FORMAT [-o FILE] [--lock FILE] [--quiet] MESH",
+        .summary = "draw a mesh, or hand it to other programs",
+        .help =
+            "Shows which gateways of the mesh in MESH are linked, as it would be compiled now.\n"
+            "\n"
+            "      --format FORMAT  dot: a drawing for Graphviz\n"
+            "                       svg: the drawing, which needs Graphviz\n"
+            "                       json: every gateway and link\n"
+            "                       ietf: the same as RFC 8345 and RFC 8346 say\n"
+            "  -o, --output FILE    where to write; default: standard output\n"
+            "      --lock FILE      numbers handed out so far; default: NAME.lock.json for\n"
+            "                       NAME.json\n"
+            "  -q, --quiet          print errors only, no warnings\n",
+        .run = cli_show_topology,
+    },
+    {
         .name = "ca init",
         .options = "cn",
         .needs = "c",
@@ -285,7 +305,10 @@ static int read_option(const struct command *command, int letter, struct cli_arg
 
 static bool has_option(const struct cli_args *args, char letter)
 {
-    return letter == 'c' ? args->ca != NULL : letter == 'o' ? args->output != NULL : true;
+    return letter == 'c'   ? args->ca != NULL
+           : letter == 'f' ? args->format != NULL
+           : letter == 'o' ? args->output != NULL
+                           : true;
 }
 
 /* -1: *args is ready; else the exit code. */

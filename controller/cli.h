@@ -59,5 +59,6 @@ void cli_progress(size_t done, size_t total);
 struct preview;
 const char *cli_change_word(int what);
 void cli_add_plan(struct buf *b, const struct preview *p, const char *gateway);
+int cli_show_topology(const struct cli_args *args);
 
 #endif

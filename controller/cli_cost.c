@@ -8,12 +8,10 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "controller/allocate.h"
 #include "controller/cli.h"
+#include "controller/compiled.h"
 #include "controller/cost.h"
 #include "controller/locate.h"
-#include "controller/lock.h"
-#include "controller/model.h"
 #include "controller/network.h"
 
 #define LARGEST_SHOWN 5
@@ -281,11 +279,8 @@ static int report(const struct network *net, const struct cli_args *args, struct
 int cli_cost(const struct cli_args *args)
 {
     struct error_list warnings = ERROR_LIST_INIT, err = ERROR_LIST_INIT;
-    struct lock *lock = NULL, *new_lock = NULL;
     struct frr_version frr = FRR_DEFAULT;
-    struct network *net = NULL;
-    struct mesh *mesh = NULL;
-    char *file = args->lock ? xstrdup(args->lock) : lock_file_name(args->argument);
+    struct compiled compiled = {0};
     int r = 0;
 
     if (args->frr && !frr_version_read(args->frr, &frr))
@@ -294,21 +289,11 @@ int cli_cost(const struct cli_args *args)
             "--frr '%s' is no version of FRR from 8.4 on; write for instance 8.4 or 10.5.2",
             args->frr);
     if (r == 0)
-        r = model_load(args->argument, &mesh, &warnings, &err);
+        r = compiled_load(args->argument, args->lock, &compiled, &warnings, &err);
     if (r == 0)
-        r = lock_load(file, &lock, &err);
-    if (r == 0)
-        r = allocate_network(mesh, lock, &net, &new_lock, &warnings, &err);
-    if (r == 0)
-        r = report(net, args, frr, &warnings, &err);
-    locate(args->argument, &err);
-    error_sort(&err);
+        r = report(compiled.net, args, frr, &warnings, &err);
     error_print(&err, stderr);
-    network_free(net);
-    lock_free(new_lock);
-    lock_free(lock);
-    mesh_free(mesh);
-    free(file);
+    compiled_clear(&compiled);
     error_clear(&warnings);
     error_clear(&err);
     return error_exit_code(r);

@@ -24,8 +24,11 @@ CASES = {
 }
 
 
+TOPOLOGY = {"topology.dot": "dot", "topology.json": "json", "topology.ietf.json": "ietf"}
+
+
 def compile_mesh(ctl, mesh, folder):
-    """{relative path: bytes} of the output and the lock."""
+    """{relative path: bytes} of the output, the lock, and what shows the topology."""
     shutil.copy(mesh, folder / "mesh.json")
     environment = {**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
                    "P2PVPN_YANG_DIR": str(SOURCE / "yang")}
@@ -34,6 +37,10 @@ def compile_mesh(ctl, mesh, folder):
     files = {str(p.relative_to(folder / "out")): p.read_bytes()
              for p in (folder / "out").rglob("*") if p.is_file()}
     files["mesh.lock.json"] = (folder / "mesh.lock.json").read_bytes()
+    for name, form in TOPOLOGY.items():
+        files[name] = subprocess.run(
+            [ctl, "show", "topology", "--format", form, folder / "mesh.json"], check=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment).stdout
     return files
 
 
