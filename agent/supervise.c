@@ -332,7 +332,8 @@ void supervisor_want(struct supervisor *sv, const char *interface, const char *p
     replace(&c->config, config);
     if (!c->wanted || strcmp(c->digest, digest) != 0)
         c->backoff = (struct backoff){0}; /* something new: no reason for mistrust */
-    snprintf(c->digest, sizeof(c->digest), "%s", digest);
+    if (digest != c->digest)              /* what supervisor_digest() said, given back */
+        snprintf(c->digest, sizeof(c->digest), "%s", digest);
     c->wanted = true;
     c->gone = false;
     if (c->id.pid && strcmp(c->id.digest, digest) != 0)
