@@ -78,9 +78,10 @@ static bool is_marked(const struct frr_line *line)
     return line->marks != 0;
 }
 
-/* Lists and route-maps of ours that other daemons have and nobody wants: vtysh gives each line to
- * one daemon after the other, and may have been killed between two of them. */
-static void strays(const char *text, size_t len, const struct frr_config *desired, struct buf *ret)
+/* What zebra alone knows.  And lists and route-maps of ours that it has and nobody wants: vtysh
+ * gives each line to one daemon after the other, and may have been killed between two of them. */
+static void of_zebra(const char *text, size_t len, const struct frr_config *desired,
+                     struct buf *ret)
 {
     struct frr_config others = FRR_CONFIG_INIT;
 
@@ -88,8 +89,9 @@ static void strays(const char *text, size_t len, const struct frr_config *desire
     for (size_t i = 0; i < others.n; i++) {
         struct frr_line *line = others.lines[i];
 
-        line->marks = (line->kind == FRR_LIST || line->kind == FRR_ROUTE_MAP) && line->object &&
-                      frr_own_name(line->object) && !frr_config_find(desired, line->path);
+        line->marks = line->kind == FRR_ZEBRA_LINE ||
+                      ((line->kind == FRR_LIST || line->kind == FRR_ROUTE_MAP) && line->object &&
+                       frr_own_name(line->object) && !frr_config_find(desired, line->path));
     }
     frr_config_print(&others, is_marked, ret);
     frr_config_free(&others);
@@ -131,7 +133,7 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
         r = vtysh_show(j->v, "zebra", "show running-config zebra no-header", &others, j->err);
     }
     if (r == 0) {
-        strays(buf_cstr(&others), others.len, &j->desired, &text);
+        of_zebra(buf_cstr(&others), others.len, &j->desired, &text);
         frr_config_parse(&j->running, buf_cstr(&text), text.len);
         r = frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
     }

@@ -192,6 +192,8 @@ static void classify_top(struct frr_line *l, const struct words *w)
         l->object = w->w[1];
     } else if (is(w, 0, "bfd") && w->n == 1) {
         l->kind = FRR_BFD;
+    } else if (strcmp(l->text, FRR_NO_GROUPS) == 0) {
+        l->kind = FRR_ZEBRA_LINE;
     } else if (is(w, 0, "rpki") && w->n == 1) {
         l->kind = FRR_RPKI;
     } else if (is(w, 0, "router") && is(w, 1, "bgp") && w->n == 3) {

@@ -23,6 +23,12 @@
 /* The RPKI cache of bgpd that a gateway's configuration may name: the agent itself (agent/rtr.h).
  */
 #define FRR_RPKI_CACHE "rpki cache 127.0.0.1 323 preference 1"
+/* Zebra then installs routes with their next hops instead of groups of next hops.  When an
+ * interface loses its carrier the kernel takes such a group away, and zebra (8.4, and later ones)
+ * goes on believing in it: routes over more than one link stay "rejected" after the link is back
+ * (FRR issue 14481).  Where it was set it stays, also when we go: switching groups on again brings
+ * the same about (FRR issue 19107). */
+#define FRR_NO_GROUPS "no zebra nexthop kernel enable"
 /* The longest line that is ever given to vtysh, which hangs on one of 4,090 bytes. */
 #define FRR_LINE_MAX 1000
 
@@ -40,6 +46,7 @@ enum frr_kind {
     FRR_ROUTER_LINE,    /* any other line there */
     FRR_RPKI,           /* "rpki" */
     FRR_RPKI_LINE,      /* in it */
+    FRR_ZEBRA_LINE,     /* FRR_NO_GROUPS */
 };
 
 struct frr_line {

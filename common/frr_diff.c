@@ -435,6 +435,7 @@ static void write_batch(struct work *w)
 
     if (w->drop_router)
         send_line(w, NULL, no_router);
+    send_new(w, FRR_ZEBRA_LINE, FRR_ZEBRA_LINE);
     send_old(w, FRR_LIST, AT_ONCE);
     send_new(w, FRR_LIST, FRR_LIST);
     send_new(w, FRR_RPKI, FRR_RPKI_LINE);

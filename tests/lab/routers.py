@@ -23,7 +23,8 @@ def ours(running_config):
     """What is between the head of a running configuration and its `end`, but for the lab's line."""
     lines = running_config.splitlines()
     begin = next(i for i, line in enumerate(lines) if line.startswith("router bgp"))
-    kept = [line for line in lines[begin:lines.index("end")] if " OPERATOR " not in line]
+    kept = [line for line in lines[:begin] if line.startswith("no zebra ")]  # beside the host's name
+    kept += [line for line in lines[begin:lines.index("end")] if " OPERATOR " not in line]
     for i, line in enumerate(kept):
         if line == "rpki" and kept[i + 1] == "exit":
             del kept[i:i + 3]  # any bgpd with its RPKI module shows it, and nothing is in it
@@ -107,8 +108,9 @@ class Routers:
             for link in a.bundle["link"]:
                 b = self[link["peer"]]
                 if a.bundle["number"] < b.bundle["number"]:
-                    connect(a.namespace, link["interface"], b.namespace,
-                            b.link(a.name)["interface"])
+                    other = next(back for back in b.bundle["link"] if back["peer"] == a.name
+                                 and back.get("tunnel") == link.get("tunnel"))
+                    connect(a.namespace, link["interface"], b.namespace, other["interface"])
         for router in self:
             lines = []
             for link in router.bundle["link"]:

@@ -13,6 +13,7 @@ from routers import RENDER, Routers, ours
 MESHES = {
     "five-sites": SOURCE / "examples/five-sites/mesh.json",
     "hub-call-out": SOURCE / "tests/golden/hub-call-out/mesh.json",
+    "parallel": SOURCE / "examples/parallel/mesh.json",
     "ipv6-only": SOURCE / "examples/ipv6-only/mesh.json",
 }
 

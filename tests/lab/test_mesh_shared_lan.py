@@ -19,6 +19,21 @@ def test_every_host_reaches_every_other(mesh):
     assert mesh.unreachable() == []
 
 
+def test_tunnels_of_a_shared_route_die_and_come_back(mesh):
+    """Again and again: zebra 8.4 loses groups of next hops when their interfaces lose the carrier,
+    and then never installs a route over both again."""
+    near = mesh["warehouse-a"]
+    to_head = [link["interface"] for link in near.bundle()["link"]
+               if link["peer"].startswith("head-")]
+    for interface in to_head * 2:
+        before = near.openvpns()[interface]
+        before.kill()
+        mesh.wait_for(lambda i=interface, b=before: near.openvpns().get(i) not in (None, b),
+                      "another process of the link", 20)
+        mesh.wait_converged()
+        assert sorted(near.frr.routes(4)["10.1.0.0/16"]) == sorted(to_head)
+
+
 @pytest.mark.parametrize("lost", ["head-a", "head-b"])
 def test_one_path_is_cut_and_the_other_carries_all(mesh, lost):
     """A flow takes one of the two; so each is cut once."""

@@ -135,6 +135,7 @@ static bool default_on(const char *line)
     return (strncmp(line, "neighbor ", 9) == 0 && strstr(line, " send-community")) ||
            strcmp(line, "bgp default ipv4-unicast") == 0 ||
            strcmp(line, "bgp network import-check") == 0 ||
+           strcmp(line, "zebra nexthop kernel enable") == 0 ||
            strcmp(line, "bgp ebgp-requires-policy") == 0;
 }
 

@@ -174,6 +174,10 @@ static const struct {
     {"another interval of the RPKI cache", RPKI, RPKI,
      "rpki\n rpki retry_interval 5\n " FRR_RPKI_CACHE "\nexit\n",
      "rpki\n rpki retry_interval 5\nexit\n"},
+    {"zebra's groups of next hops go first", MAPS, MAPS, FRR_NO_GROUPS "\n" LISTS MAPS,
+     FRR_NO_GROUPS "\n" LISTS},
+    {"and do not come back", FRR_NO_GROUPS "\n" MAPS, FRR_NO_GROUPS "\n" MAPS, "",
+     "no route-map P2PVPN-OUT-4\n"},
     {"nothing of ours: nothing to take away", OPERATOR ROUTER_THEIRS, "", "", ""},
     {"our AS number changes", ROUTER "exit\n", ROUTER "exit\n",
      "router bgp 4200000009\n neighbor P2PVPN-4 peer-group\nexit\n",
@@ -334,6 +338,8 @@ static const struct {
      "\"rpki cache 192.0.2.1 323 preference 1\" is no line that"},
     {"rpki\n rpki cache 127.0.0.1 22 root /root/key preference 1\n", 2,
      "\"rpki cache 127.0.0.1 22"},
+    {"no zebra nexthop proto only\n", 1, "\"no zebra nexthop proto only\" is no line that"},
+    {"zebra nexthop kernel enable\n", 1, "\"zebra nexthop kernel enable\" is no line that"},
     {"router bgp 1\n bgp ebgp-requires-policy\n", 2, "\"bgp ebgp-requires-policy\" is no line"},
 };
 
