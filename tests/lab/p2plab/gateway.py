@@ -139,10 +139,13 @@ class Gateway:
 
     def routes_direct(self, sites):
         """True, or raises: to a LAN with gateways that it has links to, these links are taken."""
-        links = {link["peer"]: link["interface"] for link in self.bundle()["link"]}
+        links = {}
+        for link in self.bundle()["link"]:
+            links.setdefault(link["peer"], []).append(link["interface"])
         routes = {family: self.frr.routes(family) for family in (4, 6)}
         for site in sites:
-            direct = sorted(links[s.name] for s in sites if s.lan == site.lan and s.name in links)
+            direct = sorted(interface for s in sites if s.lan == site.lan
+                            for interface in links.get(s.name, []))
             if site.lan == self.site.lan or not direct:
                 continue
             for prefix in site.prefixes:

@@ -16,8 +16,11 @@ table inet lab {
     set dropped6 { type ipv6_addr . ipv6_addr; }
     set rejected4 { type ipv4_addr . ipv4_addr; }
     set rejected6 { type ipv6_addr . ipv6_addr; }
+    set closed { type inet_service; }
     chain forward {
         type filter hook forward priority 0; policy accept;
+        udp dport @closed counter drop
+        udp sport @closed counter drop
         ip saddr . ip daddr @dropped4 counter drop
         ip6 saddr . ip6 daddr @dropped6 counter drop
         ip saddr . ip daddr @rejected4 counter reject with icmp admin-prohibited
@@ -131,7 +134,21 @@ class Wan:
         """Nothing passes from source to target; the other way stays open."""
         self._elements("add", "dropped", [(source.wan, target.wan)])
 
+    def close(self, port):
+        """No UDP packet from or to this port passes any more, without a word."""
+        self.namespace.nft(f"add element inet lab closed {{ {port} }}\n")
+
+    def divert(self, target, port, other):
+        """What is sent to a UDP port of a gateway arrives at another one of its ports."""
+        self.namespace.nft("add table ip lab-divert\n"
+                           "add chain ip lab-divert prerouting "
+                           "{ type nat hook prerouting priority -100; }\n"
+                           f"add rule ip lab-divert prerouting ip daddr {target.wan4} "
+                           f"udp dport {port} counter dnat to {target.wan4}:{other}\n")
+
     def restore(self):
         """Every path is open again."""
-        self.namespace.nft("".join(f"flush set inet lab {kind}{family}\n"
+        self.namespace.nft("add table ip lab-divert\ndelete table ip lab-divert\n"
+                           "flush set inet lab closed\n" +
+                           "".join(f"flush set inet lab {kind}{family}\n"
                                    for kind in ("dropped", "rejected") for family in "46"))
