@@ -5,6 +5,7 @@ import ipaddress
 import json
 import os
 import signal
+import tarfile
 
 from . import mesh
 from .command import LabError
@@ -29,7 +30,7 @@ class Gateway:
         self.firewall = Namespace(f"{lab.name}-{site.name}.fw", lab)
         self.host = lan.host
         self.dir = lab.dir / site.name
-        self.bundle_dir = lab.bundles / site.name
+        self.bundle_dir = lab.bundles / (f"{site.name}.tar" if lab.archives else site.name)
         self.origins = lab.bundles / "@mesh" / "origins"
         # FRR allows neither dots nor slashes in a pathspace.
         self.frr = Frr(self.namespace, self.namespace.name.replace(".", "_"), site.name, self.dir)
@@ -107,7 +108,11 @@ class Gateway:
 
     def bundle(self):
         """The bundle.json that the compiler wrote for it."""
-        text = (self.bundle_dir / "bundle.json").read_text(encoding="utf-8")
+        if self.lab.archives:
+            with tarfile.open(self.bundle_dir) as archive:
+                text = archive.extractfile("bundle.json").read()
+        else:
+            text = (self.bundle_dir / "bundle.json").read_text(encoding="utf-8")
         return json.loads(text)["p2pvpn-bundle:bundle"]
 
     def openvpns(self):

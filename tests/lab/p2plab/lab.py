@@ -107,9 +107,10 @@ class Lab:
     """Use it as a context manager; `keep()` lets it outlive the program.
 
     behind: {gateway name: "firewall" or "nat"} for those that can only call out.
+    archives: bundles are archives, not folders.
     """
 
-    def __init__(self, mesh_file, *, name=None, build=None, behind=None):
+    def __init__(self, mesh_file, *, name=None, build=None, behind=None, archives=False):
         self.name = name or os.environ.get("P2PVPN_LAB_NAME") or f"lab{secrets.token_hex(2)}"
         if not self.name.isalnum() or len(self.name) > 16:
             raise LabError(f"'{self.name}' is no name for a lab: letters and digits, 16 at most")
@@ -120,6 +121,7 @@ class Lab:
         self.mesh_file = self.dir / "mesh.json"
         self.bundles = self.dir / "bundles"
         self.ca = self.dir / "ca"
+        self.archives = archives
         self.wan = Wan(self)
         self.gateways = {}
         self.lans = {}
@@ -191,7 +193,8 @@ class Lab:
 
     def compile(self):
         """Compiles the lab's mesh file with its lock; what running agents watch changes."""
-        return self.ctl("compile", self.mesh_file, "-o", self.bundles)
+        return self.ctl("compile", self.mesh_file, "-o", self.bundles, "--format",
+                        "bundle" if self.archives else "tree")
 
     def edit(self, change):
         """change(mesh) edits the parsed mesh file in place; compile() makes it real."""
