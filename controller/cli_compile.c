@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -13,28 +12,25 @@
 
 #define NAMES_SHOWN 6
 #define PROGRESS_AFTER 1.0 /* seconds: short work shows none */
-#define STAGES_AFTER 1.0   /* nor where the time went */
-
-static struct timespec started;
+#define PROGRESS_EVERY 0.2
+#define STAGES_AFTER 1.0 /* nor where the time went */
 
 void cli_progress(size_t done, size_t total)
 {
-    static time_t last;
-    struct timespec t;
+    static double started, last; /* seconds; last 0: nothing is shown */
+    double now = stages_now();
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
     if (total == 0) {
-        started = t;
+        started = now;
         return;
     }
-    if (done < total && (t.tv_sec == last || (double)(t.tv_sec - started.tv_sec) < PROGRESS_AFTER))
-        return;
-    if (done < total)
+    if (done == total) {
+        fputs(last > 0 ? "\r\033[K" : "", stderr);
+    } else if (now - started >= PROGRESS_AFTER && now - last >= PROGRESS_EVERY) {
         fprintf(stderr, "\r%zu of %zu gateways", done, total);
-    else if (last)
-        fprintf(stderr, "\r\033[K");
+        last = now;
+    }
     fflush(stderr);
-    last = t.tv_sec;
 }
 
 static const char *plural(size_t n)
