@@ -43,9 +43,22 @@ def test_options(place):
         assert complete(*command, "--") == wanted, command
 
 
+@pytest.mark.parametrize("command,formats", [
+    (("show", "topology"), {"dot", "svg", "json", "ietf"}),
+    (("compile",), {"tree", "bundle"}),
+])
+def test_formats(place, command, formats):
+    assert complete(*command, "--format", "") == formats
+    for name in formats:
+        run = place.run(*command, "--format", name, "nothing.json")
+        assert run.code == 3 and "nothing.json" in run.err, run
+    assert place.run(*command, "--format", "nothing", "nothing.json").code == 2
+
+
 @pytest.mark.parametrize("words,expected", [
     (["compile", ""], {"mesh.json", "mesh.xml", "folder"}),
     (["compile", "mesh.json", "-o", "f"], {"folder"}),
+    (["show", "topology", ""], {"mesh.json", "mesh.xml", "folder"}),
     (["enroll", "--ca", ""], {"folder"}),
     (["enroll", "--ca", "folder", "r"], {"request"}),
 ])

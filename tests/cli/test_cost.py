@@ -2,6 +2,9 @@
 """What `p2pvpn-ctl cost` says, and that compile says it too."""
 import json
 
+import pytest
+from conftest import SOURCE
+
 FIVE_SITES = """\
 mesh five-sites: 5 gateways, 10 links, FRR 8.4.4
 
@@ -80,6 +83,107 @@ def test_json(place):
     assert cost["withdrawal"]["origin"] == "branch" and cost["withdrawal"]["updates"] == 20
     one = json.loads(place.run("cost", "--json", "--gateway", "head", "mesh.json").out)
     assert one["gateways"] == [cost["gateways"][1]] and one["all"] == cost["all"]
+
+
+HUBS = """\
+                                    OpenVPN        BGP   BGP paths       BFD    memory
+                                  processes   sessions     at most packets/s
+in sum                                   18         18          64        60    184 MB
+2 that give transit, at most              5          5          10        17     36 MB
+4 leaves, at most                         2          2          11         7     28 MB
+"""
+
+
+def use(place, example):
+    place.model = json.loads((SOURCE / f"examples/{example}/mesh.json").read_text())
+    place.write()
+
+
+def test_hubs_and_leaves(place):
+    use(place, "hub-and-spoke")
+    run = place.run("cost", "mesh.json")
+    assert run.code == 0 and run.err == "" and HUBS in run.out, run
+    cost = json.loads(place.run("cost", "--json", "mesh.json").out)
+    assert cost["transit"]["gateways"] == 2 and cost["leaf"]["gateways"] == 4
+    for part in ("transit", "leaf"):
+        own = [g for g in cost["gateways"] if g["transit"] == (part == "transit")]
+        for figure, most in cost[part]["most"].items():
+            assert most == max(g[figure] for g in own)
+    for figure, total in cost["all"]["sum"].items():
+        assert abs(cost["transit"]["sum"][figure] + cost["leaf"]["sum"][figure] - total) < 0.2
+        assert abs(sum(g[figure] for g in cost["gateways"]) - total) < 0.4
+    leaf = place.run("cost", "--gateway", "albany", "mesh.json").out
+    assert leaf.startswith("gateway albany: number 1, AS 4200000001, a leaf\n")
+
+
+def test_ports_are_those_of_the_bundles(place):
+    use(place, "parallel")
+    assert place.compile().code == 0
+    cost = json.loads(place.run("cost", "--json", "mesh.json").out)
+    for gateway in cost["gateways"]:
+        links = place.bundle(gateway["name"])["link"]
+        ports = [link["local-port"] for link in links]
+        assert gateway["openvpn-processes"] == len(links)
+        assert gateway["bgp-sessions"] == sum(len(link["address"]) for link in links)
+        assert (gateway["udp-port-low"], gateway["udp-port-high"]) == (min(ports), max(ports))
+
+
+def test_one_family_is_half_the_sessions(place):
+    use(place, "ipv6-only")
+    cost = json.loads(place.run("cost", "--json", "mesh.json").out)
+    assert cost["all"]["sum"]["bgp-sessions"] == cost["all"]["sum"]["openvpn-processes"]
+    assert [pool["family"] for pool in cost["link-addresses"]] == ["ipv6"]
+    out = place.run("cost", "mesh.json").out
+    assert "IPv6 link addresses: " in out and "IPv4" not in out
+
+
+@pytest.mark.parametrize("version,shown,session,measured", [
+    (None, "8.4.4", 720000, True),
+    ("8.5", "8.5", 720000, True),
+    ("9.0.2", "9.0.2", 162952, False),
+    ("10.5", "10.5", 162952, False),   # the latest 10.5
+    ("10.5.1", "10.5.1", 720000, False),
+    ("10.7", "10.7", 64650, False),
+])
+def test_the_version_of_frr(place, version, shown, session, measured):
+    place.write()
+    option = ["--frr", version] if version else []
+    cost = json.loads(place.run("cost", "--json", *option, "mesh.json").out)
+    assert cost["frr"] == shown
+    assert (cost["bgp-session-bytes"], cost["bgp-session-bytes-measured"]) == (session, measured)
+    sessions, other = cost["all"]["sum"]["bgp-sessions"], 720000 - session
+    before = json.loads(place.run("cost", "--json", "mesh.json").out)["all"]["sum"]
+    assert before["bgpd-bytes"] - cost["all"]["sum"]["bgpd-bytes"] == sessions * other
+    assert before["openvpn-bytes"] == cost["all"]["sum"]["openvpn-bytes"]
+    assert f", FRR {shown}\n" in place.run("cost", *option, "mesh.json").out
+
+
+def test_a_warning_as_json(place):
+    large(place, 520)
+    cost = json.loads(place.run("cost", "--json", "--gateway", "g0007", "mesh.json").out)
+    assert [g["name"] for g in cost["gateways"]] == ["g0007"]
+    warning, = cost["warnings"]
+    assert (warning["file"], warning["line"]) == ("mesh.json", 1)
+    assert warning["path"] == "/p2pvpn-mesh:mesh"
+    assert warning["message"].startswith("520 gateways have more than 500 OpenVPN processes")
+
+
+def test_the_pool_is_nearly_used(place):
+    place.content["addressing"] = {"link-prefix": ["172.30.0.0/28", "fd99::/64"]}
+    place.content["gateway"] = place.content["gateway"][:4]
+    place.content["lan"] = [lan for lan in place.content["lan"]
+                            if lan["name"] in {g["lan"] for g in place.content["gateway"]}]
+    place.write()
+    assert place.run("cost", "mesh.json").err == ""
+    place.content["addressing"]["link-prefix"][0] = "172.30.0.2/31"
+    place.content["addressing"]["link-prefix"][1:1] = ["172.30.0.4/30", "172.30.0.8/30",
+                                                       "172.30.0.12/31"]
+    place.write()
+    run = place.run("cost", "mesh.json")
+    assert run.code == 0 and "IPv4 link addresses: 6 of 6 pairs (100.0 %)\n" in run.out, run
+    assert run.err == (
+        "warning: mesh.json:1: /p2pvpn-mesh:mesh/addressing: 6 of the 6 IPv4 link addresses are in "
+        "use (100 %); append a link-prefix before there is no room for a new link\n")
 
 
 def test_compile_says_it_too(place):
