@@ -9,6 +9,7 @@
 
 #include "controller/lock.h"
 #include "controller/network.h"
+#include "controller/origin_check.h"
 #include "controller/override.h"
 #include "controller/pairs.h"
 #include "controller/pool.h"
@@ -510,6 +511,7 @@ static struct lock *make_lock(const struct allocator *al)
     struct pair *order = xcalloc(n > n_links ? n : n_links, sizeof(*order));
 
     lock->mesh = arena_strdup(&lock->arena, al->mesh->name);
+    lock->origin_check = net->origin_check;
     lock->link_prefixes =
         arena_alloc(&lock->arena, 2 * (size_t)NETWORK_MAX_POOL, sizeof(struct prefix));
     for (unsigned f = 0; f < 2; f++)
@@ -596,6 +598,7 @@ int allocate_network(const struct mesh *mesh, const struct lock *lock, struct ne
     if (err->n == errors && build_topology(net, warnings, err) == 0) {
         assign_extra_numbers(&al);
         assign_indexes(&al);
+        net->origin_check = origin_check_choose(net, lock, warnings);
         if (err->n == errors)
             override_check(net, lock ? lock->file : NULL, err);
     }

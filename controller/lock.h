@@ -46,8 +46,9 @@ struct lock_link {
 };
 
 struct lock {
-    const char *file;             /* for messages; NULL when made by allocate_network() */
-    const char *mesh;             /* NULL: an empty lock */
+    const char *file;                      /* for messages; NULL when made by allocate_network() */
+    const char *mesh;                      /* NULL: an empty lock */
+    enum bundle_origin_check origin_check; /* by lists where the file does not say */
     struct prefix *link_prefixes; /* the pool the indexes count in: IPv4 first, each in its order */
     size_t n_link_prefixes;
     struct lock_gateway *gateways; /* by number */

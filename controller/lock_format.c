@@ -69,6 +69,8 @@ void lock_format(const struct lock *lock, struct buf *ret)
 
     buf_printf(ret, "{\n  \"p2pvpn-lock:lock\": {\n    \"mesh\": \"%s\"",
                lock->mesh ? lock->mesh : "");
+    if (lock->origin_check == BUNDLE_ORIGINS_BY_CACHE)
+        buf_str(ret, ",\n    \"origin-check\": \"" BUNDLE_ORIGIN_CHECK_CACHE "\"");
     for (size_t i = 0; i < lock->n_link_prefixes; i++)
         buf_printf(ret, "%s      \"%s\"", i ? ",\n" : ",\n    \"link-prefix\": [\n",
                    prefix_format(&lock->link_prefixes[i], text));

@@ -94,6 +94,16 @@ static bool get_ipv4(struct lock_reader *p, json_t *object, const char *path, co
     return false;
 }
 
+static void parse_origin_check(struct lock_reader *p, json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    if (text && strcmp(text, BUNDLE_ORIGIN_CHECK_CACHE) == 0)
+        p->lock->origin_check = BUNDLE_ORIGINS_BY_CACHE;
+    else if (value && (!text || strcmp(text, "lists") != 0))
+        lock_fail(p, ROOT "/origin-check", "this must be \"lists\" or \"cache\"");
+}
+
 static void parse_prefixes(struct lock_reader *p, json_t *array)
 {
     struct lock *lock = p->lock;
@@ -321,7 +331,8 @@ static void parse_links(struct lock_reader *p, json_t *array)
 static void parse_root(struct lock_reader *p, json_t *root)
 {
     static const char *const top[] = {"p2pvpn-lock:lock", NULL};
-    static const char *const members[] = {"mesh", "link-prefix", "gateway", "link", NULL};
+    static const char *const members[] = {"mesh",    "origin-check", "link-prefix",
+                                          "gateway", "link",         NULL};
     const char *mesh;
     json_t *lock;
 
@@ -339,6 +350,7 @@ static void parse_root(struct lock_reader *p, json_t *root)
         lock_fail(p, ROOT "/mesh", "the name of the mesh is missing or not a valid name");
     else
         p->lock->mesh = arena_strdup(&p->lock->arena, mesh);
+    parse_origin_check(p, json_object_get(lock, "origin-check"));
     parse_prefixes(p, json_object_get(lock, "link-prefix"));
     parse_gateways(p, json_object_get(lock, "gateway"));
     parse_links(p, json_object_get(lock, "link"));

@@ -209,6 +209,8 @@ bool lock_scan(struct lock_reader *p, const char *text, size_t len)
 
     if (!next(&s, "{\n  \"p2pvpn-lock:lock\": {\n    \"mesh\": \"") || !(p->lock->mesh = name(&s)))
         return false;
+    if (next(&s, ",\n    \"origin-check\": \"" BUNDLE_ORIGIN_CHECK_CACHE "\""))
+        p->lock->origin_check = BUNDLE_ORIGINS_BY_CACHE;
     if (next(&s, ",\n    \"link-prefix\": [\n") && !scan_prefixes(&s))
         return false;
     if (next(&s, ",\n    \"gateway\": [\n") && !scan_gateways(&s))

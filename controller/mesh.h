@@ -69,6 +69,8 @@ struct mesh_segment {
     uint32_t line;
 };
 
+enum mesh_origin_check { ORIGIN_CHECK_AUTO, ORIGIN_CHECK_LISTS, ORIGIN_CHECK_CACHE };
+
 struct mesh_link {
     uint32_t a, b; /* gateway indexes, a < b */
     struct mesh_settings settings;
@@ -86,6 +88,7 @@ struct mesh {
     uint16_t base_port;
     uint32_t base_asn;
     bool allow_public_prefix;
+    enum mesh_origin_check origin_check;
     struct mesh_settings defaults;
     struct mesh_lan *lans;
     size_t n_lans;

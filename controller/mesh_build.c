@@ -342,7 +342,7 @@ int mesh_build(const struct document *doc, const char *file, struct mesh *mesh,
 {
     struct build b = {.mesh = mesh, .places = places, .err = err};
     const struct document_node *top = document_child(doc->root, "mesh"), *addressing, *topology;
-    const char *allow;
+    const char *allow, *check;
     size_t before = err->n, n = 0;
 
     *places = (struct mesh_places){.mesh = top};
@@ -367,6 +367,10 @@ int mesh_build(const struct document *doc, const char *file, struct mesh *mesh,
     mesh->base_asn = number(addressing, "base-asn");
     allow = leaf(addressing, "allow-public-prefix");
     mesh->allow_public_prefix = allow && strcmp(allow, "true") == 0;
+    check = leaf(document_child(top, "routing"), "origin-check");
+    mesh->origin_check = !check || strcmp(check, "auto") == 0 ? ORIGIN_CHECK_AUTO
+                         : strcmp(check, "cache") == 0        ? ORIGIN_CHECK_CACHE
+                                                              : ORIGIN_CHECK_LISTS;
     mesh->defaults = settings(document_child(top, "defaults"));
     build_lans(&b);
     build_gateways(&b);

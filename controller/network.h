@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/alloc.h"
-#include "common/bundle.h" /* enum link_role */
+#include "common/bundle.h" /* enum link_role, enum bundle_origin_check */
 #include "common/prefix.h"
 #include "controller/mesh.h"
 
@@ -69,8 +69,9 @@ struct network {
     struct network_peer *peers;              /* 2 * n_links */
     struct prefix pool[2][NETWORK_MAX_POOL]; /* link prefixes in use: [0] IPv4, [1] IPv6 */
     size_t n_pool[2];
-    unsigned path_bound;     /* the longest AS path that the topology needs */
-    double topology_seconds; /* how long topology_build() took; of no effect */
+    enum bundle_origin_check origin_check; /* of every gateway (origin_check.h) */
+    unsigned path_bound;                   /* the longest AS path that the topology needs */
+    double topology_seconds;               /* how long topology_build() took; of no effect */
     struct arena arena;
 };
 

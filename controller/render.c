@@ -425,6 +425,7 @@ int render_seal(struct rendered *ret, struct error_list *err)
         .asn = job->number->asn,
         .router_id = job->number->router_id,
         .generation = job->number->generation,
+        .origin_check = job->net->origin_check,
         .lan = lan->name,
         .lan_prefixes = lan->prefixes,
         .n_lan_prefixes = lan->n_prefixes,
@@ -434,7 +435,8 @@ int render_seal(struct rendered *ret, struct error_list *err)
         .n_files = ret->n_files,
     };
 
-    add_mesh_prefixes(job, &b);
+    if (b.origin_check == BUNDLE_ORIGINS_BY_LISTS)
+        add_mesh_prefixes(job, &b);
     for (size_t i = 0; i < job->n_ends; i++)
         add_link(job, i, job->paths[i], &b.links[i]);
     for (size_t i = 0; i < ret->n_files; i++) {

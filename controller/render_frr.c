@@ -6,7 +6,10 @@
  *
  * Policy (docs/architecture.md, "Routing"): a leaf is believed about its own LAN alone, and its own
  * AS must be the whole path.  A transit neighbor is believed about a LAN's exact prefixes when the
- * path ends at a gateway of that LAN and is no longer than the topology needs. */
+ * path ends at a gateway of that LAN and is no longer than the topology needs.
+ *
+ * What a LAN's prefixes and gateways are, lists say here; or the RPKI cache of bgpd, and then there
+ * is nothing here of any LAN but the own one: neither in the text nor in the time to make it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -96,6 +99,7 @@ enum {
     T_TRANSIT,
     T_BOUND,
     T_RELAY,
+    T_CACHE,
     T_GROUPS,
     T_FAMILIES,
     T_ORIGINS,
@@ -114,6 +118,7 @@ static const struct template_field root_fields[T_COUNT] = {
     [T_TRANSIT] = {"transit", &template_flag},
     [T_BOUND] = {"path_bound", &template_number},
     [T_RELAY] = {"relay_bound", &template_number},
+    [T_CACHE] = {"origin_cache", &template_flag},
     [T_GROUPS] = {"all_groups", &groups_type},
     [T_FAMILIES] = {"families", &families_type},
     [T_ORIGINS] = {"origin_lists", &origins_type},
@@ -123,6 +128,11 @@ static const struct template_field root_fields[T_COUNT] = {
 const struct template_type frr_template_type = {TEMPLATE_OBJECT, root_fields, T_COUNT, NULL};
 
 static const char *const suffixes[2] = {"V4", "V6"};
+
+static bool by_cache(const struct render_job *job)
+{
+    return job->net->origin_check == BUNDLE_ORIGINS_BY_CACHE;
+}
 
 static unsigned family_index(const struct prefix *p)
 {
@@ -332,7 +342,20 @@ static void fill_lans(const struct render_job *job, unsigned f, const uint32_t *
     }
     family[F_LANS] = value_list(lists, n);
     family[F_ORIGINS] = value_list(origins, n_origins);
-    fill_prefixes(job, &mesh->lans[job->gateway->lan], f, &family[F_NETWORKS]);
+}
+
+/* The prefix list of our own LAN. */
+static void fill_own_lan(const struct render_job *job, unsigned f,
+                         struct template_value family[F_COUNT])
+{
+    const struct mesh_lan *lan = &job->net->mesh->lans[job->gateway->lan];
+    struct template_value *list = arena_alloc(job->arena, L_COUNT, sizeof(*list));
+
+    list[L_NAME] = value_text(lan->name);
+    list[L_SEQ] = value_number(0);
+    fill_prefixes(job, lan, f, &list[L_PREFIXES]);
+    family[F_LANS] = value_list(list, 1);
+    family[F_ORIGINS] = value_list(NULL, 0);
 }
 
 /* Which AS may be a LAN's origin: one line for each of its gateways, by LAN, then number. */
@@ -413,8 +436,8 @@ int render_frr(const struct template *t, const struct render_job *job)
     unsigned bound = job->net->path_bound > 0 ? job->net->path_bound : 1;
     unsigned relay = own->transit ? bound - 1 : 0, lengths[3];
     bool leaves = false, transit = false;
-    const uint32_t *places = lan_places(job);
-    const struct wanted *wanted;
+    const uint32_t *places = NULL;
+    const struct wanted *wanted = NULL;
     size_t n_lengths = 0;
     char router_id[16];
 
@@ -428,7 +451,10 @@ int render_frr(const struct template *t, const struct render_job *job)
             n_groups++;
             *(role == 0 ? &leaves : &transit) = true;
         }
-    wanted = wanted_lans(job, places, transit);
+    if (!by_cache(job)) {
+        places = lan_places(job);
+        wanted = wanted_lans(job, places, transit);
+    }
     for (unsigned f = 0; f < 2; f++) {
         struct template_value *family = families[n_families];
 
@@ -439,7 +465,11 @@ int render_frr(const struct template *t, const struct render_job *job)
         family[F_KEYWORD] = value_text(f ? "ipv6" : "ip");
         family[F_IPV4] = value_number(f == 0);
         family[F_GROUPS] = value_list(family_groups[f], n_of_family[f]);
-        fill_lans(job, f, places, wanted, family);
+        if (wanted)
+            fill_lans(job, f, places, wanted, family);
+        else
+            fill_own_lan(job, f, family);
+        fill_prefixes(job, &mesh->lans[job->gateway->lan], f, &family[F_NETWORKS]);
         n_families++;
     }
     if (leaves)
@@ -463,7 +493,8 @@ int render_frr(const struct template *t, const struct render_job *job)
     root[T_RELAY] = value_number(relay);
     root[T_GROUPS] = value_list(groups, n_groups);
     root[T_FAMILIES] = value_list(families, n_families);
-    root[T_ORIGINS] = fill_origins(job, wanted);
+    root[T_CACHE] = value_number(by_cache(job));
+    root[T_ORIGINS] = wanted ? fill_origins(job, wanted) : value_list(NULL, 0);
     root[T_PATHS] = fill_paths(job, lengths, n_lengths);
     root[T_PROFILES] = fill_profiles(job);
     return template_render(t, root, job->subject, job->out, job->err);

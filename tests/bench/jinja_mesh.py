@@ -17,6 +17,7 @@ import sys
 import jinja2
 
 TRANSIT_MEMBERS, TRANSIT_ALL_UP_TO = 4, 16
+LISTS_UP_TO = 40  # other LANs; with more, origins are checked by the RPKI cache
 OVERHEAD = 52  # of OpenVPN's AES-256-GCM over UDP and IPv4
 
 # Mustache's sections: name -> (None: a condition, else the loop's variable, what is in it).
@@ -99,6 +100,7 @@ def main(model, root, output):
     count = len(gateways)
     transit = set(range(count if count <= TRANSIT_ALL_UP_TO else TRANSIT_MEMBERS))
     bound = 2
+    by_cache = len(lans) - 1 > LISTS_UP_TO
     mtu = mesh.get("defaults", {}).get("underlay-mtu", 1500) - OVERHEAD
     router_base = int(ipaddress.IPv4Address("100.64.0.0"))
     lists = [[{"lan": name, "lan_seq": 0,
@@ -151,14 +153,16 @@ def main(model, root, output):
             "groups": [g for (_, of), g in groups.items() if of == f],
             "networks": [{"prefix": str(p)} for p in lans[gateway["lan"]]
                          if p.version == 4 + 2 * f],
-            "prefix_lists": lists[f],
-            "origins": [e for e in by_place[f] if e["lan"] != gateway["lan"]],
+            "prefix_lists": [e for e in lists[f] if not by_cache or e["lan"] == gateway["lan"]],
+            "origins": [e for e in by_place[f] if e["lan"] != gateway["lan"] and not by_cache],
         } for f in range(len(bases))]
         with open(os.path.join(folder, "frr", "frr.conf"), "w", encoding="utf-8") as file:
             file.write(frr.render(
                 asn=4200000001 + i, router_id=str(ipaddress.IPv4Address(router_base + i + 1)),
                 all_groups=list(groups.values()), families=families, own_lan=gateway["lan"],
-                origin_lists=[o for o in origins if o["origin_lan"] != gateway["lan"]],
+                origin_cache=by_cache,
+                origin_lists=[o for o in origins
+                              if o["origin_lan"] != gateway["lan"] and not by_cache],
                 path_lists=[{"length": n, "more": n - 1} for n in lengths], path_bound=bound,
                 relay_bound=relay, profiles=[{"profile_name": "P2PVPN-300x3"}]))
 

@@ -19,6 +19,7 @@ SOURCE = HERE.parents[1]
 CASES = {
     "five-sites": SOURCE / "examples/five-sites/mesh.json",  # dual stack, full mesh
     "ipv6-only": SOURCE / "examples/ipv6-only/mesh.json",    # also an endpoint that is a DNS name
+    "origin-cache": SOURCE / "examples/origin-cache/mesh.json",  # hubs and leaves, dual stack
     "parallel": SOURCE / "examples/parallel/mesh.json",      # two tunnels between a pair
     "hub-call-out": HERE / "hub-call-out/mesh.json",         # hubs, leaves, one that can only call
 }

@@ -15,6 +15,7 @@ from p2plab.namespace import Namespace, connect
 
 BUILD = Path(os.environ.get("P2PVPN_BUILD_ROOT") or SOURCE / "build")
 RENDER = BUILD / "tests/tools/render_mesh"
+RTR_SERVE = BUILD / "tests/tools/rtr_serve"
 COMPILE_ENVIRONMENT = {**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
                        "P2PVPN_YANG_DIR": str(SOURCE / "yang")}
 
@@ -46,7 +47,15 @@ class Router:
 
     def load(self):
         done = self.namespace.run(["vtysh", "-N", self.frr.pathspace, "-f", str(self.conf)])
+        if self.bundle.get("origin-check") == "cache":
+            self.validate()
         return done.stdout
+
+    def validate(self):
+        """What came before bgpd went by the table of origins is judged by it, as the agent does it."""
+        wait_for(lambda: "Number of" in self.vtysh("show rpki prefix-table"), 20,
+                 f"bgpd of {self.name} to go by the table of origins", interval=0.1)
+        self.vtysh("clear bgp * soft in")
 
     def vtysh(self, *commands):
         return self.frr.vtysh(*commands)
@@ -69,9 +78,14 @@ class Router:
 
 
 class Routers:
-    """with Routers(mesh) as routers: routers["hub"].vtysh(...)"""
+    """with Routers(mesh) as routers: routers["hub"].vtysh(...)
 
-    def __init__(self, mesh_file):
+    `origin_check`, if given, is set in the model; with "cache" every gateway has the agent's RTR server
+    beside it, which serves the table of the mesh."""
+
+    def __init__(self, mesh_file, origin_check=None):
+        self.origin_check = origin_check
+        self.servers = []
         self.name = f"frr{secrets.token_hex(2)}"
         self.children = []
         self.mesh_file = mesh_file
@@ -91,6 +105,8 @@ class Routers:
             self._wire()
             for router in self:
                 router.frr.start()
+                if router.bundle.get("origin-check") == "cache":
+                    self._serve(router)
         except BaseException:
             self.__exit__()
             raise
@@ -99,9 +115,31 @@ class Routers:
     def compile(self):
         """The folder with a folder for each gateway."""
         out = self.dir / "out"
-        subprocess.run([RENDER, self.mesh_file, out], check=True, stdin=subprocess.DEVNULL,
+        model = json.loads(Path(self.mesh_file).read_text(encoding="utf-8"))
+        if self.origin_check:
+            model["p2pvpn-mesh:mesh"]["routing"] = {"origin-check": self.origin_check}
+        mesh_file = self.dir / "mesh.json"
+        mesh_file.write_text(json.dumps(model), encoding="utf-8")
+        subprocess.run([RENDER, mesh_file, out], check=True, stdin=subprocess.DEVNULL,
                        env=COMPILE_ENVIRONMENT)
         return out
+
+    def _serve(self, router):
+        server = subprocess.Popen(["ip", "netns", "exec", router.namespace.name, RTR_SERVE, "323"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                  env=self.environment())
+        self.servers.append(server)
+        line = server.stdout.readline()
+        if line != "port 323\n":
+            raise LabError(f"{router.name}: no RTR server on port 323, but {line!r}")
+        self.serve(server, self.dir / "out/@mesh/origins")
+
+    @staticmethod
+    def serve(server, table):
+        server.stdin.write(f"{table}\n")
+        server.stdin.flush()
+        if not server.stdout.readline().startswith("serial "):
+            raise LabError(f"{table} is not served")
 
     def _wire(self):
         for a in self:
@@ -119,6 +157,10 @@ class Routers:
             router.namespace.ip(*lines)
 
     def __exit__(self, *exc):
+        for server in self.servers:
+            server.stdin.close()
+            server.wait()
+            server.stdout.close()
         host.leave(self.name, remove)
         for child in self.children:
             child.wait()

@@ -14,6 +14,7 @@ MESHES = {
     "five-sites": SOURCE / "examples/five-sites/mesh.json",
     "hub-call-out": SOURCE / "tests/golden/hub-call-out/mesh.json",
     "parallel": SOURCE / "examples/parallel/mesh.json",
+    "origin-cache": SOURCE / "examples/origin-cache/mesh.json",
     "ipv6-only": SOURCE / "examples/ipv6-only/mesh.json",
 }
 
@@ -55,9 +56,9 @@ def test_loading_it_again_changes_nothing(routers):
 
 # --- a gateway that lies ------------------------------------------------------------------------
 
-@pytest.fixture
-def mesh():
-    with Routers(MESHES["hub-call-out"]) as routers:
+@pytest.fixture(params=["lists", "cache"])
+def mesh(request):
+    with Routers(MESHES["hub-call-out"], request.param) as routers:
         for router in routers:
             router.load()
         routers.wait_converged()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Renders every gateway of a mesh file without a lock:
- *     render_mesh MESH.json DIR [TEMPLATES]   writes DIR/GATEWAY/...
+ *     render_mesh MESH.json DIR [TEMPLATES]   writes DIR/GATEWAY/... and DIR/@mesh/origins
  *     render_mesh MESH.json                   writes nothing and says how much processor time
  * rendering took */
 #include <stdio.h>
@@ -8,10 +8,12 @@
 #include <time.h>
 
 #include "common/fs.h"
+#include "common/origins.h"
 #include "controller/allocate.h"
 #include "controller/lock.h"
 #include "controller/model.h"
 #include "controller/network.h"
+#include "controller/registry.h"
 #include "controller/render.h"
 
 static double now(void)
@@ -36,6 +38,18 @@ static int write_files(const char *dir, const char *gateway, const struct render
             r = fs_write(path, files->files[i].data, files->files[i].len, 0644, err);
     }
     return r;
+}
+
+static int write_origins(const char *dir, const struct network *net, struct error_list *err)
+{
+    _cleanup_free_ char *folder = xasprintf("%s/" ORIGINS_DIR, dir);
+    _cleanup_free_ char *path = xasprintf("%s/" ORIGINS_NAME, folder);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r = registry_format(net, &text, err);
+
+    if (r == 0)
+        r = fs_mkdirs(folder, 0755, err);
+    return r < 0 ? r : fs_write(path, text.data, text.len, 0644, err);
 }
 
 int main(int argc, char **argv)
@@ -69,6 +83,8 @@ int main(int argc, char **argv)
         if (r == 0 && argc > 2)
             r = write_files(argv[2], mesh->gateways[g].name, &files, &err);
     }
+    if (r == 0 && argc > 2)
+        r = write_origins(argv[2], net, &err);
     if (r == 0 && argc == 2)
         printf("%zu link ends, %zu bytes, %.3f s: %.2f us for each\n", ends, bytes, seconds,
                ends ? seconds / (double)ends * 1e6 : 0);

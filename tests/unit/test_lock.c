@@ -106,6 +106,29 @@ START_TEST(round_trip)
 }
 END_TEST
 
+/* Old locks do not say it; it is written where it is not by lists. */
+START_TEST(origin_check)
+{
+    static const char head[] = "{\n  \"p2pvpn-lock:lock\": {\n    \"mesh\": \"m\"";
+    static const char *const said[] = {",\n    \"origin-check\": \"cache\"\n  }\n}\n",
+                                       ", \"origin-check\": \"cache\"}}",
+                                       ", \"origin-check\": \"lists\"}}", "\n  }\n}\n"};
+
+    for (size_t i = 0; i < 4; i++) {
+        _cleanup_free_ char *text = xasprintf("%s%s", head, said[i]);
+        _cleanup_free_ char *expected = xasprintf("%s%s", head, said[i < 2 ? 0 : 3]);
+        _cleanup_buf_ struct buf again = BUF_INIT;
+        struct lock *lock = parse(text);
+
+        ck_assert_int_eq(lock->origin_check,
+                         i < 2 ? BUNDLE_ORIGINS_BY_CACHE : BUNDLE_ORIGINS_BY_LISTS);
+        lock_format(lock, &again);
+        ck_assert_str_eq(buf_cstr(&again), expected);
+        lock_free(lock);
+    }
+}
+END_TEST
+
 static const struct {
     const char *text, *path, *message;
     unsigned line;
@@ -144,6 +167,10 @@ static const struct {
     {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"gateway\":[{\"name\":\"x\",\"number\":1,"
      "\"asn\":64512}]}}",
      "/p2pvpn-lock:lock/gateway[name='x']", "'router-id' is missing", 1},
+    {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"origin-check\":\"auto\"}}",
+     "/p2pvpn-lock:lock/origin-check", "must be \"lists\" or \"cache\"", 1},
+    {"{\"p2pvpn-lock:lock\":{\"mesh\":\"m\",\"origin-check\":1}}", "/p2pvpn-lock:lock/origin-check",
+     "must be", 1},
     {LOCK("{\"index\":0,\"a\":2,\"b\":2}"), "/p2pvpn-lock:lock/link[index='0']", "below b", 3},
     {LOCK("{\"index\":0,\"a\":1,\"b\":3,\"count\":3}"), "/p2pvpn-lock:lock/link[index='0']",
      "below b", 3},
@@ -259,6 +286,7 @@ int main(void)
     tcase_add_test(t, file_names);
     tcase_add_test(t, runs_are_expanded);
     tcase_add_test(t, round_trip);
+    tcase_add_test(t, origin_check);
     tcase_add_loop_test(t, refused, 0, sizeof(bad) / sizeof(bad[0]));
     tcase_add_test(t, all_errors_at_once);
     tcase_add_test(t, too_many_links);
