@@ -62,13 +62,15 @@ static char *name(struct scanner *s)
     return text && name_valid(text) ? text : NULL;
 }
 
-/* How many lines of a list there may be from here on. */
+/* How many lines of a list there may be from here on; where its end is cut off, all the rest. */
 static size_t lines_ahead(const struct scanner *s)
 {
     const char *stop = memmem(s->at, (size_t)(s->end - s->at), "\n    ]", 6);
     size_t n = 1;
 
-    for (const char *c = s->at; stop && (c = memchr(c, '\n', (size_t)(stop - c))); c++)
+    if (!stop)
+        stop = s->end;
+    for (const char *c = s->at; (c = memchr(c, '\n', (size_t)(stop - c))); c++)
         n++;
     return n;
 }
