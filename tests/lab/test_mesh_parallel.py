@@ -6,6 +6,7 @@ One mesh for the whole file; each test leaves it whole.
 """
 
 import json
+import signal
 
 import pytest
 
@@ -114,6 +115,25 @@ def test_status_shows_each_tunnel(mesh):
     for interface in interfaces(mesh[NEAR], FAR):
         assert shown[interface]["peer"] == FAR and shown[interface]["state"] == "up"
     assert mesh[NEAR].agent("status").stdout.count(FAR) == 2 + 4  # links, sessions
+
+
+def test_the_next_agent_adopts_every_tunnel(mesh):
+    near = mesh[NEAR]
+    before, sessions = near.openvpns(), near.frr.sessions()
+    with near.ping(mesh[FAR]) as ping:
+        ping.wait_for_replies(20)
+        near.stop_agent(signal.SIGKILL)
+        near.start_agent()
+        mesh.wait_for(lambda: near.agent_running() and near.agent_log().count("is in force") >= 2,
+                      "the next agent")
+        ping.wait_for_replies(100)
+    assert ping.loss.lost == 0, ping.loss
+    assert near.openvpns() == before and near.frr.sessions() == sessions
+    # It watches what it adopted.
+    second = interfaces(near, FAR)[1]
+    before[second].kill()
+    mesh.wait_for(lambda: near.openvpns().get(second) not in (None, before[second]),
+                  "another process of the second tunnel", 20)
 
 
 @pytest.mark.parametrize("tunnel", [0, 1])

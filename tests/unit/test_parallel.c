@@ -95,7 +95,6 @@ static void check_ends(const struct mesh *m)
                 ck_assert_uint_eq(mine[t].link->tunnel, t);
                 ck_assert_ptr_eq(mine[t].link, theirs[t].link);
                 ck_assert_uint_eq(used[mine[t].local_port]++, 0);
-                ck_assert_uint_ge(mine[t].local_port, m->base_port + 1);
                 if (mine[t].remote_host)
                     ck_assert_uint_eq(mine[t].remote_port, theirs[t].local_port);
                 ck_assert_int_ne(mine[t].role, theirs[t].role);
@@ -238,6 +237,35 @@ START_TEST(no_ports_left)
                   "base-port 65530 leaves ports for 5 numbers, and 1 more are needed: each gateway "
                   "takes one, and one for each tunnel behind the first that it has with a peer "
                   "('parallel'); lower base-port, or 'parallel'");
+    build_free(m);
+}
+END_TEST
+
+/* An imported link keeps what it brought along; a further tunnel is one of ours. */
+START_TEST(beside_an_imported_link)
+{
+    struct lock *lock = parse(
+        HEAD "\"link-prefix\":[\"172.19.0.0/16\"],\"gateway\":["
+             "{\"name\":\"g00000\",\"number\":1,\"asn\":4200000001,\"router-id\":\"100.64.0.1\"},"
+             "{\"name\":\"g00001\",\"number\":2,\"asn\":4200000002,\"router-id\":\"100.64.0.2\"}],"
+             "\"link\":[{\"index\":7,\"a\":1,\"b\":2,\"address-a\":\"172.17.4.1\","
+             "\"address-b\":\"172.17.4.2\",\"port-a\":5004,\"port-b\":5005}]}}");
+    struct mesh *m = build_mesh(2, true, false);
+    struct link_end ends[NETWORK_MAX_TUNNELS];
+    struct lock *next = NULL;
+    char text[PREFIX_TEXT_MAX];
+
+    build_link(m, 0, 1)->parallel = 2;
+    ck_assert_int_eq(allocate_network(m, lock, &net, &next, &warnings, &err), 0);
+    check_ends(m);
+    ck_assert_uint_eq(ends_of(0, 1, ends), 2);
+    ck_assert_str_eq(prefix_format(&ends[0].address[0], text), "172.17.4.1/32");
+    ck_assert_uint_eq(ends[0].local_port, 5004);
+    ck_assert_str_eq(prefix_format(&ends[1].address[0], text), "172.19.0.0/31");
+    ck_assert_uint_eq(ends[1].local_port, 11004);
+    ck_assert_uint_eq(ends[1].remote_port, 11003);
+    lock_free(next);
+    lock_free(lock); /* the addresses of the network were in it */
     build_free(m);
 }
 END_TEST
@@ -532,6 +560,7 @@ int main(void)
     tcase_add_test(t, extra_numbers_stay);
     tcase_add_test(t, a_number_that_is_taken);
     tcase_add_test(t, no_ports_left);
+    tcase_add_test(t, beside_an_imported_link);
     tcase_add_loop_test(t, random_edits, 0, 2);
     tcase_add_test(t, figures);
     tcase_add_test(b, bundle_names_each_tunnel);

@@ -340,6 +340,61 @@ START_TEST(test_link_leaves)
 }
 END_TEST
 
+/* The second link becomes another tunnel to the peer of the first. */
+static void make_parallel(void)
+{
+    w.links[1].interface = "pv2-2";
+    w.links[1].alias = "pv-east-2";
+    w.links[1].peer = "east";
+    w.links[1].peer_number = 2;
+    w.links[1].tunnel = 2;
+    w.links[1].config = w.files[1].path = "openvpn/pv2-2.conf";
+}
+
+/* Tunnels are known by their interfaces: of two to one peer, one comes and goes for itself. */
+START_TEST(test_parallel_tunnels)
+{
+    make_parallel();
+    everything_in_place();
+    expect("");
+    w.b.n_links = 1;
+    expect("stop OpenVPN of pv2-2: the bundle does not have this link\n"
+           "remove interface pv2-2: the bundle does not have this link\n");
+}
+END_TEST
+
+START_TEST(test_another_tunnel_comes)
+{
+    static const long settings[] = {2, 0, 0, 0, 1, 0, 3};
+    struct link_state *link;
+    char digest[DIGEST_TEXT_LEN + 1];
+
+    make_parallel();
+    link = add_link("pv2", "tun", "p2pvpn m east");
+    link->owner = UID;
+    link->persistent = link->carrier = link->link_local = true;
+    link->mtu = 1400;
+    link->queue_length = 500;
+    add_altname(link, "pv-east");
+    add_address(link, (struct link_address){.local = w.own[0]});
+    add_address(link, (struct link_address){.local = w.own[1]});
+    interface_settings("pv2", settings);
+    plan_link_digest(&w.b, &w.links[0], &w.context, digest);
+    observed_add_process(&w.have, "pv2", digest);
+    observed_sort(&w.have);
+    expect("create interface pv2-2: link to east\n"
+           "add name to pv2-2: pv-east-2, so that people find it\n"
+           "set MTU of pv2-2: 1420\n"
+           "set queue length of pv2-2: 1000\n"
+           "set net/ipv4/conf/pv2-2/rp_filter = 2: traffic may come in by one link and go out by "
+           "another\n"
+           "set net/ipv4/conf/pv2-2/accept_redirects = 0: routes come by BGP only\n"
+           "add address to pv2-2: 172.17.4.1/32\n"
+           "set up interface pv2-2: it is down\n"
+           "start OpenVPN of pv2-2: it has no process\n");
+}
+END_TEST
+
 START_TEST(test_foreign_interfaces_stay)
 {
     everything_in_place();
@@ -394,6 +449,8 @@ int main(void)
     tcase_add_test(t, test_processes);
     tcase_add_test(t, test_tun_deleted_by_hand);
     tcase_add_test(t, test_link_leaves);
+    tcase_add_test(t, test_parallel_tunnels);
+    tcase_add_test(t, test_another_tunnel_comes);
     tcase_add_test(t, test_foreign_interfaces_stay);
     tcase_add_test(t, test_other_link_user);
     tcase_add_test(t, test_remove_everything);
