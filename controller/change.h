@@ -103,8 +103,10 @@ struct change {
     size_t felt; /* gateways whose bundle stays and whose sessions reset all the same */
     struct change_quiet {
         const char *name, *lan;
+        struct change_routes routes;
     } * quiet; /* by name: gateways whose bundle stays the same to the byte */
     size_t n_quiet;
+    size_t rerouted;                /* of them, those to which routes come or go all the same */
     struct change_gateway *gateway; /* by name: all that are not as before */
     size_t n_gateways;
     struct change_link *link; /* by a, b, tunnel: added and removed */

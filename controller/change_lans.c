@@ -233,6 +233,20 @@ static void correct(const struct change *c, const struct lan_index *x, const cha
     }
 }
 
+/* What happens to routes at a gateway with these LANs. */
+static struct change_routes routes_at(const struct change *c, const struct lan_index *x,
+                                      const struct change_routes *outside, const char *before,
+                                      const char *now)
+{
+    struct change_routes r = *outside;
+
+    correct(c, x, before, NULL, before, now, &r);
+    if (strcmp(before, now) != 0)
+        correct(c, x, now, before, before, now, &r);
+    r.n[CHANGE_NONE] = 0;
+    return r;
+}
+
 /* How many entries the sorted names have that are `lan`. */
 static size_t count_of(const char *const *names, size_t n, const char *lan)
 {
@@ -273,13 +287,15 @@ void change_routes(struct change *c, const struct origins *old, const struct ori
             g->routes.n[CHANGE_ADDED] = now->n - count_of(lans, now->n, g->lan_now);
             continue;
         }
-        if (!g->lan_before)
-            continue;
-        g->routes = outside;
-        correct(c, &x, g->lan_before, NULL, g->lan_before, g->lan_now, &g->routes);
-        if (strcmp(g->lan_before, g->lan_now) != 0)
-            correct(c, &x, g->lan_now, g->lan_before, g->lan_before, g->lan_now, &g->routes);
-        g->routes.n[CHANGE_NONE] = 0;
+        if (g->lan_before)
+            g->routes = routes_at(c, &x, &outside, g->lan_before, g->lan_now);
+    }
+    for (size_t i = 0; i < c->n_quiet; i++) {
+        struct change_quiet *q = &c->quiet[i];
+
+        q->routes = routes_at(c, &x, &outside, q->lan, q->lan);
+        c->rerouted +=
+            q->routes.n[CHANGE_ADDED] || q->routes.n[CHANGE_CHANGED] || q->routes.n[CHANGE_REMOVED];
     }
     free(x.entries);
     free(lans);

@@ -197,6 +197,11 @@ static void add_effects(struct buf *b, const struct preview *preview)
                    c->bundles[CHANGE_ADDED], c->bundles[CHANGE_CHANGED], c->bundles[CHANGE_REMOVED],
                    c->bundles[CHANGE_NONE],
                    preview->origins_change ? "; the table of origins changes" : "");
+        if (c->rerouted)
+            buf_printf(b,
+                       "  at %zu gateways whose bundle stays the same routes change as well: the "
+                       "table of origins tells them\n",
+                       c->rerouted);
         return;
     }
     buf_printf(b,
@@ -473,6 +478,8 @@ static void add_one(struct buf *b, const struct preview *p, const char *name)
     else
         buf_str(&text, p->bundles ? "the same bundle to the byte"
                                   : "the lock does not tell of any change");
+    if (!g && quiet)
+        add_routes_part(&text, &quiet->routes);
     buf_printf(b, "gateway %s: %s\n", name, buf_cstr(&text));
     for (size_t i = 0; g && i < g->n_processes; i++)
         buf_printf(b, "  OpenVPN of %s to %s %s\n", g->processes[i].interface, g->processes[i].peer,

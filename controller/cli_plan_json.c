@@ -44,9 +44,9 @@ static void add_totals(struct buf *b, const struct change *c)
     if (c->effects_known)
         buf_printf(b,
                    "  \"bundles\": {\"new\": %zu, \"changed\": %zu, \"removed\": %zu, "
-                   "\"same\": %zu},\n",
+                   "\"same\": %zu, \"same-with-other-routes\": %zu},\n",
                    c->bundles[CHANGE_ADDED], c->bundles[CHANGE_CHANGED], c->bundles[CHANGE_REMOVED],
-                   c->bundles[CHANGE_NONE]);
+                   c->bundles[CHANGE_NONE], c->rerouted);
     buf_printf(b, "  \"processes\": {\"start\": %zu, ", c->processes[CHANGE_ADDED]);
     if (c->effects_known)
         buf_printf(b, "\"restart\": %zu, ", c->processes[CHANGE_CHANGED]);

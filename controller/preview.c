@@ -56,6 +56,9 @@ static int open_previous(struct look *l, const char *gateway, struct opened *ret
     if (r < 0)
         return r;
     b = bundle_opened(ret->source);
+    if (strcmp(b->gateway, gateway) != 0 || strcmp(b->mesh, l->view->net->mesh->name) != 0)
+        return error_add(err, NULL, 0, NULL, "it is of gateway '%s' of mesh '%s'", b->gateway,
+                         b->mesh);
     for (size_t i = 0; i < b->n_files && r == 0; i++)
         if (strcmp(b->files[i].path, FRR_FILE) == 0)
             r = bundle_read_file(ret->source, &b->files[i], &ret->frr, err);
@@ -137,9 +140,11 @@ static void look_at_removed(struct look *l)
     for (size_t i = 0; i < previous_count(l->previous); i++) {
         const char *name = previous_name(l->previous, i);
         struct opened old = {NULL, NULL, BUF_INIT};
+        _cleanup_free_ char *mesh = NULL;
         struct error_list why = ERROR_LIST_INIT;
 
-        if (in_mesh(l->view->net->mesh, name))
+        /* What compile did not write it does not remove. */
+        if (in_mesh(l->view->net->mesh, name) || !(mesh = previous_mesh(l->previous, name)))
             continue;
         if (open_previous(l, name, &old, &why) < 0)
             add_unknown(l, name, false, &why);
@@ -176,23 +181,13 @@ static int other_mesh(const struct look *l, const char *mesh, struct error_list 
 /* Whose output it is, one of its bundles says. */
 static int check_folder(struct look *l, struct error_list *err)
 {
-    int r = 0;
-
     for (size_t i = 0; i < previous_count(l->previous); i++) {
-        struct error_list ignored = ERROR_LIST_INIT;
-        struct bundle_source *source;
-        bool intact =
-            previous_bundle(l->previous, previous_name(l->previous, i), &source, &ignored) == 0;
+        _cleanup_free_ char *mesh = previous_mesh(l->previous, previous_name(l->previous, i));
 
-        error_clear(&ignored);
-        if (!intact)
-            continue;
-        if (strcmp(bundle_opened(source)->mesh, l->view->net->mesh->name) != 0)
-            r = other_mesh(l, bundle_opened(source)->mesh, err);
-        bundle_close(source);
-        break;
+        if (mesh)
+            return strcmp(mesh, l->view->net->mesh->name) == 0 ? 0 : other_mesh(l, mesh, err);
     }
-    return r;
+    return 0;
 }
 
 /* A gateway that is in the mesh, or was. */

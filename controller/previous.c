@@ -17,6 +17,7 @@
 #include "common/name.h"
 #include "common/origins.h"
 #include "common/tar.h"
+#include "controller/output_owned.h"
 #include "controller/rendered.h"
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -36,13 +37,13 @@ struct previous {
 
 /* --- what is there ---------------------------------------------------------------------------- */
 
-static void add(struct previous *p, const char *name, size_t len, bool archive)
+static void add(struct previous *p, const char *name, bool archive)
 {
     if (p->n == p->cap) {
         p->cap = p->cap ? p->cap * 2 : 64;
         p->entries = xreallocarray(p->entries, p->cap, sizeof(*p->entries));
     }
-    p->entries[p->n++] = (struct entry){xstrndup(name, len), archive};
+    p->entries[p->n++] = (struct entry){xstrdup(name), archive};
 }
 
 static bool has_bundle(const struct previous *p, const char *name)
@@ -57,8 +58,7 @@ static int look(struct previous *p, struct error_list *err)
 {
     int fd = openat(p->fd, ".", OPEN_FOLDER);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    size_t ending = strlen(BUNDLE_ARCHIVE_ENDING);
-    char *stranger = NULL;
+    char *stranger = NULL, gateway[NAME_MAX_LEN + 1];
     struct dirent *e;
     int r = 0;
 
@@ -69,14 +69,12 @@ static int look(struct previous *p, struct error_list *err)
         return r;
     }
     while ((e = readdir(dir))) {
-        size_t n = strlen(e->d_name);
-
         if (e->d_name[0] == '.')
             continue;
-        if (n > ending && strcmp(e->d_name + n - ending, BUNDLE_ARCHIVE_ENDING) == 0)
-            add(p, e->d_name, n - ending, true);
+        if (archive_gateway_of(e->d_name, gateway))
+            add(p, gateway, true);
         else if (name_valid(e->d_name) && has_bundle(p, e->d_name))
-            add(p, e->d_name, n, false);
+            add(p, e->d_name, false);
         else if (!stranger && strcmp(e->d_name, ORIGINS_DIR) != 0)
             stranger = xstrdup(e->d_name);
     }
@@ -163,6 +161,27 @@ static const struct entry *find(const struct previous *p, const char *gateway)
 bool previous_has(const struct previous *p, const char *gateway)
 {
     return find(p, gateway) != NULL;
+}
+
+char *previous_mesh(const struct previous *p, const char *gateway)
+{
+    const struct entry *e = find(p, gateway);
+    struct owned owned = OWNED_INIT;
+    char *mesh = NULL;
+    int r = 0, fd;
+
+    if (e && e->archive) {
+        _cleanup_free_ char *name = xasprintf("%s" BUNDLE_ARCHIVE_ENDING, gateway);
+
+        r = owned_read_archive(p->fd, name, &owned);
+    } else if (e && (fd = openat(p->fd, gateway, OPEN_FOLDER)) >= 0) {
+        r = owned_read(fd, gateway, false, &owned);
+        close(fd);
+    }
+    if (r == 1 && strcmp(owned.gateway, gateway) == 0)
+        mesh = xstrdup(owned.mesh);
+    owned_free(&owned);
+    return mesh;
 }
 
 /* --- the same to the byte? -------------------------------------------------------------------- */

@@ -29,6 +29,10 @@ size_t previous_count(const struct previous *p);
 const char *previous_name(const struct previous *p, size_t i);
 bool previous_has(const struct previous *p, const char *gateway);
 
+/* The mesh that the gateway's bundle there is of, the caller's; NULL: it is none that compile wrote
+ * for this gateway, going by its bundle.json. */
+char *previous_mesh(const struct previous *p, const char *gateway);
+
 /* True: the gateway's bundle there is this one to the byte, every file of it. */
 bool previous_same(const struct previous *p, const char *gateway, const struct rendered *now);
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from conftest import CTL, snapshot
+from conftest import CTL, SOURCE, snapshot
 
 
 def everything(place):
@@ -38,7 +38,8 @@ def test_nothing_to_do(five_sites):
     assert "nothing to do: all 5 bundles are the same to the byte\n" in run.out
     answer = plan_json(five_sites)
     assert answer["changes"] is False and answer["gateway"] == answer["link"] == []
-    assert answer["bundles"] == {"new": 0, "changed": 0, "removed": 0, "same": 5}
+    assert answer["bundles"] == {"new": 0, "changed": 0, "removed": 0, "same": 5,
+                                 "same-with-other-routes": 0}
 
 
 def test_a_gateway_more(five_sites):
@@ -220,6 +221,43 @@ def test_a_damaged_bundle(five_sites):
     assert [g["name"] for g in answer["gateway"]] == ["sydney"]
     assert "out has of it is no intact bundle" in of(answer, "sydney")["unknown"]
     assert answer["bundles"]["same"] == 4
+
+
+def test_what_is_not_ours_is_not_removed(five_sites):
+    shutil.copytree(five_sites.output / "sydney", five_sites.output / "copy")
+    (five_sites.output / "notes.tar").write_bytes(b"notes")
+    (five_sites.output / "broken").mkdir()
+    (five_sites.output / "broken/bundle.json").write_text("{}")
+    assert plan_json(five_sites)["changes"] is False
+    assert json.loads(five_sites.compile("--json").out)["removed"] == []
+
+
+def test_archives(place):
+    """The other form of the same bundles; a change of the form alone is none."""
+    assert place.compile("--format", "bundle").code == 0
+    assert plan_json(place)["bundles"] == {"new": 0, "changed": 0, "removed": 0, "same": 5,
+                                 "same-with-other-routes": 0}
+    place.remove_site("sales")
+    place.content["gateway"][0]["underlay-mtu"] = 1400
+    answer = plan_json(place)
+    assert place.compile("--format", "tree").code == 0
+    assert plan_json(place)["changes"] is False
+    shutil.rmtree(place.output)
+    place.model = json.loads((SOURCE / "examples/five-sites/mesh.json").read_text())
+    place.lock.unlink()
+    assert place.compile().code == 0
+    place.remove_site("sales")
+    place.content["gateway"][0]["underlay-mtu"] = 1400
+    assert plan_json(place) == answer, "both forms tell the same"
+
+
+def test_a_damaged_archive(place):
+    assert place.compile("--format", "bundle").code == 0
+    file = place.output / "sydney.tar"
+    file.write_bytes(file.read_bytes().replace(b"verb 3", b"verb 4"))
+    answer = plan_json(place)
+    assert [g["name"] for g in answer["gateway"]] == ["sydney"]
+    assert "is no intact bundle" in of(answer, "sydney")["unknown"]
 
 
 def test_another_meshs_output(five_sites):

@@ -428,6 +428,36 @@ START_TEST(a_prefix_more)
 }
 END_TEST
 
+/* Where the table of origins alone says who may announce what, the others' bundles stay. */
+START_TEST(routes_by_the_table_alone)
+{
+    struct mesh *before = mesh_of(4), *m = mesh_of(4);
+    struct world old = publish(before, NULL), now;
+    struct change_builder *b;
+    struct change *c;
+
+    edit_prefix(m);
+    now = publish(m, &old);
+    b = change_begin(now.net);
+    for (uint32_t g = 0; g < 4; g++)
+        if (g != 1)
+            change_same(b, g);
+    change_bundle(b, &(struct change_bundle){old.bundles[1], old.frr[1]},
+                  &(struct change_bundle){now.bundles[1], now.frr[1]});
+    c = change_end(b, old.origins, now.origins);
+    ck_assert_uint_eq(c->n_quiet, 3);
+    ck_assert_uint_eq(c->rerouted, 3);
+    three(change_find_quiet(c, "g00003")->routes.n, 1, 0, 0);
+    ck_assert_int_eq(change_route_at(&c->route[0], "lan00003", "lan00003"), CHANGE_ADDED);
+    ck_assert_int_eq(change_route_at(&c->route[0], "lan00001", "lan00001"), CHANGE_NONE);
+    change_free(c);
+    unpublish(&now);
+    unpublish(&old);
+    build_free(m);
+    build_free(before);
+}
+END_TEST
+
 static void edit_move(struct mesh *m)
 {
     m->gateways[2].lan = 1; /* shares the LAN of g00001; its own is gone */
@@ -567,6 +597,7 @@ int main(void)
     tcase_add_test(t, settings_restart_both_ends);
     tcase_add_test(t, what_peers_do_is_felt);
     tcase_add_test(t, a_prefix_more);
+    tcase_add_test(t, routes_by_the_table_alone);
     tcase_add_test(t, moved_to_another_lan);
     tcase_add_test(t, another_topology);
     tcase_add_test(t, not_known);
