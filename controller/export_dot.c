@@ -5,12 +5,15 @@
 #include "common/buf.h"
 #include "controller/export.h"
 #include "controller/export_parts.h"
+#include "controller/topology.h"
 
 /* Above so many gateways a node shows its name only, and above so many more it is a dot. */
 #define DETAILED_MAX 40
 #define NAMED_MAX 400
 #define PREFIXES_SHOWN 3
+/* In layers, as far as a page goes. */
 #define LAYERED_MAX 60
+#define ROW_MAX 16
 
 /* --- text ------------------------------------------------------------------------------------- */
 
@@ -67,8 +70,10 @@ static void add_detail(struct buf *b, const struct network *net, uint32_t self)
     const struct mesh_lan *lan = &net->mesh->lans[net->mesh->gateways[self].lan];
     char text[PREFIX_TEXT_MAX];
 
-    buf_str(b, "\\n");
-    add_label(b, lan->name);
+    if (strcmp(lan->name, net->mesh->gateways[self].name) != 0) {
+        buf_str(b, "\\n");
+        add_label(b, lan->name);
+    }
     for (size_t i = 0; i < lan->n_prefixes && i < PREFIXES_SHOWN; i++) {
         buf_str(b, "\\n");
         add_label(b, prefix_format(&lan->prefixes[i], text));
@@ -150,10 +155,32 @@ static void add_edges(struct buf *b, const struct network *net, bool layered)
 
 /* --- groups ----------------------------------------------------------------------------------- */
 
-/* A frame can be drawn where each gateway is in one: around those whose first group is the same. */
+static size_t members(const struct mesh *mesh, const char *group)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < mesh->n_gateways; i++)
+        n += topology_in_groups(&mesh->gateways[i], &group, 1);
+    return n;
+}
+
+/* A frame can be drawn where each gateway is in one: its smallest group, which says most about it;
+ * of equal ones the first. */
 static const char *frame_of(const struct mesh *mesh, uint32_t i)
 {
-    return mesh->gateways[i].n_groups ? mesh->gateways[i].groups[0] : NULL;
+    const struct mesh_gateway *g = &mesh->gateways[i];
+    size_t best = SIZE_MAX;
+    const char *ret = NULL;
+
+    for (size_t k = 0; k < g->n_groups; k++) {
+        size_t n = members(mesh, g->groups[k]);
+
+        if (n < best) {
+            best = n;
+            ret = g->groups[k];
+        }
+    }
+    return ret;
 }
 
 static bool is_first(const struct mesh *mesh, uint32_t self)
@@ -187,14 +214,18 @@ static void add_nodes(struct buf *b, const struct network *net, bool framed)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* Whether there are two kinds of gateways to stand one above the other. */
+/* Whether to draw hubs in a row above their spokes: not if the row would be longer than a page. */
 static bool has_layers(const struct network *net)
 {
-    bool transit = false, leaf = false;
+    const struct mesh *mesh = net->mesh;
+    size_t transit = 0;
+    bool hubs = false;
 
-    for (uint32_t i = 0; i < net->mesh->n_gateways; i++)
-        *(net->gateways[i].transit ? &transit : &leaf) = true;
-    return transit && leaf && !net->mesh->full_mesh;
+    for (size_t i = 0; i < mesh->n_gateways; i++)
+        transit += net->gateways[i].transit;
+    for (size_t i = 0; i < mesh->n_segments; i++)
+        hubs |= mesh->segments[i].kind == SEGMENT_HUB_AND_SPOKE;
+    return hubs && mesh->n_gateways <= LAYERED_MAX && transit <= ROW_MAX;
 }
 
 /* Straight lines below the nodes: to lead them around takes minutes for a hundred gateways. */
@@ -209,7 +240,7 @@ static const char *layout(size_t n, bool layered)
 void export_dot(const struct network *net, struct buf *ret)
 {
     size_t n = net->mesh->n_gateways;
-    bool layered = n <= LAYERED_MAX && has_layers(net);
+    bool layered = has_layers(net);
 
     buf_str(ret, "graph ");
     add_id(ret, net->mesh->name);

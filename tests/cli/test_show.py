@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import test_networks as networks
 from conftest import SOURCE, shuffled, snapshot
 
 FORMATS = ("dot", "svg", "json", "ietf")
@@ -171,6 +172,38 @@ def test_svg_has_every_gateway_and_link(place, example):
     pairs = {frozenset((li["a"]["gateway"], li["b"]["gateway"])) for li in topology["links"]}
     edges = [t for t in drawn if "--" in t]
     assert {frozenset(t.split("--")) for t in edges} == pairs and len(edges) == len(pairs)
+
+
+@pytest.mark.parametrize("name", ["geant", "kdl"])
+def test_networks_that_exist(place, name):
+    place.model = networks.model(name)
+    place.write()
+    drawn = set(titles(show(place, "svg")))
+    assert {g["name"] for g in place.content["gateway"]} <= drawn
+    assert yanglint(place, show(place, "ietf")) == ""
+
+
+@pytest.mark.parametrize("example,layout,frames", [
+    ("five-sites", "neato", []),
+    ("hub-and-spoke", "dot", ["shops", "hubs"]),
+    # A hub is in the group of its region's hubs and in the larger one of all hubs.
+    ("regions", "dot", ["americas", "europe-hubs", "asia", "europe", "asia-hubs"]),
+    ("parallel", "neato", []),
+])
+def test_layout(place, example, layout, frames):
+    use(place, SOURCE / f"examples/{example}/mesh.json")
+    text = show(place, "dot")
+    assert f"layout={layout}," in text
+    assert re.findall(r'subgraph cluster\d+ {\n +labeljust=l;\n +label="(.*)"', text) == frames
+
+
+def test_hubs_stand_above_their_spokes(place):
+    use(place, SOURCE / "examples/hub-and-spoke/mesh.json")
+    drawn = json.loads(subprocess.run(["dot", "-Tjson"], input=show(place, "dot"), timeout=60,
+                                      capture_output=True, text=True, check=True).stdout)
+    height = {o["name"]: float(o["pos"].split(",")[1]) for o in drawn["objects"] if "pos" in o}
+    assert height["east"] == height["west"]
+    assert all(height[shop] < height["east"] for shop in height.keys() - {"east", "west"})
 
 
 def test_svg_of_a_large_mesh(place):

@@ -24,7 +24,7 @@ static void setup(void)
     mesh->gateways[0].description = HOSTILE;
     mesh->gateways[0].short_name = HOSTILE;
     build_group(mesh, 0, HOSTILE);
-    mesh->lans[0].name = HOSTILE;
+    mesh->lans[0].name = "lan " HOSTILE;
     mesh->name = HOSTILE;
     net = build(mesh);
 }
@@ -51,8 +51,8 @@ START_TEST(dot_escapes)
     export_dot(net, &text);
     ck_assert_ptr_nonnull(
         strstr(buf_cstr(&text), "graph \"x\\\" ]; evil [\\\\\\\"\\\\N&lt;\n/%\" {\n"));
-    ck_assert_ptr_nonnull(
-        strstr(buf_cstr(&text), "label=\"x\\\" ]; evil [\\\\\\\"\\\\N&amp;lt; /%\\nx\\\" ]; evil"));
+    ck_assert_ptr_nonnull(strstr(
+        buf_cstr(&text), "label=\"x\\\" ]; evil [\\\\\\\"\\\\N&amp;lt; /%\\nlan x\\\" ]; evil"));
     ck_assert_ptr_nonnull(strstr(
         buf_cstr(&text), "\\nendpoint 203.0.113.1\\nx\\\" ]; evil [\\\\\\\"\\\\N&amp;lt; /%\""));
     ck_assert_ptr_nonnull(
