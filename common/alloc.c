@@ -124,17 +124,21 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *format, ...)
 {
+    char shown[128], *copy;
     va_list ap;
-    char *text, *copy;
     int n;
 
     va_start(ap, format);
-    n = vasprintf(&text, format, ap);
+    n = vsnprintf(shown, sizeof(shown), format, ap); /* nearly always enough */
     va_end(ap);
     if (n < 0)
         out_of_memory();
-    copy = arena_strndup(a, text, (size_t)n);
-    free(text);
+    copy = arena_alloc(a, (size_t)n + 1, 1);
+    if ((size_t)n < sizeof(shown))
+        return memcpy(copy, shown, (size_t)n + 1);
+    va_start(ap, format);
+    vsnprintf(copy, (size_t)n + 1, format, ap);
+    va_end(ap);
     return copy;
 }
 

@@ -50,14 +50,23 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_end(ap);
 }
 
-void buf_number(struct buf *b, uint64_t n)
+char *number_text(uint64_t n, char *to)
 {
     char digits[20], *p = digits + sizeof(digits);
 
     do
         *--p = (char)('0' + n % 10);
     while (n /= 10);
-    buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+    n = (uint64_t)(digits + sizeof(digits) - p);
+    memcpy(to, p, n);
+    to[n] = '\0';
+    return to + n;
+}
+
+void buf_number(struct buf *b, uint64_t n)
+{
+    buf_reserve(b, 20);
+    b->len = (size_t)(number_text(n, b->data + b->len) - b->data);
 }
 
 void buf_size(struct buf *b, double bytes)

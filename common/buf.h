@@ -51,6 +51,10 @@ void buf_vprintf(struct buf *b, const char *format, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
 void buf_number(struct buf *b, uint64_t n); /* in decimal */
+
+/* The same into a text of at least 21 bytes; returns where its NUL is. */
+char *number_text(uint64_t n, char *to);
+
 void buf_size(struct buf *b, double bytes); /* "34 MB", in powers of ten, as people read them */
 
 /* A JSON string (RFC 8259) with its quotes; bytes that are not UTF-8 become U+FFFD. */

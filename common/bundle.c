@@ -17,7 +17,7 @@
 #define REVISION "    \"revision\": \"" /* what stands before it */
 
 /* No printf here: a bundle has a dozen members for each of up to thousands of links. */
-static void add_name(struct buf *b, const char *indent, const char *name)
+static inline void add_name(struct buf *b, const char *indent, const char *name)
 {
     buf_str(b, indent);
     buf_char(b, '"');
@@ -127,7 +127,7 @@ static void end_list(struct buf *b, size_t n)
 void bundle_format(struct bundle *b, struct buf *ret)
 {
     static const char indent[] = "    ";
-    struct buf head = BUF_INIT, tail = BUF_INIT;
+    size_t start = ret->len, revision;
     const struct prefix router_id = {
         .family = FAMILY_IPV4,
         .len = 32,
@@ -136,43 +136,42 @@ void bundle_format(struct bundle *b, struct buf *ret)
     };
     char text[PREFIX_TEXT_MAX];
 
-    buf_str(&head, "{\n  \"p2pvpn-bundle:bundle\": {\n");
-    add_number(&head, indent, "format", BUNDLE_FORMAT);
-    add_member(&head, indent, "mesh", b->mesh);
-    add_member(&head, indent, "gateway", b->gateway);
-    buf_str(&head, REVISION);
-
-    buf_str(&tail, "\",\n");
-    add_number(&tail, indent, "number", b->number);
-    add_number(&tail, indent, "asn", b->asn);
-    add_member(&tail, indent, "router-id", prefix_format_address(&router_id, text));
-    add_number(&tail, indent, "generation", b->generation);
+    buf_str(ret, "{\n  \"p2pvpn-bundle:bundle\": {\n");
+    add_number(ret, indent, "format", BUNDLE_FORMAT);
+    add_member(ret, indent, "mesh", b->mesh);
+    add_member(ret, indent, "gateway", b->gateway);
+    buf_str(ret, REVISION);
+    revision = ret->len;
+    buf_reserve(ret, DIGEST_TEXT_LEN); /* filled in at last */
+    ret->len += DIGEST_TEXT_LEN;
+    buf_str(ret, "\",\n");
+    add_number(ret, indent, "number", b->number);
+    add_number(ret, indent, "asn", b->asn);
+    add_member(ret, indent, "router-id", prefix_format_address(&router_id, text));
+    add_number(ret, indent, "generation", b->generation);
     if (b->origin_check == BUNDLE_ORIGINS_BY_CACHE)
-        add_member(&tail, indent, "origin-check", BUNDLE_ORIGIN_CHECK_CACHE);
-    buf_str(&tail, "    \"lan\": {\n");
-    add_member(&tail, "      ", "name", b->lan);
-    add_prefixes(&tail, "      ", "prefix", b->lan_prefixes, b->n_lan_prefixes, false);
-    drop_comma(&tail);
-    buf_str(&tail, "    },\n");
-    add_prefix_lines(&tail, "mesh-prefix", b->mesh_prefixes, b->n_mesh_prefixes);
-    buf_printf(&tail, "    \"link\": [%s", b->n_links ? "\n" : "");
+        add_member(ret, indent, "origin-check", BUNDLE_ORIGIN_CHECK_CACHE);
+    buf_str(ret, "    \"lan\": {\n");
+    add_member(ret, "      ", "name", b->lan);
+    add_prefixes(ret, "      ", "prefix", b->lan_prefixes, b->n_lan_prefixes, false);
+    drop_comma(ret);
+    buf_str(ret, "    },\n");
+    add_prefix_lines(ret, "mesh-prefix", b->mesh_prefixes, b->n_mesh_prefixes);
+    buf_printf(ret, "    \"link\": [%s", b->n_links ? "\n" : "");
     for (size_t i = 0; i < b->n_links; i++)
-        add_link(&tail, &b->links[i]);
-    end_list(&tail, b->n_links);
-    buf_printf(&tail, "    \"file\": [%s", b->n_files ? "\n" : "");
+        add_link(ret, &b->links[i]);
+    end_list(ret, b->n_links);
+    buf_printf(ret, "    \"file\": [%s", b->n_files ? "\n" : "");
     for (size_t i = 0; i < b->n_files; i++)
-        add_file(&tail, &b->files[i]);
-    end_list(&tail, b->n_files);
-    drop_comma(&tail);
-    buf_str(&tail, "  }\n}\n");
+        add_file(ret, &b->files[i]);
+    end_list(ret, b->n_files);
+    drop_comma(ret);
+    buf_str(ret, "  }\n}\n");
 
-    digest_sha256_pieces(head.data, head.len, tail.data, tail.len, b->revision);
-    buf_reserve(ret, head.len + DIGEST_TEXT_LEN + tail.len);
-    buf_add(ret, head.data, head.len);
-    buf_str(ret, b->revision);
-    buf_add(ret, tail.data, tail.len);
-    buf_free(&head);
-    buf_free(&tail);
+    digest_sha256_pieces(ret->data + start, revision - start,
+                         ret->data + revision + DIGEST_TEXT_LEN,
+                         ret->len - revision - DIGEST_TEXT_LEN, b->revision);
+    memcpy(ret->data + revision, b->revision, DIGEST_TEXT_LEN);
 }
 
 bool bundle_text_intact(const char *data, size_t len)
@@ -202,10 +201,12 @@ struct bundle *bundle_free(struct bundle *b)
 
 void bundle_interface(uint32_t peer_number, unsigned tunnel, char ret[static BUNDLE_INTERFACE_SIZE])
 {
+    char text[64] = "", *end = number_text(peer_number, stpcpy(text, "pv"));
+
     if (tunnel > 1)
-        snprintf(ret, BUNDLE_INTERFACE_SIZE, "pv%" PRIu32 "-%u", peer_number, tunnel);
-    else
-        snprintf(ret, BUNDLE_INTERFACE_SIZE, "pv%" PRIu32, peer_number);
+        number_text(tunnel, stpcpy(end, "-"));
+    text[BUNDLE_INTERFACE_SIZE - 1] = '\0';
+    memcpy(ret, text, BUNDLE_INTERFACE_SIZE);
 }
 
 static int compare_file(const void *path, const void *file)

@@ -46,40 +46,56 @@ int archive_owner(const struct output *o, const char *gateway, struct error_list
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
-/* What is in the file from here on begins with these bytes.  1, 0 or a negative errno. */
-static int continues(int fd, const char *data, size_t len)
+/* How far the comparison has come. */
+struct progress {
+    const struct rendered_piece *pieces;
+    unsigned piece;
+    size_t at; /* in that piece */
+};
+
+/* True: this is what comes next. */
+static bool continues(struct progress *p, const char *data, size_t len)
 {
-    char block[65536];
+    while (len > 0 && p->piece < RENDERED_PIECES) {
+        const struct rendered_piece *piece = &p->pieces[p->piece];
+        size_t n = piece->len - p->at < len ? piece->len - p->at : len;
 
-    while (len > 0) {
-        ssize_t n = read(fd, block, len < sizeof(block) ? len : sizeof(block));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0 || memcmp(block, data, (size_t)n) != 0)
-            return 0;
+        if (memcmp(piece->data + p->at, data, n) != 0)
+            return false;
         data += n;
-        len -= (size_t)n;
+        len -= n;
+        p->at += n;
+        if (p->at == piece->len) {
+            p->piece++;
+            p->at = 0;
+        }
     }
-    return 1;
+    return len == 0;
 }
 
 /* 1: the file is this very archive.  Every byte is compared: that costs less than making them did,
  * and whatever happened to the file is put right. */
 static int same(int folder, const char *entry, const struct rendered_piece *pieces)
 {
-    int fd = openat(folder, entry, OPEN_FILE), r;
+    struct progress p = {.pieces = pieces};
+    int fd = openat(folder, entry, OPEN_FILE);
+    char block[65536];
+    size_t left = rendered_size(pieces);
     struct stat st;
+    int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 1;
 
-    if (fd < 0)
-        return -errno;
-    r = fstat(fd, &st) < 0 ? -errno
-                           : S_ISREG(st.st_mode) && (uintmax_t)st.st_size == rendered_size(pieces);
-    for (unsigned i = 0; i < RENDERED_PIECES && r == 1; i++)
-        r = continues(fd, pieces[i].data, pieces[i].len);
-    close(fd);
+    if (r == 1 && (!S_ISREG(st.st_mode) || (uintmax_t)st.st_size != left))
+        r = 0;
+    while (r == 1 && left > 0) {
+        ssize_t n = read(fd, block, left < sizeof(block) ? left : sizeof(block));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        r = n < 0 ? -errno : n > 0 && continues(&p, block, (size_t)n);
+        left -= n > 0 ? (size_t)n : 0;
+    }
+    if (fd >= 0)
+        close(fd);
     return r;
 }
 

@@ -88,16 +88,16 @@ int render_openvpn(const struct template *t, const struct render_job *job, size_
         [R_HOST] = value_text(e->remote_host),
         [R_PORT] = value_number(e->remote_port),
     };
-    char identity[NAME_MAX_LEN + 16];
-    int n = snprintf(identity, sizeof(identity), "%s.g%u", peer->name,
-                     job->net->gateways[e->peer].generation);
+    char identity[NAME_MAX_LEN + 24];
+    const char *identity_end = number_text(job->net->gateways[e->peer].generation,
+                                           stpcpy(stpcpy(identity, peer->name), ".g"));
     const struct template_value values[O_COUNT] = {
         [O_MESH] = value_text(job->net->mesh->name),
         [O_GATEWAY] = value_text(job->gateway->name),
         [O_DESCRIPTION] = value_text(job->gateway->description),
         [O_PEER] = value_text(peer->name),
         [O_PEER_DESCRIPTION] = value_text(peer->description),
-        [O_IDENTITY] = {identity, (size_t)n},
+        [O_IDENTITY] = {identity, (size_t)(identity_end - identity)},
         [O_INTERFACE] = value_text(job->interfaces[end]),
         [O_SERVER] = value_number(e->role == LINK_ROLE_SERVER),
         [O_PROTO] = value_text(proto(e, job->gateway, peer)),
