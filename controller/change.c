@@ -340,22 +340,34 @@ static void one_session(struct change_builder *b, struct change_gateway *g,
                         : "the OpenVPN process restarts at its other end");
 }
 
+/* All sessions of a gateway that comes or goes: one for each address of its links. */
+static void whole_sessions(struct change_builder *b, struct change_gateway *g,
+                           const struct bundle *of, enum change_what what)
+{
+    struct neighbors all = neighbors_of(of);
+
+    g->sessions = arena_alloc(&b->change->arena, all.n + 1, sizeof(*g->sessions));
+    for (size_t i = 0; i < all.n; i++)
+        add_session(b, g, all.list[i].address, &all.list[i], what, NULL);
+    free(all.list);
+}
+
 static void compare_sessions(struct change_builder *b, struct change_gateway *g,
                              const struct change_bundle *old, const struct change_bundle *now)
 {
-    struct neighbors was = neighbors_of(old ? old->bundle : NULL);
-    struct neighbors is = neighbors_of(now ? now->bundle : NULL);
+    struct neighbors was = neighbors_of(old->bundle);
+    struct neighbors is = neighbors_of(now->bundle);
     struct frr_sessions sessions = FRR_SESSIONS_INIT;
     struct error_list err = ERROR_LIST_INIT;
 
-    if (frr_sessions_compare(old ? old->frr : "", now ? now->frr : "", &sessions, &err) < 0)
+    if (frr_sessions_compare(old->frr, now->frr, &sessions, &err) < 0)
         g->unknown = arena_printf(&b->change->arena,
                                   "the agent would not take its FRR "
                                   "configuration: %s",
                                   err.n ? err.items[0].message : "");
     g->sessions = arena_alloc(&b->change->arena, sessions.n + 1, sizeof(*g->sessions));
     for (size_t i = 0; i < sessions.n; i++)
-        one_session(b, g, &sessions.sessions[i], &was, &is, now ? now->bundle : NULL);
+        one_session(b, g, &sessions.sessions[i], &was, &is, now->bundle);
     g->frr_added = sessions.added;
     g->frr_removed = sessions.removed;
     frr_sessions_free(&sessions);
@@ -399,7 +411,10 @@ void change_bundle(struct change_builder *b, const struct change_bundle *old,
     if (o && n)
         note_numbers(b, g, o, n);
     compare_links(b, g, o, n);
-    compare_sessions(b, g, old, now);
+    if (o && n)
+        compare_sessions(b, g, old, now);
+    else
+        whole_sessions(b, g, n ? n : o, g->what);
 }
 
 void change_unknown(struct change_builder *b, const char *gateway, bool in_mesh, const char *why)

@@ -314,3 +314,46 @@ def test_many_gateways_are_few_lines(place):
     assert len(lines) < 25 and max(map(len, lines)) < 200
     assert any("g00, g01, g02, g03, g04, g05 and 54 more: starts pv61 to new" in x for x in lines)
     assert len(plan_json(place)["gateway"]) == 61
+
+
+CACHE_TEXT = """\
+mesh five-sites, compared with out
+
+gateways: 5 -> 6
+  added: new
+links: 4 -> 5
+  added: g00/new
+LANs: 5 -> 6
+  added: lan-new (10.99.0.0/16)
+routes, at every gateway outside of their LAN:
+  appear: 10.99.0.0/16
+OpenVPN processes: 2 start, 0 restart, 0 stop
+BGP sessions: 2 come up, 0 reset, 0 go
+bundles: 1 new, 1 changed, 0 removed, 4 the same to the byte; the table of origins changes
+  at 4 gateways whose bundle stays the same routes change as well: the table of origins tells them
+
+new gateways:
+  new: new; 1 OpenVPN process starts; 1 BGP session comes up; 5 routes appear
+
+gateways that get another bundle:
+  g00: starts pv6 to new; 1 BGP session with new comes up; 1 route appears
+"""
+
+
+def test_routes_that_only_the_table_of_origins_tells(place):
+    """With origin-check cache a new LAN leaves the bundles of all but its peers as they are."""
+    place.content["gateway"], place.content["lan"] = [], []
+    place.content["routing"] = {"origin-check": "cache"}
+    place.content["topology"] = {"segment": [
+        {"name": "star", "kind": "hub-and-spoke", "hub-group": ["hub"]}]}
+    for i in range(5):
+        place.add_gateway(f"g{i:02}", f"10.{i}.0.0/16", **({"group": ["hub"]} if i == 0 else {}))
+    assert place.compile().code == 0
+    place.add_gateway("new", "10.99.0.0/16")
+    assert plan(place).out == CACHE_TEXT
+    answer = plan_json(place)
+    assert answer["bundles"] == {"new": 1, "changed": 1, "removed": 0, "same": 4,
+                                 "same-with-other-routes": 4}
+    assert [g["name"] for g in answer["gateway"]] == ["g00", "new"]
+    assert ("gateway g03: the same bundle to the byte; 1 route appears\n"
+            "  route 10.99.0.0/16 (lan-new) appears\n") in plan(place, "--gateway", "g03").out

@@ -475,6 +475,8 @@ START_TEST(moved_to_another_lan)
     ck_assert_ptr_null(p.c->lan[0].gateways[0][1]);
     ck_assert_str_eq(p.c->lan[0].gateways[1][1], "g00002");
     ck_assert_uint_eq(p.c->n_routes, 2);
+    ck_assert_int_eq(change_route_at(&p.c->route[0], "lan00000", "lan00000"), CHANGE_CHANGED);
+    ck_assert_int_eq(change_route_at(&p.c->route[0], "lan00002", "lan00001"), CHANGE_REMOVED);
     three(change_find(p.c, "g00000")->routes.n, 0, 1, 1); /* from two gateways; lan00002 is gone */
     three(change_find(p.c, "g00001")->routes.n, 0, 0, 1);
     three(change_find(p.c, "g00002")->routes.n, 0, 0, 1); /* lan00001 is its own now */
