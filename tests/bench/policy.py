@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""usage: scripts/bench policy [--smoke] [--markdown] [--limit SECONDS] [--build DIR]
+"""usage: scripts/bench policy [--smoke] [--markdown] [--limit SECONDS] [--lans N ...]
+                            [--only lists|cache] [--build DIR]
 
 How long FRR takes for the generated policy, by lists and by the RPKI cache (origin-check), in meshes
 of 10, 100 and 1,000 LANs.  Each row is one gateway with an FRR of its own, which has nothing in it
 at first: zebra, bfdd and bgpd -M rpki in a network namespace.
 
   load       the agent's way: compare, one vtysh -f, read back and compare
+  bgpd       processor seconds of bgpd in it: other work on the machine does not count
   new LAN    then the mesh gets one LAN more, at a gateway that this one has not as a neighbor: with
              lists the same again; with the cache the configuration must be the same to the byte, and
              it is the time from the table's change until bgpd has the new prefix
@@ -15,6 +17,7 @@ How long anything takes is never judged.
 """
 import argparse
 import json
+import os
 import pathlib
 import secrets
 import select
@@ -36,6 +39,7 @@ from p2plab.frr import Frr  # noqa: E402
 from p2plab.lab import remove  # noqa: E402
 from p2plab.namespace import Namespace  # noqa: E402
 
+CHECKS = ("lists", "cache")
 PORT = 323
 PREFIX_TIMEOUT = 20
 
@@ -90,6 +94,12 @@ class Box:
         if done.returncode:
             raise measure.Failure(f"FRR did not take {conf}: {done.stderr.strip()[:400]}")
         return seconds
+
+    def busy(self):
+        """Processor seconds of bgpd so far."""
+        stat = pathlib.Path(f"/proc/{self.frr.pid('bgpd')}/stat").read_text(encoding="utf-8")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def serve(self, table):
         """The table of origins, from now on."""
@@ -182,22 +192,25 @@ class Mesh:
 
 
 def measure_row(build, mesh, gateway, check, limit, new_lan):
-    """(load, new LAN) in seconds, None where the limit came first; new LAN "-" where there is none."""
+    """(load, of bgpd, new LAN) in seconds, None where the limit came first; new LAN "-" where there is
+    none."""
     with Box(build) as box:
         if check == "cache":
             box.serve(mesh.table(0))
+        before = box.busy()
         load = box.apply(mesh.conf(0, gateway), limit)
+        busy = None if load is None else box.busy() - before
         if load is None or not new_lan:
-            return load, "-"
+            return load, busy, "-"
         if check == "lists":
-            return load, box.apply(mesh.conf(1, gateway), limit)
+            return load, busy, box.apply(mesh.conf(1, gateway), limit)
         if not mesh.same(gateway):
             raise measure.Failure(f"the new LAN changed the bundle of {gateway}")
         box.has(mesh.bundle(0, gateway)["lan"]["prefix"][0])  # it has the first table
         start = time.monotonic()
         box.serve(mesh.table(1))
         box.has(mesh.prefix)
-        return load, time.monotonic() - start
+        return load, busy, time.monotonic() - start
 
 
 def seconds(value, limit, digits):
@@ -211,12 +224,14 @@ def rows_of(build, ctl, place, n, check, limit):
               [model_of.hub_and_spoke(k, hubs) for k in (n, n + 1)]) as mesh:
         for kind in ("spoke", "hub"):
             gateway = mesh.stranger(kind)
-            load, new = measure_row(build, mesh, gateway or f"{kind}-00000", check, limit, gateway)
-            yield [kind, len(mesh.bundle(0, gateway or f"{kind}-00000")["link"]), check,
-                   seconds(load, limit, 2), seconds(new, limit, 3)]
+            some = gateway or f"{kind}-00000"
+            load, busy, new = measure_row(build, mesh, some, check, limit, gateway)
+            yield [kind, len(mesh.bundle(0, some)["link"]), check,
+                   seconds(load, limit, 2), seconds(busy, limit, 2), seconds(new, limit, 3)]
     with Mesh(ctl, place, f"full{n}", check, [model_of.full_mesh(n)]) as mesh:
-        load, new = measure_row(build, mesh, f"gw-{n - 1:05}", check, limit, None)
-        yield ["of a full mesh", n - 1, check, seconds(load, limit, 2), seconds(new, limit, 3)]
+        load, busy, new = measure_row(build, mesh, f"gw-{n - 1:05}", check, limit, None)
+        yield ["of a full mesh", n - 1, check, seconds(load, limit, 2),
+               seconds(busy, limit, 2), seconds(new, limit, 3)]
 
 
 def main():
@@ -227,6 +242,7 @@ def main():
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--limit", type=float, default=60)
     parser.add_argument("--lans", type=int, nargs="*")
+    parser.add_argument("--only", choices=CHECKS)
     parser.add_argument("--build", type=pathlib.Path, default=measure.SOURCE / "build")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
@@ -235,14 +251,14 @@ def main():
     with tempfile.TemporaryDirectory(prefix="p2pvpn-bench-") as name:
         place = pathlib.Path(name)
         for n in arguments.lans or ([6] if arguments.smoke else [10, 100, 1000]):
-            for check in ("lists", "cache"):
+            for check in [arguments.only] if arguments.only else CHECKS:
                 for row in rows_of(build, ctl, place, n, check, arguments.limit):
                     rows.append([f"{n:,}", *row])
                     print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         print(f"{measure.machine(name)}; FRR {frr_version()}\n")
-    print(measure.table(["LANs", "gateway", "neighbors", "origin-check", "load, s", "new LAN, s"],
-                        rows, arguments.markdown))
+    print(measure.table(["LANs", "gateway", "neighbors", "origin-check", "load, s", "bgpd, s",
+                         "new LAN, s"], rows, arguments.markdown))
     return 0
 
 

@@ -61,6 +61,9 @@ class Frr:
             raise LabError(f"{daemon} ended at once:\n{log.read_text(errors='replace')}")
         self._daemons[daemon] = look_at(child.pid)
 
+    def pid(self, daemon):
+        return self._daemons[daemon].pid
+
     def kill_daemon(self, daemon):
         self._daemons[daemon].kill()
         wait_for(lambda: not self._daemons[daemon].alive(), 5, f"{daemon} to die", interval=0.02)
