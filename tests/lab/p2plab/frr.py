@@ -48,7 +48,9 @@ class Frr:
     def start_daemon(self, daemon):
         argv = [f"/usr/lib/frr/{daemon}", "-N", self.pathspace, "-A", "127.0.0.1"]
         if daemon == "zebra":
-            argv += ["-s", "90000000"]  # the netlink buffer: zebra exits when it overflows
+            # The netlink buffer: zebra exits when it overflows.  And IPv6 routes are replaced in one
+            # step, not taken away and put back.
+            argv += ["-s", "90000000", "--v6-rr-semantics"]
         if daemon == "bgpd":
             argv += ["-p", "179", *(["-M", "rpki"] if self.rpki else [])]
         log = self._log_dir / f"{daemon}.log"
