@@ -209,6 +209,37 @@ static int roll_back(struct job *j, const char *before, const char *both)
     return r;
 }
 
+/* Sessions of the mesh run, and bgpd is to have a cache that it has not. */
+static bool cache_comes(const struct job *j)
+{
+    const char *cache = "rpki\n" FRR_RPKI_CACHE;
+    bool sessions = false;
+
+    for (size_t i = 0; i < j->running.n; i++)
+        sessions |= frr_own_name(j->running.lines[i]->group);
+    return sessions && frr_config_find(&j->desired, cache) && !frr_config_find(&j->running, cache);
+}
+
+static bool is_of_rpki(const struct frr_line *line)
+{
+    return line->kind == FRR_RPKI_LINE;
+}
+
+/* The cache first, and what matches by it when bgpd goes by the table: a changed route map acts at
+ * once, and without a table it refuses all that came before.  When no table comes, the rest is put
+ * in place all the same. */
+static int cache_first(struct job *j, const char *desired, const char *both)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r;
+
+    frr_config_print(&j->desired, is_of_rpki, &text);
+    r = vtysh_load(j->v, buf_cstr(&text), &j->complaints, j->err);
+    if (r == 0)
+        r = vtysh_rpki_wait(j->v, j->err);
+    return r == 0 || r == -ETIMEDOUT ? compare(j, desired, both, false) : r;
+}
+
 /* The difference in hand, acted on. */
 static int act(struct job *j, const char *desired)
 {
@@ -219,6 +250,11 @@ static int act(struct job *j, const char *desired)
 
     if (r == 0)
         r = write_record(j, both);
+    if (r == 0 && cache_comes(j)) {
+        r = cache_first(j, desired, both);
+        free(batch);
+        batch = buf_steal(&j->diff.batch);
+    }
     if (r == 0)
         r = vtysh_load(j->v, batch, &j->complaints, j->err);
     if (r == 0)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/vtysh.h"
 #include "common/alloc.h"
@@ -12,8 +11,6 @@
 #include "common/fs.h"
 
 #define FRR_CONFIG "frr/frr.conf" /* in a bundle */
-#define SYNC_LOOK_MS 500
-#define SYNC_LOOKS 20
 
 typedef int frr_function(const struct vtysh *, const char *, const char *, struct frr_result *,
                          struct error_list *);
@@ -56,23 +53,16 @@ int routing_remove(const struct settings *s, struct frr_result *ret, struct erro
     return r < 0 ? r : frr_remove(&v, s->state_dir, ret, err);
 }
 
-/* bgpd takes a first table into use up to three seconds after it has it. */
 static int wait_synchronized(const struct vtysh *v, struct error_list *err)
 {
-    const struct timespec pause = {.tv_nsec = SYNC_LOOK_MS * 1000000L};
-    bool synchronized = false;
+    int r = vtysh_rpki_wait(v, err);
 
-    for (int i = 0; i < SYNC_LOOKS; i++) {
-        int r = vtysh_rpki_synchronized(v, &synchronized, err);
-
-        if (r < 0 || synchronized)
-            return r;
-        nanosleep(&pause, NULL);
-    }
-    error_add(err, NULL, 0, NULL,
-              "bgpd was sent the table of origins but does not go by it yet: see \"vtysh -c 'show "
-              "rpki cache-connection'\"; it is tried again");
-    return -ETIMEDOUT;
+    if (r == -ETIMEDOUT)
+        error_add(
+            err, NULL, 0, NULL,
+            "bgpd was sent the table of origins but does not go by it yet: see \"vtysh -c 'show "
+            "rpki cache-connection'\"; it is tried again");
+    return r;
 }
 
 /* One family of one peer-group of the mesh; an operator's neighbors are not asked anything. */

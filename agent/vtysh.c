@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -18,6 +19,8 @@
 #define LOAD_TIMEOUT_MS 60000
 #define LOAD_LINE_MS 20 /* more for each line: route-maps of FRR 8.4 take ever longer */
 #define PROBE_TIMEOUT_MS 5000
+#define SYNC_LOOK_MS 500
+#define SYNC_LOOKS 20
 #define LINE_MAX_BYTES 1000
 #define MAX_ARGUMENTS 12
 
@@ -257,6 +260,22 @@ int vtysh_rpki_synchronized(const struct vtysh *v, bool *ret, struct error_list 
     if (r == 0)
         *ret = strstr(buf_cstr(&answer), "Connected to group") != NULL;
     return r;
+}
+
+/* bgpd takes a first table into use up to three seconds after it has it. */
+int vtysh_rpki_wait(const struct vtysh *v, struct error_list *err)
+{
+    const struct timespec pause = {.tv_nsec = SYNC_LOOK_MS * 1000000L};
+    bool synchronized = false;
+
+    for (int i = 0; i < SYNC_LOOKS; i++) {
+        int r = vtysh_rpki_synchronized(v, &synchronized, err);
+
+        if (r < 0 || synchronized)
+            return r;
+        nanosleep(&pause, NULL);
+    }
+    return -ETIMEDOUT;
 }
 
 static int check_lengths(const char *text, struct error_list *err)

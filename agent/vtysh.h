@@ -59,6 +59,8 @@ int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *modu
  * vtysh_show().
  */
 int vtysh_rpki_synchronized(const struct vtysh *v, bool *ret, struct error_list *err);
+/* Waits up to ten seconds for that.  -ETIMEDOUT with nothing in *err: it does not yet. */
+int vtysh_rpki_wait(const struct vtysh *v, struct error_list *err);
 
 /* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  -EINVAL:
  * every line that it does not know. */
