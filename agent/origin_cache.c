@@ -102,6 +102,9 @@ static void write_report(struct origin_cache *c)
         process_start_time(report.pid, &report.start);
         if (c->rtr)
             report.rtr = rtr_status(c->rtr);
+        /* An ordinary user who connects neither hides a bgpd that is missing nor looks like one. */
+        report.rtr.routers = report.rtr.system_routers;
+        report.rtr.up_to_date = report.rtr.system_up_to_date;
         add_all(&report.problems, &c->trouble);
         add_all(&report.problems, &c->unjudged);
         origin_report_format(&report, &text);
