@@ -24,11 +24,12 @@ enum bundle_origin_check origin_check_choose(const struct network *net, const st
         cache = lock && lock->n_gateways ? lock->origin_check == BUNDLE_ORIGINS_BY_CACHE
                                          : lans > ORIGIN_CHECK_CHEAP_LANS;
     if (!cache && lans > ORIGIN_CHECK_COSTLY_LANS)
-        error_add(warnings, mesh->file, 0, "/p2pvpn-mesh:mesh/routing/origin-check",
-                  "gateways check the origins of %zu LANs by lists, for which FRR 8.4 takes many "
-                  "seconds after each start and each new LAN, more than a minute from about 300 "
-                  "on, and then no change gets through; prepare the gateways for the RPKI cache "
-                  "(operator's guide, \"Origin checks\") and set it to cache",
-                  lans);
+        error_add(
+            warnings, mesh->file, 0, "/p2pvpn-mesh:mesh/routing/origin-check",
+            "gateways check the origins of %zu LANs by lists, which FRR 8.4 takes seconds to load, "
+            "from about 400 LANs on more than a minute, and then no change gets through; "
+            "prepare the gateways for the RPKI cache (operator's guide, \"Origin checks\") and "
+            "set it to cache",
+            lans);
     return cache ? BUNDLE_ORIGINS_BY_CACHE : BUNDLE_ORIGINS_BY_LISTS;
 }
