@@ -75,20 +75,19 @@ static void weigh(struct run *run)
 }
 
 /* Which LANs there were, the last output says.  If it says nothing that can be read, the next one
- * does. */
-static void count_lans(const struct run *run, const char *dir, struct shrink *shrink)
+ * does.  *shrink points into what is returned, the caller's. */
+static struct origins *count_lans(const struct run *run, const char *dir, struct shrink *shrink)
 {
     _cleanup_free_ char *path = xasprintf("%s/" ORIGINS_DIR "/" ORIGINS_NAME, dir);
     struct error_list ignored = ERROR_LIST_INIT;
     _cleanup_buf_ struct buf text = BUF_INIT;
-    struct origins *old;
+    struct origins *old = NULL;
 
     if (fs_read(path, ORIGINS_MAX_BYTES, &text, &ignored) == 0 &&
-        origins_parse(buf_cstr(&text), text.len, path, &old, &ignored) == 0) {
+        origins_parse(buf_cstr(&text), text.len, path, &old, &ignored) == 0)
         shrink_of_lans(old, run->mesh, shrink);
-        origins_free(old);
-    }
     error_clear(&ignored);
+    return old;
 }
 
 /* Before anything is written. */
@@ -97,13 +96,17 @@ static int guard(const struct run *run)
     const struct compile_options *o = run->options;
     const char *dir = o->shrink_dir ? o->shrink_dir : o->output_dir;
     struct shrink shrink = {0};
+    struct origins *old = NULL;
+    int r;
 
     if (o->allow_shrink)
         return 0;
     shrink_of_locks(run->old_lock, run->new_lock, &shrink);
     if (dir)
-        count_lans(run, dir, &shrink);
-    return shrink_check(&shrink, o->mesh_file, run->err);
+        old = count_lans(run, dir, &shrink);
+    r = shrink_check(&shrink, o->mesh_file, run->err);
+    origins_free(old);
+    return r;
 }
 
 static void lap(struct run *run, enum stage stage)
