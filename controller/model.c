@@ -105,7 +105,7 @@ struct model_verdict {
     struct schema *schema;
     struct buf text;
     char *file;
-    bool threaded;
+    bool asked, threaded;
     pthread_t thread;
     /* What the thread leaves. */
     bool ok;
@@ -139,8 +139,7 @@ static void judge_begin(struct model_verdict *v)
 static void verdict_text(const char *file, uint32_t line, const struct buf *reason,
                          struct error_list *err)
 {
-    error_add(err, file, line, NULL, "the YANG module does not allow this: %s; correct it",
-              buf_cstr(reason));
+    error_add(err, file, line, NULL, MODEL_VERDICT "%s; correct it", buf_cstr(reason));
 }
 
 int model_load_end(struct model_verdict *v, struct model_times *times, struct error_list *err)
@@ -153,10 +152,10 @@ int model_load_end(struct model_verdict *v, struct model_times *times, struct er
     clock_gettime(CLOCK_MONOTONIC, &t);
     if (v->threaded)
         pthread_join(v->thread, NULL);
-    else
+    else if (v->asked)
         judge(v);
-    r = v->ok ? 0 : -EINVAL;
-    if (!v->ok)
+    r = !v->asked || v->ok ? 0 : -EINVAL;
+    if (r < 0)
         verdict_text(v->file, v->line, &v->reason, err);
     if (times) {
         times->validate += lap(&t);
@@ -239,7 +238,9 @@ int model_load_begin(const char *file, struct mesh **ret, struct model_verdict *
         free(v);
         return r;
     }
-    judge_begin(v);
+    v->asked = v->text.len <= MODEL_JUDGED_BYTES;
+    if (v->asked)
+        judge_begin(v);
     *ret_verdict = v;
     return 0;
 }
