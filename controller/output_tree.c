@@ -209,19 +209,19 @@ static bool newer(const struct stat *a, const struct stat *b)
                                                   : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
 }
 
-/* An archive of ours, in the top folder. */
-static bool is_our_archive(const struct place *p, const char *name)
+/* 1: an archive of ours, in the top folder; 0: it is none; or a negative errno. */
+static int is_our_archive(const struct place *p, const char *name)
 {
     char gateway[NAME_MAX_LEN + 1];
     struct owned owned;
-    bool ours = !p->up && archive_gateway_of(name, gateway) &&
-                owned_read_archive(p->from, name, &owned) == 1;
+    int r =
+        !p->up && archive_gateway_of(name, gateway) ? owned_read_archive(p->from, name, &owned) : 0;
 
-    if (ours) {
-        ours = strcmp(owned.gateway, gateway) == 0;
+    if (r == 1) {
+        r = strcmp(owned.gateway, gateway) == 0;
         owned_free(&owned);
     }
-    return ours;
+    return r;
 }
 
 static int absorb_file(struct walk *w, struct place *p, const char *name, const struct stat *st)
@@ -230,8 +230,13 @@ static int absorb_file(struct walk *w, struct place *p, const char *name, const 
     bool has = p->to >= 0 && fstatat(p->to, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
     int r;
 
-    if ((has && there.st_dev == st->st_dev && there.st_ino == st->st_ino) || walk_owned(w) ||
-        is_our_archive(p, name) || (has && !newer(st, &there)))
+    if ((has && there.st_dev == st->st_dev && there.st_ino == st->st_ino) || walk_owned(w))
+        goto drop;
+    /* Not known is not foreign: it would come back to life in the new output. */
+    r = is_our_archive(p, name);
+    if (r < 0)
+        return walk_failed(w, -r, "cannot read it");
+    if (r == 1 || (has && !newer(st, &there)))
         goto drop;
     /* Somebody put it there while compile ran. */
     r = place_make(p);
@@ -285,9 +290,14 @@ static int absorb_folder(struct walk *w, struct place *p, unsigned depth)
     if (!dir)
         return walk_failed(w, errno, "cannot read the folder");
     if (depth == 1) {
-        owned_read(p->from, buf_cstr(&w->path), true, &owned);
+        r = owned_read(p->from, buf_cstr(&w->path), true, &owned);
+        if (r < 0) {
+            closedir(dir);
+            return walk_failed(w, -r, "cannot read what compile wrote there");
+        }
         w->owned = &owned;
         w->skip = outer + 1;
+        r = 0;
     }
     while ((e = next_entry(dir))) {
         if (depth == 1 && strcmp(e->d_name, voice) == 0)

@@ -100,16 +100,16 @@ def test_one_more_than_fits(place, pool):
 
 
 def test_a_bundle_that_its_agent_would_not_take(place):
-    """27,000 links on one gateway: an error here, not on the gateway."""
+    """40,000 links on one gateway: an error here, not on the gateway."""
     place.content.clear()
     place.content.update(
         name="star", addressing={"link-prefix": ["172.16.0.0/12"]},
-        lan=[{"name": f"g{i:05}", "prefix": [f"10.{i >> 8}.{i & 255}.0/24"]} for i in range(27_000)],
+        lan=[{"name": f"g{i:05}", "prefix": [f"10.{i >> 8}.{i & 255}.0/24"]} for i in range(40_000)],
         gateway=[{"name": f"g{i:05}", "lan": f"g{i:05}", "endpoint": "star.example.net",
-                  "group": ["hub" if i == 0 else "spoke"]} for i in range(27_000)],
+                  "group": ["hub" if i == 0 else "spoke"]} for i in range(40_000)],
         topology={"segment": [{"name": "star", "kind": "hub-and-spoke", "hub-group": ["hub"]}]})
     run = place.compile()
     assert run.code == 1, run
     assert "gateway 'g00000', file bundle.json: " in run.err
-    assert " bytes are more than the 16777216 that its agent takes; it has 26999 links" in run.err
+    assert " bytes are more than the 16777216 that its agent takes; it has 39999 links" in run.err
     assert not place.output.exists() and not place.lock.exists()
