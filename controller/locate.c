@@ -9,8 +9,11 @@
 #include "controller/document.h"
 #include "controller/model.h"
 
+#define KEYED_STEPS 3
+#define FEW 8 /* messages for which it is quicker to look at the nodes one by one */
+
 /* A step of a path below a node.  The list entries of one parent are many, and so may be the
- * errors: hence a table instead of a search. */
+ * errors: then a table instead of a search. */
 struct step {
     UT_hash_handle hh;
     const struct document_node *node;
@@ -32,7 +35,7 @@ static void make_key(struct buf *key, const struct document_node *parent, const 
 }
 
 static const struct document_node *
-find(const struct index *index, const struct document_node *parent, const char *text, size_t len)
+look_up(const struct index *index, const struct document_node *parent, const char *text, size_t len)
 {
     _cleanup_buf_ struct buf key = BUF_INIT;
     struct step *step;
@@ -48,7 +51,7 @@ static void add(struct index *index, const struct document_node *node, const cha
     _cleanup_buf_ struct buf key = BUF_INIT;
     struct step *step;
 
-    if (find(index, node->parent, text, strlen(text)))
+    if (look_up(index, node->parent, text, strlen(text)))
         return;
     make_key(&key, node->parent, text, strlen(text));
     step = arena_alloc(&index->arena, 1, sizeof(*step) + key.len);
@@ -58,25 +61,63 @@ static void add(struct index *index, const struct document_node *node, const cha
     HASH_ADD_KEYPTR(hh, index->steps, step->key, step->len, step);
 }
 
-static void add_keyed(struct index *index, const struct document_node *node)
+/* The steps that lead to a list entry by its keys, none to two; the ends of a link may be told in
+ * either order.  Texts that are not needed stay empty. */
+static void keyed_steps(const struct document_node *node, struct buf steps[KEYED_STEPS])
 {
     const struct document_node *name = document_child(node, "name");
     const struct document_node *a = document_child(node, "a"), *b = document_child(node, "b");
-    _cleanup_buf_ struct buf text = BUF_INIT;
 
-    if (name && name->value) {
-        buf_printf(&text, "%s[name='%s']", node->name, name->value);
-        add(index, node, buf_cstr(&text));
-    }
+    if (name && name->value)
+        buf_printf(&steps[0], "%s[name='%s']", node->name, name->value);
     if (!a || !b || !a->value || !b->value)
         return;
-    for (int swapped = 0; swapped < 2; swapped++) {
-        /* The ends of a link may be told in either order. */
-        buf_reset(&text);
-        buf_printf(&text, "%s[a='%s'][b='%s']", node->name, swapped ? b->value : a->value,
-                   swapped ? a->value : b->value);
-        add(index, node, buf_cstr(&text));
+    buf_printf(&steps[1], "%s[a='%s'][b='%s']", node->name, a->value, b->value);
+    buf_printf(&steps[2], "%s[a='%s'][b='%s']", node->name, b->value, a->value);
+}
+
+static void add_keyed(struct index *index, const struct document_node *node)
+{
+    struct buf steps[KEYED_STEPS] = {BUF_INIT, BUF_INIT, BUF_INIT};
+
+    keyed_steps(node, steps);
+    for (size_t i = 0; i < KEYED_STEPS; i++) {
+        if (steps[i].len)
+            add(index, node, buf_cstr(&steps[i]));
+        buf_free(&steps[i]);
     }
+}
+
+/* Without a table. */
+static bool leads_to(const struct document_node *node, const char *text, size_t len)
+{
+    struct buf steps[KEYED_STEPS] = {BUF_INIT, BUF_INIT, BUF_INIT};
+    size_t name = strlen(node->name);
+    bool found = false;
+
+    if (len < name || memcmp(node->name, text, name) != 0)
+        return false;
+    if (len == name)
+        return true;
+    if (!node->children)
+        return false;
+    keyed_steps(node, steps);
+    for (size_t i = 0; i < KEYED_STEPS; i++) {
+        found |= steps[i].len == len && memcmp(steps[i].data, text, len) == 0;
+        buf_free(&steps[i]);
+    }
+    return found;
+}
+
+static const struct document_node *
+find(const struct index *index, const struct document_node *parent, const char *text, size_t len)
+{
+    if (index)
+        return look_up(index, parent, text, len);
+    for (const struct document_node *n = parent->children; n; n = n->next)
+        if (leads_to(n, text, len))
+            return n;
+    return NULL;
 }
 
 /* Depth first; documents are not deep (DOCUMENT_MAX_DEPTH). */
@@ -138,12 +179,17 @@ void locate_in_text(const char *text, size_t len, const char *file, struct error
     struct error_list ignored = ERROR_LIST_INIT;
     struct index index = {0};
     struct document doc;
+    size_t wanted = 0;
 
+    for (size_t i = 0; i < list->n; i++)
+        wanted += wants_line(&list->items[i], file);
     if (model_read_document(text, len, file, &doc, &ignored) == 0) {
-        add_children(&index, doc.root);
+        if (wanted > FEW)
+            add_children(&index, doc.root);
         for (size_t i = 0; i < list->n; i++)
             if (wants_line(&list->items[i], file))
-                list->items[i].line = line_of(&index, &doc, list->items[i].path);
+                list->items[i].line =
+                    line_of(wanted > FEW ? &index : NULL, &doc, list->items[i].path);
         error_sort(list);
     }
     HASH_CLEAR(hh, index.steps);
