@@ -64,30 +64,25 @@ static double lap(struct timespec *from)
     return seconds;
 }
 
-/* What is in the text; `text` is NUL-terminated. */
-static int read_mesh(const struct schema *schema, const char *text, size_t len, const char *file,
+/* What is in a document. */
+static int read_mesh(const struct schema *schema, struct document *doc, const char *file,
                      struct mesh **ret, struct model_times *times, struct error_list *warnings,
                      struct error_list *err)
 {
     struct mesh *mesh = xcalloc(1, sizeof(*mesh));
     struct mesh_places places = {0};
-    struct document doc;
     struct timespec t;
     size_t before = err->n;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    if (model_read_document(text, len, file, &doc, err) == 0) {
-        times->load += lap(&t);
-        instance_check(schema, &doc, is_xml(file), file, err);
-        times->validate += lap(&t);
-        mesh_build(&doc, file, mesh, &places, err);
-        times->load += lap(&t);
-        if (places.mesh)
-            check_mesh(mesh, &places, warnings, err);
-        times->validate += lap(&t);
-    }
+    instance_check(schema, doc, is_xml(file), file, err);
+    times->validate += lap(&t);
+    mesh_build(doc, file, mesh, &places, err);
+    times->load += lap(&t);
+    if (places.mesh)
+        check_mesh(mesh, &places, warnings, err);
+    times->validate += lap(&t);
     mesh_places_clear(&places);
-    document_clear(&doc);
     error_sort(warnings);
     times->load += lap(&t);
     if (err->n > before) {
@@ -125,15 +120,23 @@ static void *judge(void *data)
     return NULL;
 }
 
-/* In a thread of its own if there can be one, otherwise when it is asked for. */
-static void judge_begin(struct model_verdict *v)
+/* False: there can be none. */
+static bool start_thread(pthread_t *thread, void *(*fn)(void *), void *data)
 {
     sigset_t all, old;
+    bool started;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the caller's thread */
-    v->threaded = pthread_create(&v->thread, NULL, judge, v) == 0;
+    started = pthread_create(thread, NULL, fn, data) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return started;
+}
+
+/* In a thread of its own if there can be one, otherwise when it is asked for. */
+static void judge_begin(struct model_verdict *v)
+{
+    v->threaded = start_thread(&v->thread, judge, v);
 }
 
 static void verdict_text(const char *file, uint32_t line, const struct buf *reason,
@@ -179,6 +182,7 @@ int model_parse_with(const struct schema *schema, const char *text, size_t len, 
     _cleanup_free_ char *copy = xmalloc(len + 1);
     _cleanup_buf_ struct buf reason = BUF_INIT;
     struct model_times times = {0};
+    struct document doc;
     struct mesh *mesh;
     uint32_t line;
     int r;
@@ -186,7 +190,10 @@ int model_parse_with(const struct schema *schema, const char *text, size_t len, 
     if (len)
         memcpy(copy, text, len);
     copy[len] = '\0';
-    r = read_mesh(schema, copy, len, file, &mesh, &times, warnings, err);
+    r = model_read_document(copy, len, file, &doc, err);
+    if (r == 0)
+        r = read_mesh(schema, &doc, file, &mesh, &times, warnings, err);
+    document_clear(&doc);
     if (r == 0 && !schema_verdict(schema, copy, is_xml(file), &reason, &line)) {
         verdict_text(file, line, &reason, err);
         mesh_free(mesh);
@@ -212,22 +219,75 @@ int model_parse(const char *text, size_t len, const char *file, struct mesh **re
     return r;
 }
 
+/* The YANG modules, loaded beside the reading of the text, which does not need them. */
+struct loading {
+    pthread_t thread;
+    bool threaded;
+    int result;
+    struct schema *schema;
+    struct error_list err;
+};
+
+static void *load_schema(void *data)
+{
+    struct loading *l = data;
+
+    l->result = schema_new(&l->schema, &l->err);
+    return NULL;
+}
+
+static void loading_begin(struct loading *l)
+{
+    *l = (struct loading){.err = ERROR_LIST_INIT};
+    l->threaded = start_thread(&l->thread, load_schema, l);
+}
+
+static int loading_end(struct loading *l, struct schema **ret, struct error_list *err)
+{
+    if (l->threaded)
+        pthread_join(l->thread, NULL);
+    else
+        load_schema(l);
+    if (l->result == 0)
+        *ret = l->schema;
+    error_take(err, &l->err);
+    return l->result;
+}
+
+/* File, modules and text.  The document is to be cleared also after failure. */
+static int load_document(struct model_verdict *v, struct document *ret, struct error_list *err)
+{
+    struct loading loading;
+    int r, loaded;
+
+    *ret = (struct document){0};
+    r = fs_read(v->file, MODEL_MAX_BYTES, &v->text, err);
+    if (r < 0)
+        return r;
+    loading_begin(&loading);
+    r = model_read_document(buf_cstr(&v->text), v->text.len, v->file, ret, err);
+    loaded = loading_end(&loading, &v->schema, err);
+    return loaded < 0 ? loaded : r;
+}
+
 int model_load_begin(const char *file, struct mesh **ret, struct model_verdict **ret_verdict,
                      struct model_times *times, struct error_list *warnings, struct error_list *err)
 {
     struct model_verdict *v = xcalloc(1, sizeof(*v));
     struct model_times spent = {0};
+    struct document doc;
     struct timespec t;
     int r;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     v->file = xstrdup(file);
-    r = fs_read(file, MODEL_MAX_BYTES, &v->text, err);
-    if (r == 0)
-        r = schema_new(&v->schema, err);
+    r = load_document(v, &doc, err);
     spent.load += lap(&t);
     if (r == 0)
-        r = read_mesh(v->schema, buf_cstr(&v->text), v->text.len, file, ret, &spent, warnings, err);
+        r = read_mesh(v->schema, &doc, file, ret, &spent, warnings, err);
+    lap(&t);
+    document_clear(&doc);
+    spent.load += lap(&t);
     if (times)
         *times = spent;
     if (r < 0) {
