@@ -310,7 +310,7 @@ static unsigned bound_of_core(const struct network *net, const uint32_t *vertex,
     for (uint32_t c = 0; c < l->n; c++)
         judge.n_leaves += l->members[c];
     index_homes(l, n_core);
-    bound = path_search(graph, &visitor);
+    bound = path_search(graph, judge.n_leaves ? &visitor : NULL);
     path_graph_free(graph);
     if (bound == PATH_UNKNOWN)
         return PATH_UNKNOWN;

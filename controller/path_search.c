@@ -276,6 +276,13 @@ static void fail(struct walk *w, struct path_view *view, uint32_t first, uint32_
     w->visitor->failure(w->visitor->userdata, view);
 }
 
+/* Nobody is farther away than n - 1, which a ring finds out at once; who watches sees everything.
+ */
+static bool settled(const struct walk *w)
+{
+    return w->g->work >= BUDGET || (!w->visitor && w->bound + 1 >= w->g->n);
+}
+
 static void search_from(struct walk *w, uint32_t from)
 {
     struct path_view view = {
@@ -294,7 +301,7 @@ static void search_from(struct walk *w, uint32_t from)
     if (w->visitor)
         w->visitor->reached(w->visitor->userdata, &view);
     lay_out(w);
-    for (uint32_t i = 1; i < w->n_reached && w->g->work < BUDGET; i++) {
+    for (uint32_t i = 1; i < w->n_reached && !settled(w); i++) {
         uint32_t v = w->order[i];
 
         if (w->only[v])
@@ -317,7 +324,7 @@ uint32_t path_search(struct path_graph *g, const struct path_visitor *visitor)
         *all[i] = xcalloc(g->n + 2u, sizeof(uint32_t));
     w.only = xcalloc(g->n, sizeof(*w.only));
     memset(w.bucket, 0xff, (g->n + 2u) * sizeof(*w.bucket));
-    for (uint32_t v = 0; v < g->n && g->work < BUDGET; v++)
+    for (uint32_t v = 0; v < g->n && !settled(&w); v++)
         if (!visitor || g->forwards[v])
             search_from(&w, v);
     for (size_t i = 0; i < n_all; i++)
