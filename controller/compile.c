@@ -13,6 +13,7 @@
 #include "controller/allocate.h"
 #include "controller/locate.h"
 #include "controller/lock.h"
+#include "controller/lock_early.h"
 #include "controller/mesh.h"
 #include "controller/model.h"
 #include "controller/network.h"
@@ -29,6 +30,7 @@ struct run {
     struct error_list *err;
     struct mesh *mesh;
     struct model_verdict *verdict; /* on the model, still to come */
+    struct lock_early *early_lock;
     struct lock *old_lock, *new_lock;
     struct network *net;
     struct renderer *renderer;
@@ -117,8 +119,9 @@ static void lap(struct run *run, enum stage stage)
 static int allocate(struct run *run)
 {
     struct stages *stages = &run->summary->stages;
-    int r = lock_load(run->summary->lock_file, &run->old_lock, run->err);
+    int r = lock_early_end(run->early_lock, &run->old_lock, run->err);
 
+    run->early_lock = NULL;
     if (r == 0)
         r = allocate_network(run->mesh, run->old_lock, &run->net, &run->new_lock,
                              &run->summary->warnings, run->err);
@@ -136,16 +139,18 @@ static int plan(struct run *run)
 {
     const struct compile_options *o = run->options;
     struct compile_summary *s = run->summary;
-    int r = model_load_begin(o->mesh_file, &run->mesh, &run->verdict, &s->model, &s->warnings,
-                             run->err);
+    int r;
 
+    s->lock_file = o->lock_file ? xstrdup(o->lock_file) : lock_file_name(o->mesh_file);
+    run->early_lock = lock_early_begin(s->lock_file);
+    r = model_load_begin(o->mesh_file, &run->mesh, &run->verdict, &s->model, &s->warnings,
+                         run->err);
     run->at = stages_now();
     if (r < 0)
         return r;
     s->mesh = xstrdup(run->mesh->name);
-    s->lock_file = o->lock_file ? xstrdup(o->lock_file) : lock_file_name(o->mesh_file);
     if (o->output_dir) {
-        /* Before the lock is read: two compiles of one mesh wait for each other here. */
+        /* Before the lock counts: two compiles of one mesh wait for each other here. */
         r = check_places(run);
         if (r == 0)
             r = output_begin(o->output_dir, run->mesh->name, o->format, &run->output, run->err);
@@ -290,6 +295,7 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
     ret->stages.seconds[STAGE_VALIDATE] = ret->model.validate;
     renderer_free(run.renderer);
     network_free(run.net);
+    lock_early_free(run.early_lock);
     lock_free(run.new_lock);
     lock_free(run.old_lock);
     mesh_free(run.mesh);

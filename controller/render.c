@@ -226,25 +226,45 @@ struct renderer *renderer_free(struct renderer *r)
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-/* Every line of the file, which begins at `from` of the text, must be short enough. */
+/* The first line that is longer than `max` bytes; 0: none is. */
+static unsigned long_line(const char *text, const char *end, size_t max, size_t *ret_len)
+{
+    for (unsigned line = 1; text < end; line++) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+
+        *ret_len = (size_t)((newline ? newline + 1 : end) - text);
+        if (*ret_len > max)
+            return line;
+        text += *ret_len;
+    }
+    return 0;
+}
+
+/* Every line of the file, which begins at `from` of the text, must be short enough.  All are if
+ * each stretch of `max` bytes has an end of a line; only otherwise the lines are looked at one by
+ * one. */
 static int check_lines(const struct renderer *r, const struct render_job *job, unsigned kind,
                        const char *path, size_t from)
 {
-    const char *text = job->out->data + from, *end = job->out->data + job->out->len;
-    size_t max = kinds[kind].line_max;
+    const char *text = job->out->data + from, *end = job->out->data + job->out->len, *at = text;
+    size_t max = kinds[kind].line_max, len;
+    unsigned line;
 
-    for (unsigned line = 1; text < end; line++) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t len = (size_t)((newline ? newline + 1 : end) - text);
+    while ((size_t)(end - at) > max) {
+        const char *newline = memrchr(at, '\n', max);
 
-        if (len > max)
-            return error_add(job->err, r->files[kind], 0, NULL,
-                             "line %u of %s for %s has %zu bytes, and only %zu are read; shorten "
-                             "the names or the template",
-                             line, path, job->subject, len, max);
-        text += len;
+        if (!newline)
+            break;
+        at = newline + 1;
     }
-    return 0;
+    if ((size_t)(end - at) <= max)
+        return 0;
+    line = long_line(text, end, max, &len);
+    return line == 0 ? 0
+                     : error_add(job->err, r->files[kind], 0, NULL,
+                                 "line %u of %s for %s has %zu bytes, and only %zu are read; "
+                                 "shorten the names or the template",
+                                 line, path, job->subject, len, max);
 }
 
 /* Only what a template of the site made: the agent refuses what is not of its dialect, and who

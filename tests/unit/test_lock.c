@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "controller/lock.h"
+#include "controller/lock_early.h"
 #include "tests/unit/unit.h"
 
 #define GATEWAYS                                                                          \
@@ -278,6 +280,51 @@ START_TEST(missing_file_is_an_empty_lock)
 }
 END_TEST
 
+static void write_lock(const char *file, const char *text)
+{
+    struct error_list err = ERROR_LIST_INIT;
+
+    ck_assert_int_eq(fs_write(file, text, strlen(text), 0644, &err), 0);
+}
+
+/* What is written after it was begun to be read counts, whether the thread saw it or not. */
+START_TEST(read_early)
+{
+    static const char *const before = LOCK("{\"index\":0,\"a\":1,\"b\":2}");
+    static const char *const now = LOCK("{\"index\":1,\"a\":1,\"b\":3}");
+    struct error_list err = ERROR_LIST_INIT;
+    char top[UNIT_FOLDER_SIZE];
+    _cleanup_free_ char *file = NULL;
+    struct lock_early *early;
+    struct lock *lock = NULL;
+
+    unit_folder(top);
+    file = xasprintf("%s/m.lock.json", top);
+    for (unsigned i = 0; i < 50; i++) {
+        write_lock(file, before);
+        early = lock_early_begin(file);
+        if (i % 2)
+            write_lock(file, now);
+        ck_assert_int_eq(lock_early_end(early, &lock, &err), 0);
+        ck_assert_uint_eq(lock->n_links, 1);
+        ck_assert_uint_eq(lock->links[0].index, i % 2);
+        lock = lock_free(lock);
+    }
+    early = lock_early_begin(file);
+    write_lock(file, "{");
+    ck_assert_int_eq(lock_early_end(early, &lock, &err), -EINVAL);
+    ck_assert(err.n > 0 && !lock);
+    error_clear(&err);
+    early = lock_early_begin(file);
+    unlink(file);
+    ck_assert_int_eq(lock_early_end(early, &lock, &err), 0);
+    ck_assert_ptr_null(lock->mesh);
+    lock_free(lock);
+    ck_assert_ptr_null(lock_early_free(lock_early_begin(file)));
+    ck_assert_int_eq(fs_remove_tree(top, &err), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("lock");
@@ -291,5 +338,6 @@ int main(void)
     tcase_add_test(t, all_errors_at_once);
     tcase_add_test(t, too_many_links);
     tcase_add_test(t, missing_file_is_an_empty_lock);
+    tcase_add_test(t, read_early);
     return unit_run(s);
 }
