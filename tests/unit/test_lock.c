@@ -303,6 +303,10 @@ START_TEST(read_early)
     for (unsigned i = 0; i < 50; i++) {
         write_lock(file, before);
         early = lock_early_begin(file);
+        for (unsigned k = 0; k < i * 4; k++) { /* meanwhile the thread has read it, or not */
+            ck_assert_int_eq(lock_load(file, &lock, &err), 0);
+            lock = lock_free(lock);
+        }
         if (i % 2)
             write_lock(file, now);
         ck_assert_int_eq(lock_early_end(early, &lock, &err), 0);
