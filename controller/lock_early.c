@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/lock_early.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "controller/lock.h"
+#include "controller/thread.h"
 
 struct lock_early {
     char *file;
@@ -33,13 +32,9 @@ static void *read_lock(void *data)
 struct lock_early *lock_early_begin(const char *file)
 {
     struct lock_early *e = xcalloc(1, sizeof(*e));
-    sigset_t all, old;
 
     e->file = xstrdup(file);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the caller's thread */
-    e->running = pthread_create(&e->thread, NULL, read_lock, e) == 0;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    e->running = thread_start(&e->thread, read_lock, e);
     return e;
 }
 

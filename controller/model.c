@@ -2,8 +2,6 @@
 #include "controller/model.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include "controller/mesh.h"
 #include "controller/mesh_build.h"
 #include "controller/schema.h"
+#include "controller/thread.h"
 
 const char *model_yang_dir(void)
 {
@@ -120,23 +119,10 @@ static void *judge(void *data)
     return NULL;
 }
 
-/* False: there can be none. */
-static bool start_thread(pthread_t *thread, void *(*fn)(void *), void *data)
-{
-    sigset_t all, old;
-    bool started;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the caller's thread */
-    started = pthread_create(thread, NULL, fn, data) == 0;
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return started;
-}
-
 /* In a thread of its own if there can be one, otherwise when it is asked for. */
 static void judge_begin(struct model_verdict *v)
 {
-    v->threaded = start_thread(&v->thread, judge, v);
+    v->threaded = thread_start(&v->thread, judge, v);
 }
 
 static void verdict_text(const char *file, uint32_t line, const struct buf *reason,
@@ -239,7 +225,7 @@ static void *load_schema(void *data)
 static void loading_begin(struct loading *l)
 {
     *l = (struct loading){.err = ERROR_LIST_INIT};
-    l->threaded = start_thread(&l->thread, load_schema, l);
+    l->threaded = thread_start(&l->thread, load_schema, l);
 }
 
 static int loading_end(struct loading *l, struct schema **ret, struct error_list *err)

@@ -10,6 +10,7 @@
 #include "controller/mesh.h"
 #include "controller/network.h"
 #include "controller/render.h"
+#include "controller/thread.h"
 #include "controller/visitor.h"
 
 /* What the threads share.  Everything below the mutex is only touched with it. */
@@ -141,7 +142,7 @@ int produce(const struct production *p, struct produced *ret, struct stages *sta
     if (n > s.total)
         n = s.total ? (unsigned)s.total : 1;
     /* This thread is one of them; where no more can be had, it does their work. */
-    while (started + 1 < n && pthread_create(&threads[started], NULL, work, &s) == 0)
+    while (started + 1 < n && thread_start(&threads[started], work, &s))
         started++;
     work(&s);
     for (unsigned i = 0; i < started; i++)
