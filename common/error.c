@@ -24,23 +24,29 @@ static size_t visible_character(const char *p)
     return strnlen(p, n) == n && value_valid(p, n) ? n : 0;
 }
 
-/* Copies text with every other byte spelled out, cut at MESSAGE_MAX. */
+/* Copies text with every other byte spelled out, cut at MESSAGE_MAX.  What it has made it leaves as
+ * it is when it sees it again. */
 static char *printable(const char *text)
 {
+    static const char dots[] = "...";
+    const size_t longest = MESSAGE_MAX + sizeof(dots) - 1;
     struct buf b = BUF_INIT;
+    size_t cut = 0; /* where a character ends, with room for the dots */
 
-    for (const char *p = text; *p;) {
+    for (const char *p = text; *p && b.len <= longest;) {
         size_t n = visible_character(p);
 
-        if (p - text >= MESSAGE_MAX && strnlen(p, 4) > 3) {
-            buf_str(&b, "...");
-            break;
-        }
+        if (b.len <= MESSAGE_MAX)
+            cut = b.len;
         if (n)
             buf_add(&b, p, n);
         else
             buf_printf(&b, "\\x%02x", (unsigned char)*p);
         p += n ? n : 1;
+    }
+    if (b.len > longest) {
+        b.len = cut;
+        buf_str(&b, dots);
     }
     return buf_steal(&b);
 }
