@@ -201,6 +201,17 @@ static void classify_top(struct frr_line *l, const struct words *w)
     }
 }
 
+/* A neighbor's filter in any other shape than "neighbor X route-map NAME in" is none that FRR
+ * takes.
+ */
+static bool is_broken_filter(const struct words *w, size_t first)
+{
+    if (!is(w, first + 2, "route-map") && !is(w, first + 2, "prefix-list") &&
+        !is(w, first + 2, "filter-list"))
+        return false;
+    return w->n != first + 5 || !(is(w, first + 4, "in") || is(w, first + 4, "out"));
+}
+
 static void classify(struct frr_line *l, const struct words *w)
 {
     size_t first = is(w, 0, "no") ? 1 : 0;
@@ -223,6 +234,8 @@ static void classify(struct frr_line *l, const struct words *w)
         l->kind = FRR_FAMILY;
     } else if ((in == FRR_ROUTER || in == FRR_FAMILY) && is(w, first, "neighbor") &&
                w->n > first + 2) {
+        if (is_broken_filter(w, first))
+            return;
         l->kind = FRR_NEIGHBOR;
         l->object = w->w[first + 1];
         if (first == 0 && is(w, 2, "peer-group") && w->n == 4)

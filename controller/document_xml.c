@@ -213,13 +213,38 @@ static int read_attribute(struct reader *r)
     return 0;
 }
 
+/* UTF-8 without control characters. */
+static bool plain_text(const char *p, const char *end)
+{
+    while (p < end) {
+        size_t n = document_utf8(p, (size_t)(end - p));
+
+        if (n == 0 || (n == 1 && !char_allowed((unsigned char)*p)))
+            return false;
+        p += n;
+    }
+    return true;
+}
+
+/* Up to and over the text `stop`; what is before it is in no model, but it is text. */
+static int skip_text(struct reader *r, const char *stop, const char *open)
+{
+    const char *start = r->p;
+
+    if (!skip_over(r, stop))
+        return wrong(r, open);
+    if (!plain_text(start, r->p))
+        return wrong(r, "a comment or a processing instruction is not UTF-8 text; take it out");
+    return 1;
+}
+
 /* Comments and processing instructions; 1: one was skipped, 0: there is none here. */
 static int skip_aside(struct reader *r)
 {
     if (take(r, "<!--"))
-        return skip_over(r, "-->") ? 1 : wrong(r, "a comment is not closed with -->");
+        return skip_text(r, "-->", "a comment is not closed with -->");
     if (take(r, "<?"))
-        return skip_over(r, "?>") ? 1 : wrong(r, "a processing instruction is not closed with ?>");
+        return skip_text(r, "?>", "a processing instruction is not closed with ?>");
     if (at(r, "<!DOCTYPE"))
         return wrong(r, "a document type declaration is not accepted; remove it");
     return 0;
@@ -251,13 +276,8 @@ static int read_content(struct reader *r, struct document_node *node)
 
             if (!skip_over(r, "]]>"))
                 return wrong(r, "a CDATA section is not closed with ]]>");
-            for (const char *p = start; p < r->p - 3;) {
-                size_t n = document_utf8(p, (size_t)(r->p - 3 - p));
-
-                if (n == 0 || (n == 1 && !char_allowed((unsigned char)*p)))
-                    return wrong(r, "a CDATA section is not UTF-8 text");
-                p += n;
-            }
+            if (!plain_text(start, r->p - 3))
+                return wrong(r, "a CDATA section is not UTF-8 text");
             buf_add(&text, start, (size_t)(r->p - 3 - start));
             continue;
         }

@@ -161,7 +161,7 @@ static bool scan_gateways(struct scanner *s)
     names.slots = xcalloc(names.mask + 1, sizeof(*names.slots));
     lock->gateways = arena_alloc(&lock->arena, n, sizeof(*lock->gateways));
     do
-        good = scan_gateway(s, &names, &lock->gateways[lock->n_gateways++]);
+        good = lock->n_gateways < n && scan_gateway(s, &names, &lock->gateways[lock->n_gateways++]);
     while (good && next(s, ",\n"));
     free(names.slots);
     return good && next(s, "\n    ]");
@@ -196,10 +196,11 @@ static bool scan_link(struct scanner *s, struct lock_run *run)
 static bool scan_links(struct scanner *s)
 {
     struct lock_reader *p = s->p;
+    size_t n = lines_ahead(s);
 
-    p->runs = xcalloc(lines_ahead(s), sizeof(*p->runs));
+    p->runs = xcalloc(n, sizeof(*p->runs));
     do
-        if (!scan_link(s, &p->runs[p->n_runs++]))
+        if (p->n_runs == n || !scan_link(s, &p->runs[p->n_runs++]))
             return false;
     while (next(s, ",\n"));
     return next(s, "\n    ]");

@@ -340,6 +340,10 @@ static const struct {
      "\"rpki cache 127.0.0.1 22"},
     {"no zebra nexthop proto only\n", 1, "\"no zebra nexthop proto only\" is no line that"},
     {"zebra nexthop kernel enable\n", 1, "\"zebra nexthop kernel enable\" is no line that"},
+    {"router bgp 1\n neighbor P2PVPN-4 peer-group\n neighbor P2PVPN-4 route-map P2PVPN-A i\n", 3,
+     "\"neighbor P2PVPN-4 route-map P2PVPN-A i\" is no line that"},
+    {"router bgp 1\n neighbor P2PVPN-4 peer-group\n neighbor P2PVPN-4 route-map P2PVPN-A in x\n", 3,
+     "\"neighbor P2PVPN-4 route-map P2PVPN-A in x\" is no line that"},
     {"router bgp 1\n bgp ebgp-requires-policy\n", 2, "\"bgp ebgp-requires-policy\" is no line"},
 };
 
