@@ -32,6 +32,15 @@ static void add_member(struct buf *b, const char *indent, const char *name, cons
     buf_str(b, ",\n");
 }
 
+/* Absent: false. */
+static void add_flag(struct buf *b, const char *indent, const char *name, bool value)
+{
+    if (!value)
+        return;
+    add_name(b, indent, name);
+    buf_str(b, "true,\n");
+}
+
 static void add_number(struct buf *b, const char *indent, const char *name, uint32_t value)
 {
     add_name(b, indent, name);
@@ -91,6 +100,8 @@ static void add_link(struct buf *b, const struct bundle_link *link)
     add_member(b, indent, "peer", link->peer);
     add_number(b, indent, "peer-number", link->peer_number);
     add_number(b, indent, "peer-asn", link->peer_asn);
+    add_flag(b, indent, "transit", link->transit);
+    add_prefixes(b, indent, "peer-prefix", link->peer_prefixes, link->n_peer_prefixes, false);
     add_member(b, indent, "role", link->role == LINK_ROLE_SERVER ? "server" : "client");
     add_prefixes(b, indent, "address", link->addresses, link->n_addresses, false);
     add_prefixes(b, indent, "peer-address", link->peer_addresses, link->n_addresses, true);
@@ -151,12 +162,15 @@ void bundle_format(struct bundle *b, struct buf *ret)
     add_number(ret, indent, "generation", b->generation);
     if (b->origin_check == BUNDLE_ORIGINS_BY_CACHE)
         add_member(ret, indent, "origin-check", BUNDLE_ORIGIN_CHECK_CACHE);
+    add_flag(ret, indent, "manage-wan-firewall", b->manage_wan_firewall);
     buf_str(ret, "    \"lan\": {\n");
     add_member(ret, "      ", "name", b->lan);
+    add_flag(ret, "      ", "shared", b->lan_shared);
     add_prefixes(ret, "      ", "prefix", b->lan_prefixes, b->n_lan_prefixes, false);
     drop_comma(ret);
     buf_str(ret, "    },\n");
     add_prefix_lines(ret, "mesh-prefix", b->mesh_prefixes, b->n_mesh_prefixes);
+    add_prefixes(ret, indent, "link-prefix", b->link_prefixes, b->n_link_prefixes, false);
     buf_printf(ret, "    \"link\": [%s", b->n_links ? "\n" : "");
     for (size_t i = 0; i < b->n_links; i++)
         add_link(ret, &b->links[i]);

@@ -19,7 +19,7 @@
 #include "common/prefix.h"
 
 #define BUNDLE_FILE "bundle.json"
-#define BUNDLE_FORMAT 1
+#define BUNDLE_FORMAT 2
 #define BUNDLE_MAX_BYTES (16u << 20)      /* of bundle.json: 5,000 links are 3 MB */
 #define BUNDLE_FILE_MAX_BYTES (64u << 20) /* of a file */
 #define BUNDLE_MAX_FILES 70000u           /* one a link, and a few */
@@ -47,6 +47,9 @@ struct bundle_link {
     const char *peer;      /* gateway name */
     unsigned tunnel;       /* of the parallel ones to this peer, from 1; 0 means 1 */
     uint32_t peer_number, peer_asn;
+    bool transit;                       /* the peer carries other LANs' traffic as well */
+    const struct prefix *peer_prefixes; /* of the peer's LAN, sorted; at least one */
+    size_t n_peer_prefixes;
     enum link_role role;
     struct prefix *addresses;      /* ours, /31 and /127; at least one.  A /32 (an imported link): a
                                       point-to-point address, configured with its peer address */
@@ -67,12 +70,17 @@ struct bundle {
     uint32_t generation;                /* of the gateway's certificate name, NAME.gN */
     char revision[DIGEST_TEXT_LEN + 1]; /* of the text with an empty revision (bundle_format()) */
     enum bundle_origin_check origin_check;
+    bool manage_wan_firewall; /* the links' UDP ports are closed to all but the peers */
     const char *lan;
+    bool lan_shared; /* other gateways serve it as well */
     struct prefix *lan_prefixes;
     size_t n_lan_prefixes;
     struct prefix *mesh_prefixes; /* every other LAN's: what BGP should bring, sorted.  None with a
                                      cache: the table has them */
     size_t n_mesh_prefixes;
+    struct prefix *link_prefixes; /* the pools of link addresses, sorted; an imported link's
+                                     addresses may lie outside of them */
+    size_t n_link_prefixes;
     struct bundle_link *links; /* by peer number, then tunnel */
     size_t n_links;
     struct bundle_file *files; /* by path; bundle.json itself is not among them */

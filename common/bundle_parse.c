@@ -99,6 +99,16 @@ static uint32_t get_number(struct reader *r, json_t *object, const char *member,
     return (uint32_t)n;
 }
 
+/* Absent: false, which is never written. */
+static bool get_flag(struct reader *r, json_t *object, const char *member)
+{
+    json_t *value = json_object_get(object, member);
+
+    if (value && !json_is_true(value))
+        complain(r, member, "it can only be true, or absent");
+    return value != NULL;
+}
+
 static json_t *get_array(struct reader *r, json_t *object, const char *member, size_t min,
                          size_t max)
 {
@@ -164,29 +174,32 @@ static bool read_prefix(const char *text, bool with_length, struct prefix *ret)
                   with_length ? prefix_format(ret, again) : prefix_format_address(ret, again)) == 0;
 }
 
-static void get_prefixes(struct reader *r, json_t *object, const char *member, size_t min,
-                         struct prefix **ret, size_t *n_ret)
+/* `what` they are a prefix of, for messages. */
+static struct prefix *get_prefixes(struct reader *r, json_t *object, const char *member, size_t min,
+                                   const char *what, size_t *n_ret)
 {
     json_t *list = get_array(r, object, member, min, MAX_PREFIXES), *value;
+    struct prefix *ret;
     size_t i;
 
     if (!list)
-        return;
-    *ret = arena_alloc(&r->b->arena, json_array_size(list), sizeof(**ret));
+        return NULL;
+    ret = arena_alloc(&r->b->arena, json_array_size(list), sizeof(*ret));
     json_array_foreach(list, i, value)
     {
-        struct prefix *p = &(*ret)[i];
+        struct prefix *p = &ret[i];
 
         if (!read_prefix(json_string_value(value), true, p))
             complain(r, member, "entry %zu is no prefix in canonical form", i + 1);
         else if (prefix_has_host_bits(p) || p->len == 0 || prefix_is_special(p))
-            complain(r, member, "entry %zu, %s, cannot be the prefix of a LAN", i + 1,
-                     json_string_value(value));
+            complain(r, member, "entry %zu, %s, cannot be the prefix of %s", i + 1,
+                     json_string_value(value), what);
         else if (i && prefix_compare(p - 1, p) >= 0)
             complain(r, member, "entry %zu, %s, is out of order or there twice", i + 1,
                      json_string_value(value));
     }
     *n_ret = json_array_size(list);
+    return ret;
 }
 
 /* Our address with the length of the link's prefix, and the peer's on the same link: either both
@@ -314,9 +327,9 @@ static void get_alias(struct reader *r, json_t *object, struct bundle_link *link
 static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
 {
     static const char *const members[] = {
-        "interface", "alias",        "tunnel",       "peer",       "peer-number", "peer-asn",
-        "role",      "address",      "peer-address", "local-port", "remote-host", "remote-port",
-        "mtu",       "queue-length", "config",       NULL};
+        "interface",   "alias",       "tunnel", "peer",         "peer-number",  "peer-asn",
+        "transit",     "peer-prefix", "role",   "address",      "peer-address", "local-port",
+        "remote-host", "remote-port", "mtu",    "queue-length", "config",       NULL};
     struct bundle *b = r->b;
     const char *s;
     char name[BUNDLE_INTERFACE_SIZE];
@@ -326,6 +339,9 @@ static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
     link->peer = get_name(r, object, "peer");
     link->peer_number = get_number(r, object, "peer-number", 1, UINT16_MAX);
     link->peer_asn = get_asn(r, object, "peer-asn");
+    link->transit = get_flag(r, object, "transit");
+    link->peer_prefixes =
+        get_prefixes(r, object, "peer-prefix", 1, "a LAN", &link->n_peer_prefixes);
     link->tunnel = json_object_get(object, "tunnel")
                        ? get_number(r, object, "tunnel", 2, BUNDLE_MAX_TUNNELS)
                        : 1;
@@ -361,6 +377,14 @@ static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
         complain(r, "peer", "the peer has the name, number or ASN of the gateway itself");
 }
 
+static bool same_prefixes(const struct bundle_link *a, const struct bundle_link *b)
+{
+    size_t n = a->n_peer_prefixes;
+
+    return b->n_peer_prefixes == n &&
+           (n == 0 || memcmp(a->peer_prefixes, b->peer_prefixes, n * sizeof(struct prefix)) == 0);
+}
+
 /* By peer number; the tunnels to one peer stand together, from the first on. */
 static void check_order(struct reader *r, const struct bundle_link *link, bool first)
 {
@@ -374,6 +398,8 @@ static void check_order(struct reader *r, const struct bundle_link *link, bool f
                  "the links to one peer must be its tunnels 1, 2 and so on, one behind the other");
     else if (same && (strcmp(before->peer, link->peer) != 0 || before->peer_asn != link->peer_asn))
         complain(r, "peer", "two names or ASNs have one number");
+    else if (same && (before->transit != link->transit || !same_prefixes(before, link)))
+        complain(r, "peer-prefix", "two tunnels to one peer differ in what may come through them");
 }
 
 static void get_links(struct reader *r, json_t *root)
@@ -480,9 +506,11 @@ static void get_origin_check(struct reader *r, json_t *root)
 static void get_bundle(struct reader *r, json_t *root)
 {
     static const char *const members[] = {
-        "format",     "mesh",         "gateway", "revision",    "number", "asn",  "router-id",
-        "generation", "origin-check", "lan",     "mesh-prefix", "link",   "file", NULL};
-    static const char *const lan_members[] = {"name", "prefix", NULL};
+        "format", "mesh",        "gateway",     "revision",     "number",
+        "asn",    "router-id",   "generation",  "origin-check", "manage-wan-firewall",
+        "lan",    "mesh-prefix", "link-prefix", "link",         "file",
+        NULL};
+    static const char *const lan_members[] = {"name", "shared", "prefix", NULL};
     struct bundle *b = r->b;
     struct prefix router_id;
     json_t *lan;
@@ -512,7 +540,9 @@ static void get_bundle(struct reader *r, json_t *root)
         b->router_id = (uint32_t)router_id.addr[0] << 24 | (uint32_t)router_id.addr[1] << 16 |
                        (uint32_t)router_id.addr[2] << 8 | router_id.addr[3];
     b->generation = get_number(r, root, "generation", 1, UINT32_MAX);
-    get_prefixes(r, root, "mesh-prefix", 0, &b->mesh_prefixes, &b->n_mesh_prefixes);
+    b->mesh_prefixes = get_prefixes(r, root, "mesh-prefix", 0, "a LAN", &b->n_mesh_prefixes);
+    b->link_prefixes = get_prefixes(r, root, "link-prefix", 1, "links", &b->n_link_prefixes);
+    b->manage_wan_firewall = get_flag(r, root, "manage-wan-firewall");
     get_origin_check(r, root);
     get_files(r, root); /* before the links, which point into them */
     get_links(r, root);
@@ -520,7 +550,8 @@ static void get_bundle(struct reader *r, json_t *root)
     snprintf(r->path, sizeof(r->path), "/p2pvpn-bundle:bundle/lan");
     if (check_object(r, lan, lan_members)) {
         b->lan = get_name(r, lan, "name");
-        get_prefixes(r, lan, "prefix", 1, &b->lan_prefixes, &b->n_lan_prefixes);
+        b->lan_shared = get_flag(r, lan, "shared");
+        b->lan_prefixes = get_prefixes(r, lan, "prefix", 1, "a LAN", &b->n_lan_prefixes);
     }
     snprintf(r->path, sizeof(r->path), "/p2pvpn-bundle:bundle");
 }

@@ -37,6 +37,7 @@ struct mesh_lan {
     const char *name, *description; /* description may be NULL */
     struct prefix *prefixes;        /* sorted with prefix_compare() */
     size_t n_prefixes;
+    uint32_t n_gateways; /* that serve it */
     uint32_t line;
 };
 
@@ -51,6 +52,7 @@ struct mesh_gateway {
     const char **groups;     /* sorted */
     size_t n_groups;
     enum tristate transit;
+    enum tristate manage_wan_firewall;
     uint32_t asn, router_id, number; /* 0: to be allocated */
     struct mesh_settings settings;
     uint32_t line;
@@ -90,6 +92,7 @@ struct mesh {
     bool allow_public_prefix;
     enum mesh_origin_check origin_check;
     struct mesh_settings defaults;
+    bool manage_wan_firewall; /* of gateways that do not say */
     struct mesh_lan *lans;
     size_t n_lans;
     struct mesh_gateway *gateways;

@@ -37,6 +37,13 @@ static uint32_t number(const struct document_node *node, const char *name)
     return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
 }
 
+static enum tristate flag(const struct document_node *node, const char *name)
+{
+    const char *text = leaf(node, name);
+
+    return !text ? TRI_UNSET : strcmp(text, "true") == 0 ? TRI_YES : TRI_NO;
+}
+
 static char *copy(struct build *b, const char *text)
 {
     return text ? arena_strdup(&b->mesh->arena, text) : NULL;
@@ -239,7 +246,7 @@ static void build_gateways(struct build *b)
     for (uint32_t i = 0; i < m->n_gateways; i++) {
         const struct document_node *node = p->gateways[i];
         struct mesh_gateway *gw = &m->gateways[i];
-        const char *transit = leaf(node, "transit"), *router_id = leaf(node, "router-id");
+        const char *router_id = leaf(node, "router-id");
         struct prefix address;
 
         gw->name = copy(b, node->keys[0]->canonical);
@@ -249,11 +256,14 @@ static void build_gateways(struct build *b)
             gw->short_name = short_name(b, gw->name);
         gw->description = copy(b, leaf(node, "description"));
         gw->lan = follow(b, node, "lan", "lan", p->lans, m->n_lans, b->lost_lans);
+        if (gw->lan != MESH_NONE)
+            m->lans[gw->lan].n_gateways++;
         gw->endpoint = copy(b, leaf(node, "endpoint"));
         if (gw->endpoint && prefix_parse(gw->endpoint, &address))
             gw->endpoint_family = address.family;
         gw->groups = names(b, node, "group", &gw->n_groups);
-        gw->transit = !transit ? TRI_UNSET : strcmp(transit, "true") == 0 ? TRI_YES : TRI_NO;
+        gw->transit = flag(node, "transit");
+        gw->manage_wan_firewall = flag(node, "manage-wan-firewall");
         gw->asn = number(node, "asn");
         gw->number = number(node, "number");
         if (router_id && prefix_parse(router_id, &address))
@@ -342,7 +352,7 @@ int mesh_build(const struct document *doc, const char *file, struct mesh *mesh,
 {
     struct build b = {.mesh = mesh, .places = places, .err = err};
     const struct document_node *top = document_child(doc->root, "mesh"), *addressing, *topology;
-    const char *allow, *check;
+    const char *check;
     size_t before = err->n, n = 0;
 
     *places = (struct mesh_places){.mesh = top};
@@ -365,13 +375,14 @@ int mesh_build(const struct document *doc, const char *file, struct mesh *mesh,
         prefixes(&b, addressing, "link-prefix", MESH_NONE, &mesh->n_link_prefixes);
     mesh->base_port = (uint16_t)number(addressing, "base-port");
     mesh->base_asn = number(addressing, "base-asn");
-    allow = leaf(addressing, "allow-public-prefix");
-    mesh->allow_public_prefix = allow && strcmp(allow, "true") == 0;
+    mesh->allow_public_prefix = flag(addressing, "allow-public-prefix") == TRI_YES;
     check = leaf(document_child(top, "routing"), "origin-check");
     mesh->origin_check = !check || strcmp(check, "auto") == 0 ? ORIGIN_CHECK_AUTO
                          : strcmp(check, "cache") == 0        ? ORIGIN_CHECK_CACHE
                                                               : ORIGIN_CHECK_LISTS;
     mesh->defaults = settings(document_child(top, "defaults"));
+    mesh->manage_wan_firewall =
+        flag(document_child(top, "defaults"), "manage-wan-firewall") == TRI_YES;
     build_lans(&b);
     build_gateways(&b);
     build_segments(&b, topology);

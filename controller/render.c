@@ -378,11 +378,25 @@ static void add_mesh_prefixes(const struct render_job *job, struct bundle *b)
     qsort(b->mesh_prefixes, b->n_mesh_prefixes, sizeof(*b->mesh_prefixes), compare_prefixes);
 }
 
+/* The pools of both families, in order. */
+static void add_link_prefixes(const struct render_job *job, struct bundle *b)
+{
+    const struct network *net = job->net;
+
+    b->link_prefixes =
+        arena_alloc(job->arena, net->n_pool[0] + net->n_pool[1], sizeof(*b->link_prefixes));
+    for (unsigned f = 0; f < 2; f++)
+        for (size_t i = 0; i < net->n_pool[f]; i++)
+            b->link_prefixes[b->n_link_prefixes++] = net->pool[f][i];
+    qsort(b->link_prefixes, b->n_link_prefixes, sizeof(*b->link_prefixes), compare_prefixes);
+}
+
 static void add_link(const struct render_job *job, size_t end, const char *config,
                      struct bundle_link *ret)
 {
     const struct link_end *e = &job->ends[end];
     const struct mesh_gateway *peer = &job->net->mesh->gateways[e->peer];
+    const struct mesh_lan *lan = &job->net->mesh->lans[peer->lan];
 
     *ret = (struct bundle_link){
         .interface = job->interfaces[end],
@@ -393,6 +407,9 @@ static void add_link(const struct render_job *job, size_t end, const char *confi
         .peer = peer->name,
         .peer_number = job->net->gateways[e->peer].number,
         .peer_asn = job->net->gateways[e->peer].asn,
+        .transit = job->net->gateways[e->peer].transit,
+        .peer_prefixes = lan->prefixes,
+        .n_peer_prefixes = lan->n_prefixes,
         .role = e->role,
         .addresses = arena_alloc(job->arena, 2, sizeof(*ret->addresses)),
         .peer_addresses = arena_alloc(job->arena, 2, sizeof(*ret->peer_addresses)),
@@ -446,7 +463,11 @@ int render_seal(struct rendered *ret, struct error_list *err)
         .router_id = job->number->router_id,
         .generation = job->number->generation,
         .origin_check = job->net->origin_check,
+        .manage_wan_firewall = job->gateway->manage_wan_firewall == TRI_UNSET
+                                   ? job->net->mesh->manage_wan_firewall
+                                   : job->gateway->manage_wan_firewall == TRI_YES,
         .lan = lan->name,
+        .lan_shared = lan->n_gateways > 1,
         .lan_prefixes = lan->prefixes,
         .n_lan_prefixes = lan->n_prefixes,
         .links = arena_alloc(job->arena, job->n_ends + 1, sizeof(*b.links)),
@@ -457,6 +478,7 @@ int render_seal(struct rendered *ret, struct error_list *err)
 
     if (b.origin_check == BUNDLE_ORIGINS_BY_LISTS)
         add_mesh_prefixes(job, &b);
+    add_link_prefixes(job, &b);
     for (size_t i = 0; i < job->n_ends; i++)
         add_link(job, i, job->paths[i], &b.links[i]);
     for (size_t i = 0; i < ret->n_files; i++) {

@@ -18,6 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 AGENT = Path(os.environ.get("P2PVPN_BUILD_ROOT", ROOT / "build")) / "agent" / "p2pvpn-agent"
 LINK_USER = "nobody"
 MESH = "bench"
+LINK_PREFIXES = ["172.19.0.0/16", "fd00::/64"]
+
+
+def lan_prefixes(number):
+    return [f"10.{number}.0.0/16", f"fd10:{number}::/48"]
 
 
 def sh(*argv, check=True, **more):
@@ -32,7 +37,7 @@ class Link:
         self.interface, self.peer, self.number = f"pv{number}", peer, number
         self.addresses, self.peer_addresses = addresses, peer_addresses
         self.server, self.port, self.remote = server, port, remote
-        self.mtu, self.queue = mtu, queue
+        self.mtu, self.queue, self.transit = mtu, queue, False
         self.extra = ""  # lines for the OpenVPN configuration
 
     def config(self):
@@ -73,6 +78,8 @@ def bundle_text(gateway, number, links, files, mesh, revision):
         members = [f'"interface": "{link.interface}"', f'"alias": "pv-{link.peer}"',
                    f'"peer": "{link.peer}"', f'"peer-number": {link.number}',
                    f'"peer-asn": {4200000000 + link.number}',
+                   *(['"transit": true'] if link.transit else []),
+                   f'"peer-prefix": {quoted(lan_prefixes(link.number))}',
                    f'"role": "{"server" if link.server else "client"}"',
                    f'"address": {quoted(link.addresses)}',
                    f'"peer-address": {quoted(link.peer_addresses)}', f'"local-port": {link.port}']
@@ -90,13 +97,14 @@ def bundle_text(gateway, number, links, files, mesh, revision):
     def block(entries):
         return "[\n" + ",\n".join(entries) + "\n    ]" if entries else "[]"
 
-    return ('{\n  "p2pvpn-bundle:bundle": {\n    "format": 1,\n'
+    return ('{\n  "p2pvpn-bundle:bundle": {\n    "format": 2,\n'
             f'    "mesh": "{mesh}",\n    "gateway": "{gateway}",\n    "revision": "{revision}",\n'
             f'    "number": {number},\n    "asn": {4200000000 + number},\n'
             f'    "router-id": "100.64.0.{number}",\n    "generation": 1,\n'
             f'    "lan": {{\n      "name": "lan-{gateway}",\n'
-            f'      "prefix": ["10.{number}.0.0/16", "fd10:{number}::/48"]\n    }},\n'
+            f'      "prefix": {quoted(lan_prefixes(number))}\n    }},\n'
             '    "mesh-prefix": [\n      "10.99.0.0/16",\n      "fd10:99::/48"\n    ],\n'
+            f'    "link-prefix": {quoted(LINK_PREFIXES)},\n'
             f'    "link": {block([link_text(link) for link in links])},\n'
             f'    "file": {block([file_text(path) for path in sorted(files)])}\n  }}\n}}\n')
 

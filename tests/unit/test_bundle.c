@@ -19,7 +19,7 @@ static struct error_list err;
 /* A bundle with one link of each kind: dual stack and calling, IPv4 pair and being called. */
 struct sample {
     struct bundle b;
-    struct prefix lan[2], others[2], own[2], peer[2], own_v4, peer_v4;
+    struct prefix lan[2], others[2], own[2], peer[2], own_v4, peer_v4, pools[2];
     struct bundle_link links[2];
     struct bundle_file files[3];
 };
@@ -38,12 +38,14 @@ static void sample_init(struct sample *s)
               .lan = "head-office",
               .n_lan_prefixes = 2,
               .n_mesh_prefixes = 2,
+              .n_link_prefixes = 2,
               .n_links = 2,
               .n_files = 3},
         .lan = {unit_prefix("10.1.0.0/16"), unit_prefix("fd10:1::/48")},
         .others = {unit_prefix("10.2.0.0/16"), unit_prefix("fd10:2::/48")},
         .own = {unit_prefix("172.19.0.0/31"), unit_prefix("fd00::/127")},
         .peer = {unit_prefix("172.19.0.1"), unit_prefix("fd00::1")},
+        .pools = {unit_prefix("172.19.0.0/16"), unit_prefix("fd00::/64")},
         .own_v4 = unit_prefix("172.17.4.1"),
         .peer_v4 = unit_prefix("172.17.4.2"),
         .links = {{.interface = "pv2",
@@ -51,6 +53,8 @@ static void sample_init(struct sample *s)
                    .peer = "branch",
                    .peer_number = 2,
                    .peer_asn = 4200000002,
+                   .transit = true,
+                   .n_peer_prefixes = 2,
                    .role = LINK_ROLE_SERVER,
                    .n_addresses = 2,
                    .local_port = 11002,
@@ -64,6 +68,7 @@ static void sample_init(struct sample *s)
                    .peer = "sales",
                    .peer_number = 7,
                    .peer_asn = 4200000007,
+                   .n_peer_prefixes = 1,
                    .role = LINK_ROLE_CLIENT,
                    .n_addresses = 1,
                    .local_port = 11007,
@@ -73,10 +78,12 @@ static void sample_init(struct sample *s)
     };
     s->b.lan_prefixes = s->lan;
     s->b.mesh_prefixes = s->others;
+    s->b.link_prefixes = s->pools;
     s->b.links = s->links;
     s->b.files = s->files;
     s->links[0].addresses = s->own;
     s->links[0].peer_addresses = s->peer;
+    s->links[0].peer_prefixes = s->links[1].peer_prefixes = s->others;
     s->links[1].addresses = &s->own_v4;
     s->links[1].peer_addresses = &s->peer_v4;
     for (size_t i = 0; i < 3; i++) {
@@ -159,6 +166,30 @@ START_TEST(origins_by_cache)
 }
 END_TEST
 
+START_TEST(flags_are_written_when_set)
+{
+    _cleanup_buf_ struct buf unset = BUF_INIT, set = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &unset);
+    ck_assert_ptr_null(strstr(buf_cstr(&unset), "manage-wan-firewall"));
+    ck_assert_ptr_null(strstr(buf_cstr(&unset), "shared"));
+    s.b.manage_wan_firewall = s.b.lan_shared = true;
+    bundle_format(&s.b, &set);
+    ck_assert_int_eq(parse(&set, &b), 0);
+    ck_assert(b->manage_wan_firewall);
+    ck_assert(b->lan_shared);
+    ck_assert(b->links[0].transit);
+    ck_assert(!b->links[1].transit);
+    ck_assert_uint_eq(b->links[0].n_peer_prefixes, 2);
+    ck_assert_int_eq(prefix_compare(&b->links[1].peer_prefixes[0], &s.others[0]), 0);
+    ck_assert_uint_eq(b->n_link_prefixes, 2);
+    bundle_free(b);
+}
+END_TEST
+
 START_TEST(an_empty_mesh_is_a_bundle)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
@@ -178,9 +209,17 @@ END_TEST
 static const struct {
     const char *from, *to, *message;
 } wrong[] = {
-    {"\"format\": 1", "\"format\": 2", "format 2 and this program knows format 1"},
-    {"\"format\": 1,", "\"format\": 1, \"plugin\": 1,", "no such member"},
-    {"\"format\": 1,", "", "missing"},
+    {"\"format\": 2", "\"format\": 1", "format 1 and this program knows format 2"},
+    {"\"format\": 2,", "\"format\": 2, \"plugin\": 1,", "no such member"},
+    {"\"format\": 2,", "", "missing"},
+    {"\"number\": 1,", "\"number\": 1, \"manage-wan-firewall\": false,", "only be true"},
+    {"\"transit\": true,", "\"transit\": \"yes\",", "only be true"},
+    {"\"peer-prefix\": [\"10.2.0.0/16\"],", "", "missing"},
+    {"\"peer-prefix\": [\"10.2.0.0/16\"]", "\"peer-prefix\": []", "1 to"},
+    {"\"peer-prefix\": [\"10.2.0.0/16\"", "\"peer-prefix\": [\"10.2.0.1/16\"", "prefix of a LAN"},
+    {"\"peer-prefix\": [\"10.2.0.0/16\"", "\"peer-prefix\": [\"10.2.0.0/16 }\"", "canonical"},
+    {"\"172.19.0.0/16\"", "\"172.19.0.1/16\"", "cannot be the prefix of links"},
+    {"\"172.19.0.0/16\"", "\"fe80::/16\"", "cannot be the prefix of links"},
     {"\"number\": 1,", "\"number\": 1, \"origin-check\": \"trust\",", "this way to check origins"},
     {"\"number\": 1,", "\"number\": 1, \"origin-check\": 1,", "a string is needed here"},
     {"\"five-sites\"", "\"five\\nsites\"", "no valid name"},
@@ -567,6 +606,7 @@ int main(void)
     tcase_add_test(t, text_is_the_golden_one);
     tcase_add_test(t, round_trip);
     tcase_add_test(t, origins_by_cache);
+    tcase_add_test(t, flags_are_written_when_set);
     tcase_add_test(t, an_empty_mesh_is_a_bundle);
     tcase_add_loop_test(t, wrong_values, 0, sizeof(wrong) / sizeof(wrong[0]));
     tcase_add_test(t, every_changed_byte_is_refused);

@@ -34,7 +34,8 @@ static struct mesh *parse(const char *text, const char *file)
     "\"lan\":[{\"prefix\":[\"fd10:2::/48\",\"10.2.0.0/16\"],\"name\":\"b\"},"                    \
     "{\"name\":\"a\",\"prefix\":[\"10.1.0.0/16\"]}],"                                            \
     "\"gateway\":[{\"name\":\"gw-b-with-long-name\",\"lan\":\"b\",\"endpoint\":\"2001:DB8::1\"," \
-    "\"transit\":false,\"router-id\":\"100.64.1.2\",\"group\":[\"y\",\"x\"]},"                   \
+    "\"transit\":false,\"manage-wan-firewall\":false,\"router-id\":\"100.64.1.2\",\"group\":["   \
+    "\"y\",\"x\"]},"                                                                             \
     "{\"lan\":\"a\",\"name\":\"gw-a\",\"description\":\"Z\\u00fcrich\",\"endpoint\":"            \
     "\"vpn.example.net\",\"short-name\":\"za\",\"bfd\":{\"interval\":50}}]"
 
@@ -47,6 +48,7 @@ START_TEST(everything_has_its_default)
     ck_assert_uint_eq(m->base_port, 11000);
     ck_assert_uint_eq(m->base_asn, 4200000000u);
     ck_assert(!m->allow_public_prefix);
+    ck_assert(!m->manage_wan_firewall);
     ck_assert_uint_eq(m->defaults.underlay_mtu, 1500);
     ck_assert_uint_eq(m->defaults.bfd_interval, 300);
     ck_assert_uint_eq(m->defaults.bfd_multiplier, 3);
@@ -60,7 +62,8 @@ END_TEST
 
 START_TEST(lists_are_sorted_and_references_followed)
 {
-    struct mesh *m = parse("{\"p2pvpn-mesh:mesh\":{\"name\":\"m\",\n" GATEWAYS
+    struct mesh *m = parse("{\"p2pvpn-mesh:mesh\":{\"name\":\"m\","
+                           "\"defaults\":{\"manage-wan-firewall\":true},\n" GATEWAYS
                            ",\n\"topology\":{\"link\":[\n{\"a\":\"gw-b-with-long-name\","
                            "\"b\":\"gw-a\",\"queue-length\":9}]}}}",
                            "m.json");
@@ -77,6 +80,9 @@ START_TEST(lists_are_sorted_and_references_followed)
     ck_assert_str_eq(a->description, "Z\xc3\xbcrich");
     ck_assert_uint_eq(a->endpoint_family, FAMILY_NONE);
     ck_assert_int_eq(a->transit, TRI_UNSET);
+    ck_assert_int_eq(a->manage_wan_firewall, TRI_UNSET);
+    ck_assert(m->manage_wan_firewall);
+    ck_assert_uint_eq(m->lans[a->lan].n_gateways, 1);
     ck_assert_uint_eq(a->settings.bfd_interval, 50);
     ck_assert_uint_eq(a->settings.bfd_multiplier, 0);
     ck_assert_uint_eq(b->lan, 1);
@@ -84,6 +90,7 @@ START_TEST(lists_are_sorted_and_references_followed)
     ck_assert_str_eq(b->endpoint, "2001:db8::1");
     ck_assert_uint_eq(b->endpoint_family, FAMILY_IPV6);
     ck_assert_int_eq(b->transit, TRI_NO);
+    ck_assert_int_eq(b->manage_wan_firewall, TRI_NO);
     ck_assert_uint_eq(b->router_id, 0x64400102);
     ck_assert_uint_eq(b->n_groups, 2);
     ck_assert_str_eq(b->groups[0], "x");

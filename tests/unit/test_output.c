@@ -61,7 +61,7 @@ static int gateway(struct output *o, const char *name, const char *frr, const ch
 {
     struct rendered_file files[12] = {{"frr/frr.conf", frr, strlen(frr)}};
     struct bundle_file listed[12] = {0};
-    struct prefix lan;
+    struct prefix lan, pool;
     struct bundle b = {.mesh = "test",
                        .gateway = name,
                        .number = 1,
@@ -71,6 +71,8 @@ static int gateway(struct output *o, const char *name, const char *frr, const ch
                        .lan = "lan",
                        .lan_prefixes = &lan,
                        .n_lan_prefixes = 1,
+                       .link_prefixes = &pool,
+                       .n_link_prefixes = 1,
                        .files = listed};
     char *paths[12] = {NULL};
     struct buf text = BUF_INIT;
@@ -78,6 +80,7 @@ static int gateway(struct output *o, const char *name, const char *frr, const ch
     int r;
 
     prefix_parse("10.0.0.0/8", &lan);
+    prefix_parse("172.19.0.0/16", &pool);
     for (; *links; links++, n++) {
         paths[n] = xasprintf("openvpn/pv%c.conf", *links);
         files[n] = (struct rendered_file){paths[n], paths[n], strlen(paths[n])};
