@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -86,6 +88,46 @@ struct netlink *netlink_close(struct netlink *nl)
 
 /* --- reading -------------------------------------------------------------------------------- */
 
+/* Where the kernel's dump of an interface has each setting: it sends all of them as two arrays. */
+static const struct {
+    const char *protocol, *leaf;
+    unsigned index;
+} settings[LINK_SETTINGS] = {
+    [LINK_RP_FILTER] = {"ipv4", "rp_filter", IPV4_DEVCONF_RP_FILTER - 1},
+    [LINK_REDIRECTS4] = {"ipv4", "accept_redirects", IPV4_DEVCONF_ACCEPT_REDIRECTS - 1},
+    [LINK_REDIRECTS6] = {"ipv6", "accept_redirects", DEVCONF_ACCEPT_REDIRECTS},
+    [LINK_ACCEPT_RA] = {"ipv6", "accept_ra", DEVCONF_ACCEPT_RA},
+    [LINK_FORWARDING6] = {"ipv6", "forwarding", DEVCONF_FORWARDING},
+    [LINK_DISABLE_IPV6] = {"ipv6", "disable_ipv6", DEVCONF_DISABLE_IPV6},
+    [LINK_ADDR_GEN_MODE] = {"ipv6", "addr_gen_mode", DEVCONF_ADDR_GEN_MODE},
+};
+
+char *netlink_setting_name(enum link_setting setting, const char *interface)
+{
+    return xasprintf("net/%s/conf/%s/%s", settings[setting].protocol, interface,
+                     settings[setting].leaf);
+}
+
+static void read_settings(struct link_state *link, struct nlattr *families)
+{
+    struct nlattr *af[AF_INET6 + 1], *in4[IFLA_INET_MAX + 1], *in6[IFLA_INET6_MAX + 1];
+    const struct nlattr *ipv4 = NULL, *ipv6 = NULL;
+
+    if (nla_parse_nested(af, AF_INET6, families, NULL) < 0)
+        return;
+    if (af[AF_INET] && nla_parse_nested(in4, IFLA_INET_MAX, af[AF_INET], NULL) >= 0)
+        ipv4 = in4[IFLA_INET_CONF];
+    if (af[AF_INET6] && nla_parse_nested(in6, IFLA_INET6_MAX, af[AF_INET6], NULL) >= 0)
+        ipv6 = in6[IFLA_INET6_CONF];
+    for (size_t i = 0; i < LINK_SETTINGS; i++) {
+        const struct nlattr *from = settings[i].protocol[3] == '4' ? ipv4 : ipv6;
+        size_t at = settings[i].index * sizeof(int32_t);
+
+        if (from && (size_t)nla_len(from) >= at + sizeof(int32_t))
+            memcpy(&link->settings[i], (const char *)nla_data(from) + at, sizeof(int32_t));
+    }
+}
+
 static void copy_name(char ret[LINK_NAME_SIZE], const struct nlattr *a)
 {
     nla_strlcpy(ret, a, LINK_NAME_SIZE);
@@ -150,6 +192,10 @@ static int on_link(struct nl_msg *msg, void *arg)
         .owner = -1,
     };
     copy_name(link->name, a[IFLA_IFNAME]);
+    for (size_t i = 0; i < LINK_SETTINGS; i++)
+        link->settings[i] = LINK_SETTING_ABSENT;
+    if (a[IFLA_AF_SPEC])
+        read_settings(link, a[IFLA_AF_SPEC]);
     if (a[IFLA_STATS64]) {
         struct rtnl_link_stats64 stats = {0};
 
@@ -246,9 +292,17 @@ static int dump(struct netlink *nl, int type, const void *header, size_t len,
     return r < 0 ? r : nl_recvmsgs_default(nl->socket);
 }
 
-int netlink_links(struct netlink *nl, struct link_table *ret, struct error_list *err)
+int netlink_links(struct netlink *nl, bool counters, struct link_table *ret, struct error_list *err)
 {
-    struct ifinfomsg links = {.ifi_family = AF_UNSPEC};
+    struct {
+        struct ifinfomsg header;
+        struct nlattr attribute;
+        uint32_t filter;
+    } links = {
+        .header.ifi_family = AF_UNSPEC,
+        .attribute = {NLA_HDRLEN + sizeof(uint32_t), IFLA_EXT_MASK},
+        .filter = counters ? 0 : RTEXT_FILTER_SKIP_STATS,
+    };
     struct ifaddrmsg addresses = {.ifa_family = AF_UNSPEC};
     int r = 0;
 

@@ -25,6 +25,19 @@ struct link_address {
     struct prefix peer;
 };
 
+/* The kernel's settings of one interface that matter here; netlink_setting_name() names them. */
+enum link_setting {
+    LINK_RP_FILTER,
+    LINK_REDIRECTS4,
+    LINK_REDIRECTS6,
+    LINK_ACCEPT_RA,
+    LINK_FORWARDING6,
+    LINK_DISABLE_IPV6,
+    LINK_ADDR_GEN_MODE,
+    LINK_SETTINGS,
+};
+#define LINK_SETTING_ABSENT INT32_MIN /* the interface has no such setting */
+
 struct link_state {
     unsigned index;
     char name[LINK_NAME_SIZE];
@@ -40,6 +53,7 @@ struct link_state {
     bool link_local;                /* tun: has an IPv6 address of link scope */
     struct link_address *addresses; /* global scope only */
     size_t n_addresses;
+    int32_t settings[LINK_SETTINGS];
 };
 
 struct link_table {
@@ -57,9 +71,13 @@ struct netlink;
 int netlink_open(struct netlink **ret, struct error_list *err);
 struct netlink *netlink_close(struct netlink *nl); /* NULL ok; returns NULL */
 
-/* Every link; addresses of the tuns only. */
-int netlink_links(struct netlink *nl, struct link_table *ret, struct error_list *err);
+/* Every link with its settings; addresses of the tuns only.  The counters of bytes, which the
+ * kernel sums up over all processors, only when they are asked for; else they are 0. */
+int netlink_links(struct netlink *nl, bool counters, struct link_table *ret,
+                  struct error_list *err);
 void link_table_clear(struct link_table *t);
+/* "net/ipv4/conf/pv7/rp_filter", as sysctl.h wants it; on the heap. */
+char *netlink_setting_name(enum link_setting setting, const char *interface);
 /* NULL: there is none of this name (alternative names are not looked at). */
 const struct link_state *link_table_find(const struct link_table *t, const char *name);
 

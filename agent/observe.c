@@ -37,16 +37,6 @@ static void read_setting(struct observed *o, const char *name)
         observed_add_setting(o, name, value);
 }
 
-static void read_link_settings(struct observed *o, const char *interface)
-{
-    char *name;
-
-    for (size_t i = 0; (name = plan_interface_setting(i, interface)); i++) {
-        read_setting(o, name);
-        free(name);
-    }
-}
-
 static int compare_processes(const void *a, const void *b)
 {
     return strcmp(((const struct observed_process *)a)->interface,
@@ -76,15 +66,13 @@ int observe(struct netlink *nl, const struct supervisor *sv, struct observed *re
             struct error_list *err)
 {
     struct observed o = OBSERVED_INIT;
-    int r = netlink_links(nl, &o.links, err);
+    int r = netlink_links(nl, false, &o.links, err);
 
     if (r < 0)
         return r;
     supervisor_each(sv, add_process, &o);
     for (size_t i = 0; plan_global_settings[i]; i++)
         read_setting(&o, plan_global_settings[i]);
-    for (size_t i = 0; i < o.links.n; i++)
-        read_link_settings(&o, o.links.links[i].name);
     observed_sort(&o);
     *ret = o;
     return 0;

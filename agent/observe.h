@@ -2,8 +2,9 @@
 /*
  * Observe: what is there now, as plan.h wants to know it.
  *
- * Interfaces come from the kernel, processes from the supervisor, settings from /proc/sys.  Whether
- * FRR has what the bundle says is not looked at here (that takes long): the caller sets it.
+ * Interfaces with their settings come from the kernel in one answer, processes from the supervisor,
+ * the machine's settings from /proc/sys: the least work, for this is done every few seconds.
+ * Whether FRR has what the bundle says is not looked at here (that takes long): the caller sets it.
  */
 #ifndef P2PVPN_AGENT_OBSERVE_H
 #define P2PVPN_AGENT_OBSERVE_H
@@ -31,7 +32,7 @@ struct observed {
     struct link_table links;
     struct observed_process *processes; /* by interface name */
     size_t n_processes;
-    struct observed_setting *settings; /* by name */
+    struct observed_setting *settings; /* of the machine, by name */
     size_t n_settings;
     bool frr_in_force; /* FRR holds exactly what the bundle says */
 };

@@ -203,7 +203,7 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
 static int nobody_elses(struct session *n, struct error_list *err)
 {
     const struct settings *s = n->apply.settings;
-    int r = netlink_links(n->apply.netlink, &n->have.links, err);
+    int r = netlink_links(n->apply.netlink, false, &n->have.links, err);
 
     for (size_t i = 0; r == 0 && i < n->have.links.n; i++) {
         const struct link_state *link = &n->have.links.links[i];

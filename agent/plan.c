@@ -19,37 +19,18 @@
 
 const char *const plan_global_settings[] = {IPV4_FORWARD, IPV6_FORWARD, IPV4_HASH, IPV6_HASH, NULL};
 
-enum { RP_FILTER, REDIRECTS4, REDIRECTS6, ACCEPT_RA, FORWARDING6, DISABLE_IPV6, ADDR_GEN_MODE };
-
-static const struct {
-    const char *protocol, *leaf;
-} interface_settings[] = {
-    [RP_FILTER] = {"ipv4", "rp_filter"},         [REDIRECTS4] = {"ipv4", "accept_redirects"},
-    [REDIRECTS6] = {"ipv6", "accept_redirects"}, [ACCEPT_RA] = {"ipv6", "accept_ra"},
-    [FORWARDING6] = {"ipv6", "forwarding"},      [DISABLE_IPV6] = {"ipv6", "disable_ipv6"},
-    [ADDR_GEN_MODE] = {"ipv6", "addr_gen_mode"},
-};
-
-char *plan_interface_setting(size_t i, const char *interface)
-{
-    if (i >= sizeof(interface_settings) / sizeof(interface_settings[0]))
-        return NULL;
-    return xasprintf("net/%s/conf/%s/%s", interface_settings[i].protocol, interface,
-                     interface_settings[i].leaf);
-}
-
 /* What every link of ours gets.  The kernel takes the larger rp_filter of "all" and the interface,
  * so 2 (loose) wins over a strict "all": a packet may come in by another link than its answer
  * leaves by.  A peer has no business to advertise routers or redirect us. */
 static const struct {
-    unsigned setting;
+    enum link_setting setting;
     long value;
     const char *reason;
 } link_settings[] = {
-    {RP_FILTER, 2, "traffic may come in by one link and go out by another"},
-    {REDIRECTS4, 0, "routes come by BGP only"},
-    {REDIRECTS6, 0, "routes come by BGP only"},
-    {ACCEPT_RA, 0, "routes come by BGP only"},
+    {LINK_RP_FILTER, 2, "traffic may come in by one link and go out by another"},
+    {LINK_REDIRECTS4, 0, "routes come by BGP only"},
+    {LINK_REDIRECTS6, 0, "routes come by BGP only"},
+    {LINK_ACCEPT_RA, 0, "routes come by BGP only"},
 };
 
 struct builder {
@@ -89,13 +70,28 @@ static struct plan_step *add(struct builder *b, enum plan_action action, size_t 
 
 /* --- settings of the machine ---------------------------------------------------------------- */
 
-static void want_setting(struct builder *b, size_t link, const char *name, long value,
-                         const char *reason)
+static void want_setting(struct builder *b, const char *name, long value, const char *reason)
 {
     long now = observed_value(b->have, name);
 
     if (now != SYSCTL_ABSENT && now != value)
-        add(b, PLAN_SETTING, link, name, "it is %ld; %s", now, reason)->value = value;
+        add(b, PLAN_SETTING, PLAN_NO_LINK, name, "it is %ld; %s", now, reason)->value = value;
+}
+
+/* A setting of one interface; `is` NULL: it is being made, and nobody knows its settings yet. */
+static void want_link_setting(struct builder *b, size_t i, const struct link_state *is,
+                              enum link_setting setting, long value, const char *reason)
+{
+    _cleanup_free_ char *name = NULL;
+
+    if (is && (is->settings[setting] == LINK_SETTING_ABSENT || is->settings[setting] == value))
+        return;
+    name = netlink_setting_name(setting, b->want->links[i].interface);
+    if (is)
+        add(b, PLAN_SETTING, i, name, "it is %ld; %s", (long)is->settings[setting], reason)->value =
+            value;
+    else
+        add(b, PLAN_SETTING, i, name, "%s", reason)->value = value;
 }
 
 static bool is_ours(const struct builder *b, const struct link_state *link)
@@ -115,12 +111,12 @@ static void keep_router_advertisements(struct builder *b)
         return;
     for (size_t i = 0; i < b->have->links.n; i++) {
         const struct link_state *link = &b->have->links.links[i];
-        _cleanup_free_ char *accept = plan_interface_setting(ACCEPT_RA, link->name);
-        _cleanup_free_ char *forwarding = plan_interface_setting(FORWARDING6, link->name);
+        _cleanup_free_ char *accept = NULL;
 
         if (is_ours(b, link) || strcmp(link->name, "lo") == 0 ||
-            observed_value(b->have, accept) != 1 || observed_value(b->have, forwarding) != 0)
+            link->settings[LINK_ACCEPT_RA] != 1 || link->settings[LINK_FORWARDING6] != 0)
             continue;
+        accept = netlink_setting_name(LINK_ACCEPT_RA, link->name);
         add(b, PLAN_SETTING, PLAN_NO_LINK, accept,
             "it is 1, and with forwarding on only 2 keeps the interface's router advertisements "
             "working")
@@ -145,13 +141,13 @@ static void plan_settings(struct builder *b)
     static const char hash[] = "equal paths are chosen by ports too, not by addresses alone";
 
     if (has_family(b->want, FAMILY_IPV4)) {
-        want_setting(b, PLAN_NO_LINK, IPV4_FORWARD, 1, forward);
-        want_setting(b, PLAN_NO_LINK, IPV4_HASH, 1, hash);
+        want_setting(b, IPV4_FORWARD, 1, forward);
+        want_setting(b, IPV4_HASH, 1, hash);
     }
     if (has_family(b->want, FAMILY_IPV6)) {
         keep_router_advertisements(b);
-        want_setting(b, PLAN_NO_LINK, IPV6_FORWARD, 1, forward);
-        want_setting(b, PLAN_NO_LINK, IPV6_HASH, 1, hash);
+        want_setting(b, IPV6_FORWARD, 1, forward);
+        want_setting(b, IPV6_HASH, 1, hash);
     }
 }
 
@@ -207,21 +203,16 @@ static void plan_new_addresses(struct builder *b, size_t i, const struct link_st
     }
 }
 
-static void plan_link_settings_of(struct builder *b, size_t i, bool fresh)
+static void plan_link_settings_of(struct builder *b, size_t i, const struct link_state *is)
 {
-    const char *interface = b->want->links[i].interface;
     bool no_ipv6 = observed_value(b->have, IPV6_FORWARD) == SYSCTL_ABSENT;
 
     for (size_t k = 0; k < sizeof(link_settings) / sizeof(link_settings[0]); k++) {
-        _cleanup_free_ char *name = plan_interface_setting(link_settings[k].setting, interface);
+        enum link_setting setting = link_settings[k].setting;
 
-        if (strncmp(name, "net/ipv6/", 9) == 0 && no_ipv6)
+        if (no_ipv6 && (setting == LINK_REDIRECTS6 || setting == LINK_ACCEPT_RA))
             continue;
-        if (fresh)
-            add(b, PLAN_SETTING, i, name, "%s", link_settings[k].reason)->value =
-                link_settings[k].value;
-        else
-            want_setting(b, i, name, link_settings[k].value, link_settings[k].reason);
+        want_link_setting(b, i, is, setting, link_settings[k].value, link_settings[k].reason);
     }
 }
 
@@ -241,19 +232,14 @@ static bool has_ipv6_address(const struct bundle_link *link)
 static void plan_ipv6(struct builder *b, size_t i, const struct link_state *is)
 {
     const struct bundle_link *link = &b->want->links[i];
-    _cleanup_free_ char *disable = plan_interface_setting(DISABLE_IPV6, link->interface);
-    _cleanup_free_ char *mode = plan_interface_setting(ADDR_GEN_MODE, link->interface);
-    bool fresh = !is, missing = is && is->up && is->carrier && !is->link_local;
+    bool missing = is && is->up && is->carrier && !is->link_local;
 
     if (!has_ipv6_address(link) || observed_value(b->have, IPV6_FORWARD) == SYSCTL_ABSENT)
         return;
-    if (fresh)
-        add(b, PLAN_SETTING, i, disable, "the link has an IPv6 address");
-    else
-        want_setting(b, i, disable, 0, "the link has an IPv6 address");
-    if (fresh || missing)
-        add(b, PLAN_SETTING, i, mode,
-            "BGP over IPv6 needs a link-local address on the interface too");
+    want_link_setting(b, i, is, LINK_DISABLE_IPV6, 0, "the link has an IPv6 address");
+    if (!is || missing)
+        want_link_setting(b, i, NULL, LINK_ADDR_GEN_MODE, 0,
+                          "BGP over IPv6 needs a link-local address on the interface too");
 }
 
 void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
@@ -315,7 +301,7 @@ static void plan_link(struct builder *b, size_t i)
     if (!is || is->queue_length != link->queue_length)
         add(b, PLAN_QUEUE_LENGTH, i, link->interface, "%u", link->queue_length)->value =
             link->queue_length;
-    plan_link_settings_of(b, i, !is);
+    plan_link_settings_of(b, i, is);
     plan_ipv6(b, i, is);
     plan_new_addresses(b, i, is);
     if (!is || !is->up)

@@ -70,10 +70,8 @@ struct plan_context {
     bool no_frr;
 };
 
-/* The settings that a plan may look at: of the machine (NULL-terminated), and the i-th of one
- * interface, on the heap; NULL: no more. */
+/* The settings of the machine that a plan may look at; NULL-terminated. */
 extern const char *const plan_global_settings[];
-char *plan_interface_setting(size_t i, const char *interface);
 
 /* want NULL: nothing of ours shall stay. */
 struct plan *plan_compute(const struct bundle *want, const struct plan_context *context,

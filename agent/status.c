@@ -107,7 +107,7 @@ static void ask_links(const struct status_query *q, struct status *s)
     struct error_list ignored = ERROR_LIST_INIT;
     struct link_table table = LINK_TABLE_INIT;
     struct netlink *nl = NULL;
-    bool known = netlink_open(&nl, &ignored) == 0 && netlink_links(nl, &table, &ignored) == 0;
+    bool known = netlink_open(&nl, &ignored) == 0 && netlink_links(nl, true, &table, &ignored) == 0;
     time_t give_up = time(NULL) + LINKS_TIMEOUT_S;
 
     s->n_links = s->bundle->n_links;

@@ -105,20 +105,17 @@ static void add_altname(struct link_state *link, const char *name)
     link->altnames[link->n_altnames++] = xstrdup(name);
 }
 
-static void interface_settings(const char *name, const long values[static 7])
+static void interface_settings(const char *name, const int32_t values[static LINK_SETTINGS])
 {
-    char *setting;
-
-    for (size_t i = 0; (setting = plan_interface_setting(i, name)); i++) {
-        observed_add_setting(&w.have, setting, values[i]);
-        free(setting);
-    }
+    for (size_t i = 0; i < w.have.links.n; i++)
+        if (strcmp(w.have.links.links[i].name, name) == 0)
+            memcpy(w.have.links.links[i].settings, values, LINK_SETTINGS * sizeof(*values));
 }
 
 /* A gateway that is as the bundle says. */
 static void everything_in_place(void)
 {
-    static const long ours[] = {2, 0, 0, 0, 1, 0, 3}, others[] = {0, 1, 1, 1, 1, 0, 0};
+    static const int32_t ours[] = {2, 0, 0, 0, 1, 0, 3}, others[] = {0, 1, 1, 1, 1, 0, 0};
     char digest[DIGEST_TEXT_LEN + 1];
 
     add_link("eth0", "", "");
@@ -185,6 +182,14 @@ static void set(const char *name, long value)
     for (size_t i = 0; i < w.have.n_settings; i++)
         if (strcmp(w.have.settings[i].name, name) == 0)
             w.have.settings[i].value = value;
+    for (size_t i = 0; i < w.have.links.n * LINK_SETTINGS; i++) {
+        struct link_state *link = &w.have.links.links[i / LINK_SETTINGS];
+        char *of_link = netlink_setting_name(i % LINK_SETTINGS, link->name);
+
+        if (strcmp(of_link, name) == 0)
+            link->settings[i % LINK_SETTINGS] = (int32_t)value;
+        free(of_link);
+    }
 }
 
 /* All that is done to a link's interface once it is there. */
@@ -217,7 +222,7 @@ static void set(const char *name, long value)
 
 START_TEST(test_from_nothing)
 {
-    static const long others[] = {1, 1, 1, 1, 0, 0, 0};
+    static const int32_t others[] = {1, 1, 1, 1, 0, 0, 0};
 
     add_link("eth0", "", "");
     interface_settings("eth0", others);
@@ -365,7 +370,7 @@ END_TEST
 
 START_TEST(test_another_tunnel_comes)
 {
-    static const long settings[] = {2, 0, 0, 0, 1, 0, 3};
+    static const int32_t settings[] = {2, 0, 0, 0, 1, 0, 3};
     struct link_state *link;
     char digest[DIGEST_TEXT_LEN + 1];
 
