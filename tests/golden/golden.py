@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiles each mesh and compares every byte with what is kept in this folder.
 
-    golden.py P2PVPN-CTL            compare; the difference is printed
-    golden.py P2PVPN-CTL --update   keep what it writes now; read the difference in git before you do
+    golden.py P2PVPN-CTL FIREWALL-TEXT            compare; the difference is printed
+    golden.py P2PVPN-CTL FIREWALL-TEXT --update   keep what is written now; read the difference in git
+                                                  before you do
+
+Beside the bundle of each gateway its firewall is kept, as the agent renders it.
 """
 
 import difflib
@@ -28,7 +31,7 @@ CASES = {
 TOPOLOGY = {"topology.dot": "dot", "topology.json": "json", "topology.ietf.json": "ietf"}
 
 
-def compile_mesh(ctl, mesh, folder):
+def compile_mesh(ctl, firewall_text, mesh, folder):
     """{relative path: bytes} of the output, the lock, and what shows the topology."""
     shutil.copy(mesh, folder / "mesh.json")
     environment = {**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
@@ -37,6 +40,10 @@ def compile_mesh(ctl, mesh, folder):
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment)
     files = {str(p.relative_to(folder / "out")): p.read_bytes()
              for p in (folder / "out").rglob("*") if p.is_file()}
+    for bundle in sorted((folder / "out").glob("*/bundle.json")):
+        files[f"{bundle.parent.name}/firewall.nft"] = subprocess.run(
+            [firewall_text, "--origins", folder / "out/@mesh/origins", bundle.parent], check=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
     files["mesh.lock.json"] = (folder / "mesh.lock.json").read_bytes()
     for name, form in TOPOLOGY.items():
         files[name] = subprocess.run(
@@ -64,13 +71,13 @@ def compare(expected, files):
 
 
 def main():
-    ctl = Path(sys.argv[1]).resolve()
-    update = sys.argv[2:] == ["--update"]
+    ctl, firewall_text = (Path(program).resolve() for program in sys.argv[1:3])
+    update = sys.argv[3:] == ["--update"]
     failed = False
     print(f"1..{len(CASES)}")
     for number, (name, mesh) in enumerate(CASES.items(), 1):
         with tempfile.TemporaryDirectory() as temporary:
-            files = compile_mesh(ctl, mesh, Path(temporary))
+            files = compile_mesh(ctl, firewall_text, mesh, Path(temporary))
         folder = HERE / name / "expected"
         if update:
             shutil.rmtree(folder, ignore_errors=True)
