@@ -61,6 +61,7 @@ struct frr_line {
     struct frr_line *parent; /* NULL at the top */
     unsigned number;         /* line of the file */
     enum frr_kind kind;
+    bool valued;    /* FRR replaces it by another value; else it is a switch */
     unsigned marks; /* for who compares: zero after parsing */
     UT_hash_handle by_path;
 };
