@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/vty.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
 #include "common/frr_config.h"
@@ -26,6 +27,7 @@ struct job {
     struct frr_config desired, applied, running; /* of the comparison in hand */
     struct frr_diff diff;
     struct buf complaints;
+    uint64_t running_digest;
 };
 
 static void forget(struct job *j)
@@ -114,7 +116,7 @@ static int check_module(struct job *j)
 /* Compares the desired text with what FRR has now. */
 static int compare(struct job *j, const char *desired, const char *applied, bool validate)
 {
-    struct buf text = BUF_INIT, others = BUF_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT, bfdd = BUF_INIT, zebra = BUF_INIT;
     int r;
 
     forget(j);
@@ -124,22 +126,21 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     if (r == 0 && validate)
         r = check_module(j);
     if (r == 0)
-        r = vtysh_show(j->v, "bgpd", "show running-config bgpd no-header", &text, j->err);
+        r = vtysh_running_config(j->v, "zebra", &zebra, j->err);
     if (r == 0)
-        r = vtysh_show(j->v, "bfdd", "show running-config bfdd no-header", &others, j->err);
-    if (r == 0) {
-        buf_char(&text, '\n');
-        bfd_block(buf_cstr(&others), &text);
-        r = vtysh_show(j->v, "zebra", "show running-config zebra no-header", &others, j->err);
-    }
-    if (r == 0) {
-        of_zebra(buf_cstr(&others), others.len, &j->desired, &text);
-        frr_config_parse(&j->running, buf_cstr(&text), text.len);
-        r = frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
-    }
-    buf_free(&text);
-    buf_free(&others);
-    return r;
+        r = vtysh_running_config(j->v, "bgpd", &text, j->err);
+    if (r == 0)
+        r = vtysh_running_config(j->v, "bfdd", &bfdd, j->err);
+    if (r < 0)
+        return r;
+    j->running_digest = vty_digest(VTY_DIGEST_START, buf_cstr(&zebra), zebra.len);
+    j->running_digest = vty_digest(j->running_digest, buf_cstr(&text), text.len);
+    j->running_digest = vty_digest(j->running_digest, buf_cstr(&bfdd), bfdd.len);
+    buf_char(&text, '\n');
+    bfd_block(buf_cstr(&bfdd), &text);
+    of_zebra(buf_cstr(&zebra), zebra.len, &j->desired, &text);
+    frr_config_parse(&j->running, buf_cstr(&text), text.len);
+    return frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
 }
 
 static void print_change(struct buf *b, const struct frr_change *c)
@@ -294,6 +295,7 @@ int frr_apply(const struct vtysh *v, const char *desired, const char *state_dir,
         result_of(&j.diff, ret);
     if (r == 0)
         r = j.diff.batch.len ? act(&j, desired) : write_record(&j, buf_cstr(&j.diff.owned));
+    ret->running = j.running_digest;
     job_free(&j);
     return r;
 }
@@ -309,6 +311,7 @@ int frr_check(const struct vtysh *v, const char *desired, const char *state_dir,
         result_of(&j.diff, ret);
         r = j.diff.n > 0;
     }
+    ret->running = j.running_digest;
     job_free(&j);
     return r;
 }

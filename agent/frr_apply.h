@@ -28,6 +28,7 @@
 #define P2PVPN_AGENT_FRR_APPLY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
 #include "common/error.h"
@@ -39,14 +40,12 @@ struct vtysh; /* agent/vtysh.h */
 struct frr_result {
     size_t added, removed; /* lines */
     struct buf changes;    /* "+ router bgp 65001 > neighbor ..." or "- ...", a line each */
+    uint64_t running;      /* vty_digest() of what the vtysh_daemons said at the last comparison */
 };
 
-#define FRR_RESULT_INIT \
-    {                   \
-        0, 0,           \
-        {               \
-            NULL, 0, 0  \
-        }               \
+#define FRR_RESULT_INIT       \
+    {                         \
+        0, 0, {NULL, 0, 0}, 0 \
     }
 
 /* `desired` is the text of the bundle's frr/frr.conf.  0: it is in place, *ret says what changed.

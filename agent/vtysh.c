@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/vty.h"
 #include "common/alloc.h"
 #include "common/command.h"
 
@@ -24,7 +25,7 @@
 #define LINE_MAX_BYTES 1000
 #define MAX_ARGUMENTS 12
 
-static const char *const daemons[] = {"zebra", "bgpd", "bfdd"};
+const char *const vtysh_daemons[] = {"zebra", "bgpd", "bfdd", NULL};
 
 static bool namespace_valid(const char *name)
 {
@@ -65,7 +66,7 @@ int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *
 /* --- signs of life ------------------------------------------------------------------------------
  */
 
-static char *socket_path(const struct vtysh *v, const char *daemon)
+char *vtysh_socket(const struct vtysh *v, const char *daemon)
 {
     return xasprintf("%s/%s%s%s.vty", VTYSH_RUN_DIR, v->frr_namespace ? v->frr_namespace : "",
                      v->frr_namespace ? "/" : "", daemon);
@@ -99,7 +100,7 @@ static int probe(const char *path)
 
 int vtysh_daemon_alive(const struct vtysh *v, const char *daemon, struct error_list *err)
 {
-    _cleanup_free_ char *path = socket_path(v, daemon);
+    _cleanup_free_ char *path = vtysh_socket(v, daemon);
     const char *in = v->frr_namespace ? " of FRR namespace " : "";
     const char *name = v->frr_namespace ? v->frr_namespace : "";
     int r = probe(path);
@@ -128,8 +129,8 @@ int vtysh_alive(const struct vtysh *v, struct error_list *err)
 {
     int r = 0;
 
-    for (size_t i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++)
-        if (vtysh_daemon_alive(v, daemons[i], err) < 0)
+    for (size_t i = 0; vtysh_daemons[i]; i++)
+        if (vtysh_daemon_alive(v, vtysh_daemons[i], err) < 0)
             r = -ENOTCONN;
     return r;
 }
@@ -138,8 +139,8 @@ uint64_t vtysh_incarnation(const struct vtysh *v)
 {
     uint64_t sum = 14695981039346656037u; /* FNV-1a over inode and creation of the sockets */
 
-    for (size_t i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++) {
-        _cleanup_free_ char *path = socket_path(v, daemons[i]);
+    for (size_t i = 0; vtysh_daemons[i]; i++) {
+        _cleanup_free_ char *path = vtysh_socket(v, vtysh_daemons[i]);
         struct stat st;
 
         if (stat(path, &st) < 0)
@@ -232,6 +233,23 @@ int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, s
         buf_add(ret, buf_cstr(&r.output), r.output.len);
     command_result_clear(&r);
     return failed;
+}
+
+int vtysh_running_config(const struct vtysh *v, const char *daemon, struct buf *ret,
+                         struct error_list *err)
+{
+    _cleanup_free_ char *path = vtysh_socket(v, daemon);
+    int r = vty_running_config(path, SHOW_TIMEOUT_MS, ret);
+
+    if (r == 0)
+        return 0;
+    if (vtysh_daemon_alive(v, daemon, err) < 0)
+        return r == -ETIMEDOUT ? r : -ENOTCONN;
+    error_add(err, path, 0, NULL,
+              "FRR's %s does not tell its configuration (%s): look at \"journalctl -u frr\", and "
+              "restart it if it stays so",
+              daemon, strerror(-r));
+    return r == -ETIMEDOUT ? r : -EIO;
 }
 
 int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *module, bool *ret,

@@ -27,6 +27,9 @@
     "then \"systemctl restart frr\""
 #define VTYSH_RUN_DIR "/var/run/frr"
 
+/* The daemons that a gateway needs; NULL-terminated. */
+extern const char *const vtysh_daemons[];
+
 struct vtysh {
     const char *frr_namespace; /* of `vtysh -N`; NULL: the system's FRR.  Not owned */
     bool no_fork;              /* FRR 9.0 and newer: load a file in order, by one process */
@@ -45,6 +48,14 @@ int vtysh_daemon_alive(const struct vtysh *v, const char *daemon, struct error_l
 /* Changes when zebra, bgpd or bfdd was started again (and may have forgotten everything); 0 while
  * one of them is not there.  Costs three stat() calls. */
 uint64_t vtysh_incarnation(const struct vtysh *v);
+
+/* Where one daemon listens; on the heap. */
+char *vtysh_socket(const struct vtysh *v, const char *daemon);
+
+/* The running configuration of one daemon, read from its socket as vtysh does it; appended to *ret.
+ * -ETIMEDOUT, -ENOTCONN or -EIO with *err filled. */
+int vtysh_running_config(const struct vtysh *v, const char *daemon, struct buf *ret,
+                         struct error_list *err);
 
 /* Asks one daemon (NULL: all of them); the answer is appended to *ret.  -ETIMEDOUT, -ENOTCONN or
  * -EIO with *err filled. */

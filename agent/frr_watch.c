@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/frr_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/supervise.h"
+#include "agent/vty.h"
+#include "agent/vtysh.h"
+#include "common/alloc.h"
+
+struct frr_watch {
+    struct vtysh vtysh;
+    int epoll;
+    bool paused;
+    uint64_t judged;
+    /* One look: the daemons in order, each asked two things. */
+    int fd; /* -1: none is going on */
+    size_t daemon;
+    bool enabled; /* the second one is under way */
+    struct vty_answer answer;
+    int64_t began, deadline;
+    int64_t cost; /* of a look, in milliseconds */
+};
+
+int frr_watch_new(const struct settings *s, struct frr_watch **ret, struct error_list *err)
+{
+    struct frr_watch *w = xcalloc(1, sizeof(*w));
+
+    *w = (struct frr_watch){
+        .vtysh.frr_namespace = s->frr_namespace,
+        .epoll = epoll_create1(EPOLL_CLOEXEC),
+        .paused = true,
+        .fd = -1,
+        .deadline = SUPERVISE_NEVER,
+    };
+    if (w->epoll < 0) {
+        free(w);
+        return error_sys(err, errno, NULL, "cannot watch FRR");
+    }
+    *ret = w;
+    return 0;
+}
+
+static void hang_up(struct frr_watch *w)
+{
+    if (w->fd >= 0)
+        close(w->fd); /* leaves the epoll set with it */
+    w->fd = -1;
+}
+
+struct frr_watch *frr_watch_free(struct frr_watch *w)
+{
+    if (!w)
+        return NULL;
+    hang_up(w);
+    close(w->epoll);
+    free(w);
+    return NULL;
+}
+
+void frr_watch_pause(struct frr_watch *w)
+{
+    hang_up(w);
+    w->paused = true;
+    w->deadline = SUPERVISE_NEVER;
+}
+
+void frr_watch_judged(struct frr_watch *w, uint64_t digest)
+{
+    hang_up(w);
+    w->paused = false;
+    w->judged = digest;
+    w->deadline = monotonic_ms() + FRR_WATCH_MS;
+}
+
+static bool send_next(struct frr_watch *w, const char *command, uint64_t digest)
+{
+    w->answer = VTY_ANSWER(NULL, digest);
+    return vty_send(w->fd, command);
+}
+
+/* The connection to one more daemon; its text is digested behind that of the ones before. */
+static bool call(struct frr_watch *w, uint64_t digest)
+{
+    _cleanup_free_ char *path = vtysh_socket(&w->vtysh, vtysh_daemons[w->daemon]);
+    struct epoll_event event = {.events = EPOLLIN};
+
+    hang_up(w);
+    w->enabled = false;
+    w->fd = vty_connect(path);
+    return w->fd >= 0 && epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->fd, &event) == 0 &&
+           send_next(w, VTY_ENABLE, digest);
+}
+
+/* The whole text was seen. */
+static bool seen(struct frr_watch *w)
+{
+    int64_t now = monotonic_ms(), took = now - w->began, wait;
+
+    hang_up(w);
+    if (w->answer.digest != w->judged)
+        return false;
+    /* The short ones count: what disturbs a look makes it longer, and is no work of bgpd's. */
+    w->cost = took < w->cost ? took : w->cost + (took - w->cost) / 8;
+    wait = w->cost * FRR_WATCH_SHARE;
+    wait = wait < FRR_WATCH_MS ? FRR_WATCH_MS : wait;
+    w->deadline = now + (wait > FRR_WATCH_MAX_MS ? FRR_WATCH_MAX_MS : wait);
+    return true;
+}
+
+/* What to do when an answer has ended.  False: that was news. */
+static bool go_on(struct frr_watch *w)
+{
+    if (w->answer.status != 0)
+        return false;
+    if (!w->enabled) {
+        w->enabled = true;
+        return send_next(w, VTY_RUNNING_CONFIG, w->answer.digest);
+    }
+    if (vtysh_daemons[++w->daemon])
+        return call(w, w->answer.digest);
+    return seen(w);
+}
+
+static bool hear(struct frr_watch *w)
+{
+    char data[16384];
+    ssize_t n;
+
+    while (w->fd >= 0) {
+        n = recv(w->fd, data, sizeof(data), 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return true;
+        if (n <= 0 || (vty_take(&w->answer, data, (size_t)n) && !go_on(w)))
+            return false;
+    }
+    return true;
+}
+
+bool frr_watch_run(struct frr_watch *w)
+{
+    bool known = true;
+
+    if (w->fd >= 0) {
+        known = hear(w);
+        if (known && w->fd >= 0 && monotonic_ms() >= w->deadline)
+            known = false;
+    } else if (!w->paused && monotonic_ms() >= w->deadline) {
+        w->began = monotonic_ms();
+        w->deadline = w->began + FRR_WATCH_TIMEOUT_MS;
+        w->daemon = 0;
+        known = call(w, VTY_DIGEST_START);
+    }
+    if (!known)
+        frr_watch_pause(w);
+    return !known;
+}
+
+int frr_watch_fd(const struct frr_watch *w)
+{
+    return w->epoll;
+}
+
+int64_t frr_watch_deadline(const struct frr_watch *w)
+{
+    return w->deadline;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/vty.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/supervise.h" /* monotonic_ms() */
+
+#define MARK 3                 /* NULs before the status */
+#define ANSWER_MAX (64u << 20) /* bytes */
+
+uint64_t vty_digest(uint64_t digest, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        digest = (digest ^ (uint8_t)data[i]) * 1099511628211u;
+    return digest;
+}
+
+static void text(struct vty_answer *a, const char *data, size_t len)
+{
+    a->digest = vty_digest(a->digest, data, len);
+    if (a->keep && len)
+        buf_add(a->keep, data, len);
+}
+
+bool vty_take(struct vty_answer *a, const char *data, size_t len)
+{
+    while (len && !a->done) {
+        const char *zero = memchr(data, '\0', len);
+        size_t n = zero ? (size_t)(zero - data) : len;
+
+        if (a->zeros == MARK) {
+            a->status = (uint8_t)*data;
+            a->done = true;
+        } else if (n == 0) {
+            a->zeros++;
+            data++;
+            len--;
+        } else {
+            a->zeros = 0; /* a NUL in a text means nothing */
+            text(a, data, n);
+            data += n;
+            len -= n;
+        }
+    }
+    return a->done;
+}
+
+int vty_connect(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd, e;
+
+    if (strlen(path) >= sizeof(to.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(to.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+        return fd;
+    e = errno == EAGAIN ? ETIMEDOUT : errno; /* nobody has accepted for long */
+    close(fd);
+    return -e;
+}
+
+bool vty_send(int fd, const char *command)
+{
+    size_t len = strlen(command) + 1;
+
+    return send(fd, command, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* One command and its whole answer. */
+static int ask(int fd, const char *command, int64_t until, struct buf *keep)
+{
+    struct vty_answer answer = VTY_ANSWER(keep, 0);
+    char data[16384];
+
+    if (!vty_send(fd, command))
+        return -EIO;
+    while (!answer.done) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        int64_t left = until - monotonic_ms();
+        ssize_t n;
+
+        if (left <= 0 || poll(&ready, 1, (int)left) == 0)
+            return -ETIMEDOUT;
+        n = recv(fd, data, sizeof(data), 0);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n <= 0)
+            return -EIO;
+        vty_take(&answer, data, (size_t)n);
+        if (keep && keep->len > ANSWER_MAX)
+            return -EFBIG;
+    }
+    return answer.status == 0 ? 0 : -EIO;
+}
+
+int vty_running_config(const char *path, unsigned timeout_ms, struct buf *ret)
+{
+    int64_t until = monotonic_ms() + timeout_ms;
+    int fd = vty_connect(path), r;
+
+    if (fd < 0)
+        return fd;
+    r = ask(fd, VTY_ENABLE, until, NULL);
+    if (r == 0)
+        r = ask(fd, VTY_RUNNING_CONFIG, until, ret);
+    close(fd);
+    return r;
+}
