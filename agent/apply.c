@@ -88,7 +88,7 @@ static int worse(int r, int q)
     return r == 0 || (r == -EINVAL && q < 0) ? q : r;
 }
 
-int apply_make(const struct apply_context *c, const struct bundle *want, const struct plan *plan,
+int apply_make(const struct apply_context *c, const struct bundle *want, struct plan *plan,
                struct error_list *err)
 {
     size_t failed_link = PLAN_NO_LINK;
@@ -103,12 +103,13 @@ int apply_make(const struct apply_context *c, const struct bundle *want, const s
             want_process(c, &want->links[i], digest);
     }
     for (size_t i = 0; i < plan->n; i++) {
-        const struct plan_step *s = &plan->steps[i];
+        struct plan_step *s = &plan->steps[i];
         int q;
 
         if (s->action >= PLAN_FRR || (s->link != PLAN_NO_LINK && s->link == failed_link))
             continue;
         q = make_step(c, want, s, err);
+        s->failed = q < 0;
         if (q < 0 && s->link != PLAN_NO_LINK && fatal_for_link(s->action))
             failed_link = s->link;
         if (q < 0 && s->action == PLAN_REFUSE)
@@ -123,12 +124,12 @@ int apply_make(const struct apply_context *c, const struct bundle *want, const s
     return r;
 }
 
-int apply_break(const struct apply_context *c, const struct plan *plan, struct error_list *err)
+int apply_break(const struct apply_context *c, struct plan *plan, struct error_list *err)
 {
     int r = 0;
 
     for (size_t i = 0; i < plan->n; i++) {
-        const struct plan_step *s = &plan->steps[i];
+        struct plan_step *s = &plan->steps[i];
         int q = 0;
 
         if (s->action == PLAN_ADDRESS_REMOVE)
@@ -140,6 +141,7 @@ int apply_break(const struct apply_context *c, const struct plan *plan, struct e
             openvpn_remove_log(c->settings, s->target);
             q = netlink_delete_link(c->netlink, s->target, err);
         }
+        s->failed = q < 0;
         r = worse(r, q);
     }
     return r;

@@ -25,14 +25,16 @@ struct apply_context {
     bool hold_processes; /* start none: there is no key or no tun device, and it was said */
 };
 
+/* Both mark the steps that failed. */
+
 /* The steps before PLAN_FRR.  0, or the last failure with *err holding all: -EINVAL when steps were
  * refused only. */
-int apply_make(const struct apply_context *c, const struct bundle *want, const struct plan *plan,
+int apply_make(const struct apply_context *c, const struct bundle *want, struct plan *plan,
                struct error_list *err);
 
 /* The steps after PLAN_FRR.  Processes are asked to stop and their interfaces removed at once: the
  * peer hears of the end by the process's exit notification. */
-int apply_break(const struct apply_context *c, const struct plan *plan, struct error_list *err);
+int apply_break(const struct apply_context *c, struct plan *plan, struct error_list *err);
 
 /*
  * Says the addresses of all links again that the plan has no step for.  zebra (8.4.4) reads

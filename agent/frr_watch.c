@@ -23,7 +23,7 @@ struct frr_watch {
     bool enabled; /* the second one is under way */
     struct vty_answer answer;
     int64_t began, deadline;
-    int64_t cost; /* of a look, in milliseconds */
+    int64_t cost; /* of a look, in 1/8 ms */
 };
 
 int frr_watch_new(const struct settings *s, struct frr_watch **ret, struct error_list *err)
@@ -105,8 +105,8 @@ static bool seen(struct frr_watch *w)
     if (w->answer.digest != w->judged)
         return false;
     /* The short ones count: what disturbs a look makes it longer, and is no work of bgpd's. */
-    w->cost = took < w->cost ? took : w->cost + (took - w->cost) / 8;
-    wait = w->cost * FRR_WATCH_SHARE;
+    w->cost = took * 8 < w->cost ? took * 8 : w->cost + took - w->cost / 8;
+    wait = w->cost * FRR_WATCH_SHARE / 8;
     wait = wait < FRR_WATCH_MS ? FRR_WATCH_MS : wait;
     w->deadline = now + (wait > FRR_WATCH_MAX_MS ? FRR_WATCH_MAX_MS : wait);
     return true;

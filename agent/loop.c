@@ -9,37 +9,53 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/apply.h"
+#include "agent/drift.h"
+#include "agent/frr_watch.h"
 #include "agent/log.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
 #include "agent/origin_cache.h"
 #include "agent/plan.h"
+#include "agent/repairs.h"
 #include "agent/routing.h"
 #include "agent/state.h"
 #include "agent/supervise.h"
 #include "agent/tun.h"
+#include "agent/vty.h"
+#include "agent/vtysh.h"
 #include "agent/worker.h"
 
-#define LOOK_MS 3000   /* at the bundle and at FRR's daemons */
-#define SETTLE_MS 100  /* from the first event to the look, so that a burst is one */
-#define AUDIT_MS 30000 /* everything, whether or not something was heard */
-#define RETRY_MS 5000  /* after a failure */
+#define LOOK_MS 3000  /* at the bundle and at FRR's daemons */
+#define SETTLE_MS 100 /* from the first event to the look, so that a burst is one */
+#define AUDIT_MS 3000 /* everything, whether or not something was heard */
+#define AUDIT_MAX_MS 30000
+#define AUDIT_SHARE 500    /* at most this part of the time goes into looking */
+#define SAY_AGAIN_MS 30000 /* our addresses, to zebra */
+#define RETRY_MS 5000      /* after a failure */
 /* Addresses are said again this often after FRR was configured: a busy zebra may still be learning
  * of the interfaces at the first time. */
 #define REPEATS 3
 #define REPEAT_MS 2500
 #define EVENT_GAP_MS 1000 /* between two looks at the interfaces */
-#define FRR_CHECK_MS 10000
-#define FRR_CHECK_MAX_MS 120000
-#define FRR_CHECK_SHARE 100 /* at most this part of the time goes into checking a big FRR */
+#define FRR_RETRY_MS 10000
+/* Every line of FRR's configuration is compared when its text changed (frr_watch.h), and this often
+ * all the same; but not more than a part of the time, should somebody change it all the time. */
+#define FRR_CHECK_MS 300000
+#define FRR_CHECK_SHARE 20
 #define LOGS_MS 60000
 /* A link that left the bundle goes even if FRR cannot be configured, but not at the first try. */
 #define FRR_PATIENCE 3
+
+/* What a worker found out about FRR, in memory that both see. */
+struct found {
+    uint64_t running, differs; /* vty_digest() of what FRR has; of what is wrong about it */
+};
 
 struct loop {
     const struct settings *settings;
@@ -49,6 +65,9 @@ struct loop {
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;
     struct origin_cache *origins;
+    struct frr_watch *frr_watch;
+    struct repairs repairs, frr_repairs; /* since this bundle is in force */
+    struct found *found;
     struct worker worker;
     bool worker_applies;                       /* else it checks */
     bool frr_in_force;                         /* as far as we know */
@@ -61,8 +80,9 @@ struct loop {
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     char *failing; /* a plan that was announced and failed: it is not announced again each time */
     int epoll, signals, inotify, lock;
-    int64_t worker_began;
+    int64_t worker_began, worker_took;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
+    int64_t cost;     /* of a look at everything, in 1/8 ms */
     unsigned repeats; /* still to come soon */
     bool leave;
 };
@@ -104,11 +124,18 @@ static void announce(struct loop *l, const struct plan *plan)
 
 /* --- FRR, in a worker ----------------------------------------------------------------------- */
 
+static void tell_found(struct loop *l, const struct frr_result *r)
+{
+    l->found->running = r->running;
+    l->found->differs = vty_digest(VTY_DIGEST_START, buf_cstr(&r->changes), r->changes.len);
+}
+
 static int work_apply(void *arg, struct error_list *err)
 {
     struct frr_result changed = FRR_RESULT_INIT;
     int r = routing_apply(((struct loop *)arg)->settings, &changed, err);
 
+    tell_found(arg, &changed);
     log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
     frr_result_clear(&changed);
     return r;
@@ -119,6 +146,7 @@ static int work_check(void *arg, struct error_list *err)
     struct frr_result differs = FRR_RESULT_INIT;
     int r = routing_check(((struct loop *)arg)->settings, &differs, err);
 
+    tell_found(arg, &differs);
     frr_result_clear(&differs);
     return r;
 }
@@ -128,6 +156,7 @@ static void start_worker(struct loop *l, bool apply)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &l->worker};
     struct error_list err = ERROR_LIST_INIT;
 
+    frr_watch_pause(l->frr_watch);
     l->frr_at = SUPERVISE_NEVER;
     l->worker_began = monotonic_ms();
     l->frr_stale = false;
@@ -141,6 +170,25 @@ static void start_worker(struct loop *l, bool apply)
     }
 }
 
+/* Something is wrong in FRR that was right.  False: it is changed back again and again, and left
+ * for now. */
+static bool repair_frr(struct loop *l, int64_t now)
+{
+    _cleanup_buf_ struct buf fight = BUF_INIT;
+    int64_t until;
+    enum repairs_answer answer = repairs_ask(&l->frr_repairs, l->found->differs, now, &until);
+
+    repairs_sweep(&l->frr_repairs, now);
+    if (answer == REPAIRS_GO)
+        return true;
+    l->frr_at = until;
+    if (answer == REPAIRS_FIGHT) {
+        drift_tell(&fight, "the mesh's part of FRR's configuration");
+        log_lines(LOG_LEVEL_WARNING, "", buf_cstr(&fight));
+    }
+    return false;
+}
+
 static void on_worker(struct loop *l)
 {
     struct error_list err = ERROR_LIST_INIT;
@@ -149,10 +197,10 @@ static void on_worker(struct loop *l)
 
     if (l->worker.pid == 0 || !worker_collect(&l->worker, &r, &err))
         return;
-    l->frr_at = now + FRR_CHECK_MS;
-    if (!l->worker_applies && now - l->worker_began > FRR_CHECK_MS / FRR_CHECK_SHARE)
-        l->frr_at =
-            earliest(now + (now - l->worker_began) * FRR_CHECK_SHARE, now + FRR_CHECK_MAX_MS);
+    l->worker_took = now - l->worker_began;
+    l->frr_at = now + (r < 0 ? FRR_RETRY_MS : FRR_CHECK_MS);
+    if (r >= 0 && !l->frr_stale)
+        frr_watch_judged(l->frr_watch, l->found->running);
     if (r == 0 && !l->frr_stale) {
         l->frr_failures = 0;
         l->frr_in_force = true;
@@ -162,8 +210,10 @@ static void on_worker(struct loop *l)
             l->repeats = REPEATS;
         }
     } else if (r >= 0) {
-        l->frr_in_force = false;
-        l->converge_at = now;
+        if (l->frr_stale || repair_frr(l, now)) {
+            l->frr_in_force = false;
+            l->converge_at = now;
+        }
     } else {
         l->frr_in_force = false;
         l->frr_failures++;
@@ -182,7 +232,35 @@ static void on_frr_due(struct loop *l)
         start_worker(l, !l->frr_in_force);
 }
 
+static void on_frr_watch(struct loop *l)
+{
+    int64_t at = l->worker_began + l->worker_took * FRR_CHECK_SHARE;
+
+    if (frr_watch_run(l->frr_watch))
+        l->frr_at = earliest(l->frr_at, at);
+}
+
 /* --- the one answer to everything ----------------------------------------------------------- */
+
+/* When to look at everything again: often, but not all the time. */
+static int64_t next_audit(struct loop *l)
+{
+    int64_t took = monotonic_ms() - l->converged, wait;
+
+    /* The short ones count: what disturbs a look makes it longer. */
+    l->cost = took * 8 < l->cost ? took * 8 : l->cost + took - l->cost / 8;
+    wait = l->cost * AUDIT_SHARE / 8;
+    wait = wait < AUDIT_MS ? AUDIT_MS : wait;
+    return l->converged + (wait > AUDIT_MAX_MS ? AUDIT_MAX_MS : wait);
+}
+
+static void hold_back(struct loop *l, struct plan *plan)
+{
+    _cleanup_buf_ struct buf fights = BUF_INIT;
+
+    drift_hold_back(&l->repairs, plan, l->converged, &l->converge_at, &fights);
+    log_lines(LOG_LEVEL_WARNING, "", buf_cstr(&fights));
+}
 
 static void converge(struct loop *l)
 {
@@ -198,7 +276,7 @@ static void converge(struct loop *l)
     int r;
 
     l->converged = monotonic_ms();
-    l->converge_at = l->converged + AUDIT_MS;
+    l->converge_at = l->converged + AUDIT_MAX_MS;
     if (!l->bundle)
         return;
     state_keys_digest(l->settings, context.keys_digest);
@@ -210,6 +288,7 @@ static void converge(struct loop *l)
     }
     have.frr_in_force = l->frr_in_force;
     plan = plan_compute(l->bundle, &context, &have);
+    hold_back(l, plan);
     r = tun_check(l->settings->link_uid, l->settings->link_gid, &err);
     c.hold_processes = r < 0 || state_check_keys(l->settings, &err) < 0;
     if (c.hold_processes)
@@ -223,13 +302,13 @@ static void converge(struct loop *l)
     if ((!plan_has_frr(plan) || l->frr_failures >= FRR_PATIENCE) && apply_break(&c, plan, &err) < 0)
         r = -EIO;
     if (l->converged >= l->repeat_at) {
-        l->repeat_at = l->converged + (l->repeats ? REPEAT_MS : AUDIT_MS);
+        l->repeat_at = l->converged + (l->repeats ? REPEAT_MS : SAY_AGAIN_MS);
         l->repeats -= l->repeats > 0;
         if (!l->settings->no_frr && apply_repeat_addresses(&c, l->bundle, plan, &err) < 0)
             r = -EIO;
     }
-    if (l->repeat_at < l->converge_at)
-        l->converge_at = l->repeat_at;
+    drift_failed(&l->repairs, plan);
+    l->converge_at = earliest(l->converge_at, earliest(l->repeat_at, next_audit(l)));
     if (r < 0) {
         l->converge_at = l->converged + RETRY_MS;
     } else {
@@ -272,6 +351,8 @@ static void take(struct loop *l, struct bundle *b)
     log_say(LOG_LEVEL_NOTICE, "gateway %s of mesh %s: revision %.12s with %zu links is in force",
             b->gateway, b->mesh, b->revision, b->n_links);
     origin_cache_take(l->origins, b);
+    repairs_reset(&l->repairs);
+    repairs_reset(&l->frr_repairs);
     l->frr_in_force = false;
     l->frr_stale = true;
     l->frr_failures = 0;
@@ -297,7 +378,8 @@ static void watch_above(const struct loop *l, const char *path)
     watch_folder(l, parent, "/..");
 }
 
-/* The bundle is a folder, an archive or not there yet; any of its folders may be a link. */
+/* The bundle is a folder, an archive or not there yet; any of its folders may be a link.  And FRR's
+ * daemons, when they come back, put their sockets into a folder. */
 static void watch_folders(const struct loop *l)
 {
     watch_folder(l, l->dir, "");
@@ -305,6 +387,9 @@ static void watch_folders(const struct loop *l)
     watch_folder(l, l->dir, "/../..");
     watch_above(l, l->dir);
     watch_above(l, l->settings->origins);
+    if (!l->settings->no_frr)
+        watch_folder(l, VTYSH_RUN_DIR "/",
+                     l->settings->frr_namespace ? l->settings->frr_namespace : "");
 }
 
 /* What is replaced when there is a new bundle: bundle.json, or the archive.  False: nothing there.
@@ -379,6 +464,8 @@ static void on_signal(struct loop *l)
         log_say(LOG_LEVEL_INFO, "asked to look at everything again");
         l->seen = (struct stat){0};
         l->frr_failures = 0;
+        repairs_reset(&l->repairs);
+        repairs_reset(&l->frr_repairs);
         origin_cache_look(l->origins, true);
         l->look_at = l->converge_at = l->frr_at = monotonic_ms();
     }
@@ -405,6 +492,7 @@ static void on_look_due(struct loop *l)
     look_at_certificate(l);
     if (daemons != l->daemons) {
         l->daemons = daemons;
+        repairs_reset(&l->frr_repairs); /* a new one knows nothing: that is no fight */
         if (l->worker.pid == 0)
             l->frr_at = monotonic_ms();
         else
@@ -440,8 +528,14 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = supervisor_new(l->settings, &l->supervisor, err);
     if (r == 0)
         r = origin_cache_new(l->settings, &l->origins, err);
+    if (r == 0)
+        r = frr_watch_new(l->settings, &l->frr_watch, err);
     if (r < 0)
         return r;
+    l->found =
+        mmap(NULL, sizeof(*l->found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (l->found == MAP_FAILED)
+        return error_sys(err, errno, NULL, "cannot share memory with a worker");
     r = add_source(l, l->signals, &l->signals);
     if (r == 0)
         r = add_source(l, l->inotify, &l->inotify);
@@ -451,6 +545,8 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = add_source(l, supervisor_fd(l->supervisor), &l->supervisor);
     if (r == 0)
         r = add_source(l, origin_cache_fd(l->origins), &l->origins);
+    if (r == 0)
+        r = add_source(l, frr_watch_fd(l->frr_watch), &l->frr_watch);
     return r < 0 ? error_sys(err, -r, NULL, "cannot set up the event loop") : 0;
 }
 
@@ -461,6 +557,7 @@ static int wait_ms(const struct loop *l)
 
     next = earliest(next, supervisor_deadline(l->supervisor));
     next = earliest(next, origin_cache_deadline(l->origins));
+    next = earliest(next, frr_watch_deadline(l->frr_watch));
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);
@@ -488,6 +585,7 @@ static void turn(struct loop *l)
         return;
     supervisor_run(l->supervisor);
     origin_cache_run(l->origins);
+    on_frr_watch(l);
     now = monotonic_ms();
     if (l->look_at <= now)
         on_look_due(l);
@@ -542,6 +640,9 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
         log_say(LOG_LEVEL_NOTICE, "leaving; links and routing go on without me");
     }
     worker_kill(&l.worker);
+    frr_watch_free(l.frr_watch);
+    repairs_reset(&l.repairs);
+    repairs_reset(&l.frr_repairs);
     origin_cache_free(l.origins);
     supervisor_free(l.supervisor);
     netlink_monitor_close(l.monitor);

@@ -6,6 +6,7 @@
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -582,6 +583,15 @@ static int on_event(struct nl_msg *msg, void *arg)
         if (!if_indextoname(info->ifa_index, name))
             name[0] = '\0';
     }
+    if (h->nlmsg_type == RTM_NEWNETCONF) {
+        struct nlattr *a = nlmsg_find_attr(h, sizeof(struct netconfmsg), NETCONFA_IFINDEX);
+
+        /* What is said of all interfaces counts for each. */
+        if (a && (int32_t)nla_get_u32(a) == NETCONFA_IFINDEX_ALL)
+            m->hit = true;
+        else if (a && !if_indextoname(nla_get_u32(a), name))
+            name[0] = '\0';
+    }
     if (strncmp(name, m->prefix, strlen(m->prefix)) == 0)
         m->hit = true;
     return NL_OK;
@@ -605,7 +615,8 @@ int netlink_monitor_open(struct netlink_monitor **ret, struct error_list *err)
         r = nl_socket_modify_cb(m->socket, NL_CB_VALID, NL_CB_CUSTOM, on_event, m);
     if (r == 0)
         r = nl_socket_add_memberships(m->socket, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
-                                      RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
+                                      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
+                                      RTNLGRP_IPV6_NETCONF, RTNLGRP_NONE);
     if (r < 0) {
         error_add(err, NULL, 0, NULL, "cannot listen to the kernel's interface events: %s",
                   nl_geterror(r));

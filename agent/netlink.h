@@ -106,7 +106,8 @@ int netlink_remove_address(struct netlink *nl, const char *name, const struct li
 int netlink_delete_link(struct netlink *nl, const char *name, struct error_list *err);
 
 /*
- * A second socket that hears changes of links and addresses.  It says only that there were some:
+ * A second socket that hears changes of links, addresses and some of their settings (not all: the
+ * kernel tells of forwarding and rp_filter).  It says only that there were some:
  * the reader then looks at everything once (never once per event), which also makes an overflow of
  * the socket's buffer harmless.
  */

@@ -56,6 +56,7 @@ struct plan_step {
     char *text;   /* NULL where unused */
     long value;
     struct link_address address;
+    bool failed; /* apply.h tried it in vain */
 };
 
 struct plan {
