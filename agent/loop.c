@@ -35,7 +35,7 @@
 #define SETTLE_MS 100 /* from the first event to the look, so that a burst is one */
 #define AUDIT_MS 3000 /* everything, whether or not something was heard */
 #define AUDIT_MAX_MS 30000
-#define AUDIT_SHARE 500    /* at most this part of the time goes into looking */
+#define AUDIT_SHARE 1000   /* at most this part of the time goes into looking */
 #define SAY_AGAIN_MS 30000 /* our addresses, to zebra */
 #define RETRY_MS 5000      /* after a failure */
 /* Addresses are said again this often after FRR was configured: a busy zebra may still be learning

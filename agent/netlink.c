@@ -24,6 +24,9 @@
 #define RECEIVE_BUFFER (2 << 20)
 #define SEND_BUFFER (64 << 10)
 #define DUMP_TRIES 8
+/* At once, in a dump: as much as the kernel gives.  libnl would else ask for the size of each
+ * portion first, and the kernel would copy all twice. */
+#define MESSAGES (32 << 10)
 
 struct netlink {
     struct nl_sock *socket;
@@ -67,6 +70,9 @@ int netlink_open(struct netlink **ret, struct error_list *err)
     r = nl_connect(nl->socket, NETLINK_ROUTE);
     if (r == 0)
         r = nl_socket_set_buffer_size(nl->socket, RECEIVE_BUFFER, SEND_BUFFER);
+    if (r == 0)
+        r = nl_socket_set_msg_buf_size(nl->socket, MESSAGES);
+    nl_socket_disable_msg_peek(nl->socket); /* the kernel keeps to what it finds offered */
     if (r == 0)
         r = nl_socket_modify_err_cb(nl->socket, NL_CB_CUSTOM, keep_error, nl);
     if (r < 0) {

@@ -33,13 +33,56 @@ static const struct {
     {LINK_ACCEPT_RA, 0, "routes come by BGP only"},
 };
 
+/* Where in a list something of this name is.  With hundreds of links, to search for each of them
+ * from the start would be most of the work. */
+struct place {
+    const char *name;
+    size_t index;
+};
+
 struct builder {
     const struct bundle *want;
     const struct plan_context *context;
     const struct observed *have;
-    char *marker; /* what the alias of each link of ours begins with */
+    struct place *wanted, *there; /* the links of both, by name */
+    char *marker;                 /* what the alias of each link of ours begins with */
     struct plan *plan;
 };
+
+static int compare_places(const void *a, const void *b)
+{
+    return strcmp(((const struct place *)a)->name, ((const struct place *)b)->name);
+}
+
+static size_t find_place(const struct place *list, size_t n, const char *name)
+{
+    struct place key = {.name = name}, *found = NULL;
+
+    if (n)
+        found = bsearch(&key, list, n, sizeof(key), compare_places);
+    return found ? found->index : SIZE_MAX;
+}
+
+static void sort_links(struct builder *b)
+{
+    size_t n_wanted = b->want ? b->want->n_links : 0, n_there = b->have->links.n;
+
+    b->wanted = xcalloc(n_wanted + 1, sizeof(*b->wanted));
+    b->there = xcalloc(n_there + 1, sizeof(*b->there));
+    for (size_t i = 0; i < n_wanted; i++)
+        b->wanted[i] = (struct place){b->want->links[i].interface, i};
+    for (size_t i = 0; i < n_there; i++)
+        b->there[i] = (struct place){b->have->links.links[i].name, i};
+    qsort(b->wanted, n_wanted, sizeof(*b->wanted), compare_places);
+    qsort(b->there, n_there, sizeof(*b->there), compare_places);
+}
+
+static const struct link_state *link_there(const struct builder *b, const char *interface)
+{
+    size_t i = find_place(b->there, b->have->links.n, interface);
+
+    return i == SIZE_MAX ? NULL : &b->have->links.links[i];
+}
 
 static struct plan_step *add(struct builder *b, enum plan_action action, size_t link,
                              const char *target, const char *reason, ...)
@@ -275,7 +318,7 @@ static void plan_process(struct builder *b, size_t i, bool fresh)
 static void plan_link(struct builder *b, size_t i)
 {
     const struct bundle_link *link = &b->want->links[i];
-    const struct link_state *is = link_table_find(&b->have->links, link->interface);
+    const struct link_state *is = link_there(b, link->interface);
     _cleanup_free_ char *alias = xasprintf("%s%s", b->marker, link->peer);
 
     if (is && (!is_ours(b, is) || strcmp(is->kind, "tun") != 0)) {
@@ -313,10 +356,7 @@ static void plan_link(struct builder *b, size_t i)
 
 static size_t wanted_index(const struct builder *b, const char *interface)
 {
-    for (size_t i = 0; b->want && i < b->want->n_links; i++)
-        if (strcmp(b->want->links[i].interface, interface) == 0)
-            return i;
-    return PLAN_NO_LINK;
+    return b->want ? find_place(b->wanted, b->want->n_links, interface) : PLAN_NO_LINK;
 }
 
 static void plan_old_addresses(struct builder *b, size_t i, const struct link_state *is)
@@ -374,6 +414,7 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
         .plan = xcalloc(1, sizeof(*b.plan)),
     };
 
+    sort_links(&b);
     if (want) {
         plan_settings(&b);
         for (size_t i = 0; i < want->n_links; i++)
@@ -383,6 +424,8 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
         add(&b, PLAN_FRR, PLAN_NO_LINK, "", "%s",
             want ? "compare it with the bundle and change what differs" : "take away what is ours");
     plan_removals(&b);
+    free(b.wanted);
+    free(b.there);
     free(b.marker);
     return b.plan;
 }
