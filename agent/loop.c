@@ -12,8 +12,10 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/agent_report.h"
 #include "agent/apply.h"
 #include "agent/drift.h"
 #include "agent/frr_watch.h"
@@ -68,6 +70,8 @@ struct loop {
     struct frr_watch *frr_watch;
     struct repairs repairs, frr_repairs; /* since this bundle is in force */
     struct found *found;
+    struct agent_report report;
+    struct agent_report_file report_file;
     struct worker worker;
     bool worker_applies;                       /* else it checks */
     bool frr_in_force;                         /* as far as we know */
@@ -205,6 +209,7 @@ static void on_worker(struct loop *l)
         l->frr_failures = 0;
         l->frr_in_force = true;
         if (l->worker_applies) {
+            l->report.applied = time(NULL);
             log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
             l->converge_at = l->repeat_at = now; /* what waited for FRR */
             l->repeats = REPEATS;
@@ -314,6 +319,8 @@ static void converge(struct loop *l)
     } else {
         free(l->failing);
         l->failing = NULL;
+        if (plan->n > 0 && !plan_has_frr(plan))
+            l->report.applied = time(NULL);
     }
     log_report(&l->told_links, &err);
     plan_free(plan);
@@ -599,6 +606,14 @@ static void turn(struct loop *l)
     }
 }
 
+static void report(struct loop *l)
+{
+    agent_report_trouble(&l->report, TROUBLE_BUNDLE, l->told_bundle);
+    agent_report_trouble(&l->report, TROUBLE_LINKS, l->told_links);
+    agent_report_trouble(&l->report, TROUBLE_FRR, l->told_frr);
+    agent_report_run(&l->report_file, &l->report);
+}
+
 /* What is in force from an earlier life, so that a missing folder takes nothing down. */
 static void recall(struct loop *l)
 {
@@ -635,10 +650,15 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     if (r == 0) {
         recall(&l);
         l.logs_at = monotonic_ms() + LOGS_MS;
-        while (!l.leave)
+        agent_report_open(s->run_dir, dir, &l.report, &l.report_file);
+        while (!l.leave) {
+            report(&l);
             turn(&l);
+        }
         log_say(LOG_LEVEL_NOTICE, "leaving; links and routing go on without me");
     }
+    agent_report_close(&l.report_file, &l.report);
+    agent_report_clear(&l.report);
     worker_kill(&l.worker);
     frr_watch_free(l.frr_watch);
     repairs_reset(&l.repairs);

@@ -10,6 +10,7 @@
  * - STATE/origins: verified copy of the table of origins in force
  * - STATE/frr-applied.conf: what was last put into FRR
  * - RUN/agent.lock: held by the one agent that acts
+ * - RUN/agent.json: what only the running agent knows (agent_report.h)
  * - RUN/origins.json: what it serves to bgpd (origin_report.h)
  * - RUN/pvN.json: identity of the OpenVPN process of link pvN (identity.h)
  * - RUN/pvN.log: what it prints, bounded
