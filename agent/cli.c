@@ -22,7 +22,7 @@ static const char usage[] =
     "usage: p2pvpn-agent VERB [OPTIONS] [ARGUMENTS]\n"
     "\n"
     "  apply BUNDLE             make this gateway what the bundle says, once\n"
-    "  apply --dry-run BUNDLE   print what that would do\n"
+    "  plan BUNDLE              print what that would do, and why (also: apply --dry-run)\n"
     "  run BUNDLE               the same, then stay, watch the bundle and the gateway, and repair\n"
     "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
@@ -62,6 +62,11 @@ static int verb_apply(const struct options *o, char **args, struct error_list *e
 {
     return o->dry_run ? once_plan(&o->settings, args[0], err)
                       : once_apply(&o->settings, args[0], err);
+}
+
+static int verb_plan(const struct options *o, char **args, struct error_list *err)
+{
+    return once_plan(&o->settings, args[0], err);
 }
 
 static int verb_run(const struct options *o, char **args, struct error_list *err)
@@ -113,8 +118,8 @@ static int verb_remove(const struct options *o, char **args, struct error_list *
 }
 
 static const struct verb verbs[] = {
-    {"apply", 1, 1, verb_apply},   {"run", 1, 1, verb_run},       {"enroll", 0, 0, verb_enroll},
-    {"remove", 0, 0, verb_remove}, {"status", 0, 0, verb_status},
+    {"apply", 1, 1, verb_apply},   {"plan", 1, 1, verb_plan},     {"run", 1, 1, verb_run},
+    {"enroll", 0, 0, verb_enroll}, {"remove", 0, 0, verb_remove}, {"status", 0, 0, verb_status},
 };
 
 enum {

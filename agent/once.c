@@ -22,8 +22,15 @@ struct session {
     struct apply_context apply;
     struct plan_context plan;
     struct observed have;
+    bool frr_in_force;
     int lock;
 };
+
+#define SESSION_INIT(s)                                                                    \
+    {                                                                                      \
+        .apply.settings = (s), .plan = {.link_uid = (s)->link_uid, .no_frr = (s)->no_frr}, \
+        .have = OBSERVED_INIT, .lock = -1,                                                 \
+    }
 
 static void session_close(struct session *n)
 {
@@ -38,12 +45,7 @@ static int session_open(struct session *n, const struct settings *s, struct erro
 {
     int r = state_prepare(s, err);
 
-    *n = (struct session){
-        .apply.settings = s,
-        .plan = {.link_uid = s->link_uid, .no_frr = s->no_frr},
-        .have = OBSERVED_INIT,
-        .lock = -1,
-    };
+    *n = (struct session)SESSION_INIT(s);
     if (r == 0)
         r = state_lock(s, &n->lock, err);
     if (r == 0)
@@ -53,6 +55,14 @@ static int session_open(struct session *n, const struct settings *s, struct erro
     return r;
 }
 
+/* To look only, also beside a running agent: no lock, no folder made. */
+static int session_peek(struct session *n, struct error_list *err)
+{
+    int r = netlink_open(&n->apply.netlink, err);
+
+    return r < 0 ? r : supervisor_peek(n->apply.settings, &n->apply.supervisor, err);
+}
+
 static struct plan *look(struct session *n, const struct bundle *want, const char *mesh,
                          struct error_list *err)
 {
@@ -60,6 +70,7 @@ static struct plan *look(struct session *n, const struct bundle *want, const cha
     state_keys_digest(n->apply.settings, n->plan.keys_digest);
     if (observe(n->apply.netlink, n->apply.supervisor, &n->have, err) < 0)
         return NULL;
+    n->have.frr_in_force = n->frr_in_force;
     return plan_compute(want, &n->plan, &n->have);
 }
 
@@ -140,26 +151,51 @@ int once_apply(const struct settings *s, const char *dir, struct error_list *err
     return r;
 }
 
+/* FRR's part of a plan: whether there is one, and its lines. */
+static int compare_frr(struct session *n, const struct bundle_source *from, struct buf *ret,
+                       struct error_list *err)
+{
+    const struct bundle *b = bundle_opened(from);
+    struct frr_result differs = FRR_RESULT_INIT;
+    _cleanup_buf_ struct buf config = BUF_INIT;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < b->n_files; i++)
+        if (strcmp(b->files[i].path, ROUTING_CONFIG) == 0)
+            r = bundle_read_file(from, &b->files[i], &config, err);
+    if (r == 0)
+        r = routing_compare(n->apply.settings, buf_cstr(&config), &differs, err);
+    n->frr_in_force = r == 0;
+    buf_str(ret, buf_cstr(&differs.changes));
+    frr_result_clear(&differs);
+    return r < 0 ? r : 0;
+}
+
 int once_plan(const struct settings *s, const char *dir, struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    struct bundle *want = NULL;
+    _cleanup_buf_ struct buf text = BUF_INIT, lines = BUF_INIT;
+    struct bundle_source *from = NULL;
     struct plan *plan = NULL;
-    struct session n;
-    int r = session_open(&n, s, err);
+    struct session n = SESSION_INIT(s);
+    int r = bundle_open(dir, &from, err), q = 0;
 
     if (r == 0)
-        r = bundle_load(dir, &want, err);
+        r = session_peek(&n, err);
+    if (r == 0 && !s->no_frr)
+        q = compare_frr(&n, from, &lines, err);
     if (r == 0) {
-        plan = look(&n, want, want->mesh, err);
-        r = plan ? 0 : -EIO;
+        plan = look(&n, bundle_opened(from), bundle_opened(from)->mesh, err);
+        r = plan ? q : -EIO;
     }
+    for (size_t i = 0; plan && i < plan->n; i++)
+        if (plan->steps[i].action == PLAN_FRR)
+            plan->steps[i].text = buf_steal(&lines);
     if (plan) {
         plan_print(plan, &text);
         fputs(buf_cstr(&text), stdout);
     }
     plan_free(plan);
-    bundle_free(want);
+    bundle_close(from);
     session_close(&n);
     return r;
 }

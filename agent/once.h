@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Once: `p2pvpn-agent apply` and `p2pvpn-agent remove`, which do their work and end.
+ * Once: `p2pvpn-agent apply`, `plan` and `remove`, which do their work and end.
  *
- * Both take the lock, so neither works against a running agent.  What they start stays.
+ * apply and remove take the lock, so neither works against a running agent.  What they start stays.
  */
 #ifndef P2PVPN_AGENT_ONCE_H
 #define P2PVPN_AGENT_ONCE_H
@@ -15,7 +15,9 @@
  * also for a bundle whose mesh needs an agent that stays (origin_cache.h). */
 int once_apply(const struct settings *s, const char *dir, struct error_list *err);
 
-/* Prints on standard output what once_apply() would do, and does nothing. */
+/* Prints on standard output what once_apply() would do, in order and with reasons, and FRR's lines
+ * that would change; nothing: all is as the bundle says.  Only reads, also while an agent runs.
+ * When FRR does not answer, the rest is printed and *err says so. */
 int once_plan(const struct settings *s, const char *dir, struct error_list *err);
 
 /* Takes away what is ours: FRR's objects, processes, interfaces, the copy of the bundle, run-time

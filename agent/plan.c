@@ -444,6 +444,14 @@ struct plan *plan_free(struct plan *p)
     return NULL;
 }
 
+static void print_lines(const char *text, struct buf *ret)
+{
+    for (size_t len; *text; text += len + (text[len] == '\n')) {
+        len = strcspn(text, "\n");
+        buf_printf(ret, "  %.*s\n", (int)len, text);
+    }
+}
+
 void plan_print(const struct plan *p, struct buf *ret)
 {
     static const char *const verbs[] = {
@@ -475,5 +483,7 @@ void plan_print(const struct plan *p, struct buf *ret)
         if (s->action == PLAN_SETTING)
             buf_printf(ret, " = %ld", s->value);
         buf_printf(ret, ": %s\n", s->reason);
+        if (s->action == PLAN_FRR && s->text)
+            print_lines(s->text, ret);
     }
 }

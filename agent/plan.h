@@ -53,7 +53,7 @@ struct plan_step {
     char *target; /* interface or setting; "" for FRR */
     char *reason; /* for people: what is different */
     size_t link;  /* index into the bundle's links, PLAN_NO_LINK: none */
-    char *text;   /* NULL where unused */
+    char *text;   /* NULL where unused; of PLAN_FRR: its lines that change, where they are known */
     long value;
     struct link_address address;
     bool failed; /* apply.h tried it in vain */
@@ -79,7 +79,7 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
                           const struct observed *have);
 struct plan *plan_free(struct plan *p); /* NULL ok; returns NULL */
 
-/* One line a step: "create interface pv3: ...".  Stable. */
+/* One line a step, "create interface pv3: ...", and FRR's lines below theirs.  Stable. */
 void plan_print(const struct plan *p, struct buf *ret);
 
 /* The i-th address of a link as the kernel holds it. */

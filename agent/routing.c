@@ -10,15 +10,13 @@
 #include "common/frr_config.h"
 #include "common/fs.h"
 
-#define FRR_CONFIG "frr/frr.conf" /* in a bundle */
-
 typedef int frr_function(const struct vtysh *, const char *, const char *, struct frr_result *,
                          struct error_list *);
 
 static int read_config(const struct settings *s, struct buf *ret, struct error_list *err)
 {
     _cleanup_free_ char *current = settings_current_dir(s);
-    _cleanup_free_ char *path = xasprintf("%s/" FRR_CONFIG, current);
+    _cleanup_free_ char *path = xasprintf("%s/" ROUTING_CONFIG, current);
 
     return fs_read(path, BUNDLE_MAX_BYTES, ret, err);
 }
@@ -43,6 +41,15 @@ int routing_apply(const struct settings *s, struct frr_result *ret, struct error
 int routing_check(const struct settings *s, struct frr_result *ret, struct error_list *err)
 {
     return with_config(frr_check, s, ret, err);
+}
+
+int routing_compare(const struct settings *s, const char *config, struct frr_result *ret,
+                    struct error_list *err)
+{
+    struct vtysh v;
+    int r = vtysh_open(&v, s->frr_namespace, err);
+
+    return r < 0 ? r : frr_check(&v, config, s->state_dir, ret, err);
 }
 
 int routing_remove(const struct settings *s, struct frr_result *ret, struct error_list *err)

@@ -14,10 +14,15 @@
 #include "agent/settings.h"
 #include "common/error.h"
 
+#define ROUTING_CONFIG "frr/frr.conf" /* in a bundle */
+
 /* Makes FRR hold what STATE/current says; *ret lists what changed.  0, or a negative errno. */
 int routing_apply(const struct settings *s, struct frr_result *ret, struct error_list *err);
 /* 0: it holds that; 1: *ret lists what differs; or a negative errno. */
 int routing_check(const struct settings *s, struct frr_result *ret, struct error_list *err);
+/* The same for a text that may come into force; FRR and STATE are only read. */
+int routing_compare(const struct settings *s, const char *config, struct frr_result *ret,
+                    struct error_list *err);
 /* Takes everything of ours out of FRR. */
 int routing_remove(const struct settings *s, struct frr_result *ret, struct error_list *err);
 

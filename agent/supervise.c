@@ -156,6 +156,17 @@ static void forget_process(struct supervisor *sv, struct child *c)
     c->ours = false;
 }
 
+static void peek(struct supervisor *sv, const char *interface)
+{
+    _cleanup_free_ char *path = settings_identity_path(sv->settings, interface);
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct identity id;
+
+    if (identity_read(path, &id, &ignored) == 0 && identity_alive(&id, OPENVPN_PROGRAM))
+        insert(sv, interface)->id = id;
+    error_clear(&ignored);
+}
+
 static void adopt(struct supervisor *sv, const char *interface)
 {
     _cleanup_free_ char *path = settings_identity_path(sv->settings, interface);
@@ -192,32 +203,55 @@ static bool identity_name(const char *file, char ret[LINK_NAME_SIZE])
                                             strchr("2345678", ret[number + 1])));
 }
 
-int supervisor_new(const struct settings *s, struct supervisor **ret, struct error_list *err)
+static int open_supervisor(const struct settings *s,
+                           void (*each)(struct supervisor *sv, const char *interface), DIR *dir,
+                           struct supervisor **ret, struct error_list *err)
 {
     struct supervisor *sv = xcalloc(1, sizeof(*sv));
     struct dirent *entry;
-    DIR *dir = opendir(s->run_dir);
-    int r = 0;
 
     sv->settings = s;
     sv->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!dir || sv->epoll < 0)
-        r = error_sys(err, errno, s->run_dir, "cannot look for running links");
-    while (r == 0 && (entry = readdir(dir))) {
+    if (sv->epoll < 0) {
+        int r = error_sys(err, errno, s->run_dir, "cannot look for running links");
+
+        supervisor_free(sv);
+        return r;
+    }
+    while (dir && (entry = readdir(dir))) {
         char interface[LINK_NAME_SIZE];
 
         if (identity_name(entry->d_name, interface))
-            adopt(sv, interface);
-    }
-    if (dir)
-        closedir(dir);
-    if (r < 0) {
-        supervisor_free(sv);
-        return r;
+            each(sv, interface);
     }
     sweep(sv);
     *ret = sv;
     return 0;
+}
+
+int supervisor_new(const struct settings *s, struct supervisor **ret, struct error_list *err)
+{
+    DIR *dir = opendir(s->run_dir);
+    int r;
+
+    if (!dir)
+        return error_sys(err, errno, s->run_dir, "cannot look for running links");
+    r = open_supervisor(s, adopt, dir, ret, err);
+    closedir(dir);
+    return r;
+}
+
+int supervisor_peek(const struct settings *s, struct supervisor **ret, struct error_list *err)
+{
+    DIR *dir = opendir(s->run_dir);
+    int r;
+
+    if (!dir && errno != ENOENT)
+        return error_sys(err, errno, s->run_dir, "cannot look for running links");
+    r = open_supervisor(s, peek, dir, ret, err);
+    if (dir)
+        closedir(dir);
+    return r;
 }
 
 struct supervisor *supervisor_free(struct supervisor *sv)

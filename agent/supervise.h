@@ -28,6 +28,9 @@ int64_t monotonic_ms(void);
 
 /* Adopts every living process that an identity file of RUN names; dead ones' files are removed. */
 int supervisor_new(const struct settings *s, struct supervisor **ret, struct error_list *err);
+/* For those who only want to know what runs, beside whoever supervises it: nothing is adopted and
+ * no file is touched.  There may be no RUN yet. */
+int supervisor_peek(const struct settings *s, struct supervisor **ret, struct error_list *err);
 struct supervisor *supervisor_free(struct supervisor *sv); /* NULL ok; returns NULL */
 
 /* The digest that the link's process was started with, or will be when it is being replaced or

@@ -51,6 +51,26 @@ def test_link_comes_up_and_second_apply_does_nothing(box):
     assert box.left.process("pv2") == before
 
 
+def test_plan_only_looks(box):
+    """Before anything is there, and beside an agent that runs."""
+    shutil.move(box.left.state, box.dir / "away")
+    plan = box.left.agent("plan", box.left.bundle).stdout
+    assert "create interface pv2: link to right\n" in plan and "start OpenVPN of pv2: " in plan
+    assert not box.left.state.exists() and not box.left.run_dir.exists() and not box.left.link("pv2")
+    shutil.move(box.dir / "away", box.left.state)
+
+    box.left.start()
+    wait_for(lambda: box.left.process("pv2"), 10, "the link's process")
+    wait_for(lambda: box.left.agent("plan", box.left.bundle).stdout == "", 10, "nothing to do")
+    process = box.left.process("pv2")
+    box.left_link.mtu = 1300
+    write_bundle(box.dir / "other", "left", 1, [box.left_link])
+    assert box.left.agent("plan", box.dir / "other").stdout == (
+        "set MTU of pv2: 1300\n"
+        "restart OpenVPN of pv2: its configuration or certificate changed\n")
+    assert box.left.process("pv2") == process and box.left.link("pv2")["mtu"] == 1400
+
+
 def test_ipv6_where_the_machine_gives_new_interfaces_none(box):
     """bgpd keeps an IPv6 session in Idle on an interface without a link-local address."""
 

@@ -38,6 +38,20 @@ def test_an_archive_is_a_bundle(mesh):
         assert listed[0] == "bundle.json" and set(listed) == kept
 
 
+def test_plan_says_what_frr_gets(mesh):
+    """Beside the agent that runs, and nothing is changed by it."""
+    bob = mesh["bob"]
+    mesh.wait_for(lambda: bob.agent("plan", bob.bundle_dir).stdout == "", "nothing to be planned", 20)
+    mesh.edit(lambda m: m["lan"][0]["prefix"].append("10.8.0.0/16"))
+    mesh.ctl("compile", mesh.mesh_file, "-o", mesh.dir / "next")
+    running = bob.frr.vtysh("show running-config")
+    for _ in range(2):
+        first, *lines = bob.agent("plan", mesh.dir / "next/bob").stdout.splitlines()
+        assert first == "configure FRR: compare it with the bundle and change what differs"
+        assert lines and all(line.startswith("  + ") and "10.8.0.0/16" in line for line in lines)
+    assert bob.frr.vtysh("show running-config") == running
+
+
 def test_a_new_archive_is_taken(mesh):
     sessions = {g.name: g.frr.sessions() for g in mesh}
     mesh.edit(lambda m: m["lan"][0]["prefix"].append("10.9.0.0/16"))
@@ -66,3 +80,12 @@ def test_no_damaged_archive_is_taken(mesh):
         wait_for(lambda n=repaired: ann.agent_log().count("is repaired") > n, 20,
                  "the good one to be taken", lambda _: ann.agent_log())
     mesh.wait_converged()
+
+
+def test_plan_without_frr(mesh):
+    """The last one: bgpd does not come back."""
+    bob = mesh["bob"]
+    bob.frr.kill_daemon("bgpd")
+    done = bob.agent("plan", bob.bundle_dir, check=False)
+    assert done.returncode == 3 and done.stdout.startswith("configure FRR: ")
+    assert "bgpd" in done.stderr
