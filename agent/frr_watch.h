@@ -20,7 +20,7 @@
 #include "agent/settings.h"
 #include "common/error.h"
 
-#define FRR_WATCH_MS 3000 /* between two looks, at least */
+#define FRR_WATCH_MS 2000 /* between two looks, at least */
 #define FRR_WATCH_MAX_MS 30000
 #define FRR_WATCH_SHARE 500
 #define FRR_WATCH_TIMEOUT_MS 5000 /* for one look */

@@ -84,7 +84,7 @@ struct loop {
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     char *failing; /* a plan that was announced and failed: it is not announced again each time */
     int epoll, signals, inotify, lock;
-    int64_t worker_began, worker_took;
+    int64_t worker_began, check_took;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
     int64_t cost;     /* of a look at everything, in 1/8 ms */
     unsigned repeats; /* still to come soon */
@@ -201,7 +201,8 @@ static void on_worker(struct loop *l)
 
     if (l->worker.pid == 0 || !worker_collect(&l->worker, &r, &err))
         return;
-    l->worker_took = now - l->worker_began;
+    if (!l->worker_applies)
+        l->check_took = now - l->worker_began;
     l->frr_at = now + (r < 0 ? FRR_RETRY_MS : FRR_CHECK_MS);
     if (r >= 0 && !l->frr_stale)
         frr_watch_judged(l->frr_watch, l->found->running);
@@ -239,7 +240,7 @@ static void on_frr_due(struct loop *l)
 
 static void on_frr_watch(struct loop *l)
 {
-    int64_t at = l->worker_began + l->worker_took * FRR_CHECK_SHARE;
+    int64_t at = l->worker_began + l->check_took * FRR_CHECK_SHARE;
 
     if (frr_watch_run(l->frr_watch))
         l->frr_at = earliest(l->frr_at, at);
