@@ -166,6 +166,16 @@ static void get_addresses(struct reader *r, json_t *object, struct bundle_link *
 /* --- lists
  * ---------------------------------------------------------------------------------------- */
 
+/* The first one is never written. */
+static void get_tunnel(struct reader *r, json_t *object, struct bundle_link *link)
+{
+    bool first = !json_object_get(object, "tunnel");
+
+    link->tunnel = first ? 1 : get_number(r, object, "tunnel", UINT16_MAX);
+    if (!first && (link->tunnel < 2 || link->tunnel > BUNDLE_MAX_TUNNELS))
+        complain(r, "tunnel", "the number must be between 2 and %u", BUNDLE_MAX_TUNNELS);
+}
+
 static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
 {
     static const char *const members[] = {
@@ -178,11 +188,7 @@ static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
         return;
     link->interface = keep_string(r, object, "interface");
     link->alias = keep_string(r, object, "alias");
-    link->tunnel =
-        json_object_get(object, "tunnel") ? get_number(r, object, "tunnel", BUNDLE_MAX_TUNNELS) : 1;
-    if (json_object_get(object, "tunnel") && link->tunnel < 2)
-        complain(r, "tunnel", "the first tunnel is never written, so it must be 2 to %u",
-                 BUNDLE_MAX_TUNNELS);
+    get_tunnel(r, object, link);
     link->peer = keep_string(r, object, "peer");
     link->peer_number = get_number(r, object, "peer-number", UINT16_MAX);
     link->peer_asn = get_number(r, object, "peer-asn", UINT32_MAX);
