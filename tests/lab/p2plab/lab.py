@@ -20,7 +20,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from . import frr, host, mesh, process
+from . import container, frr, host, mesh, process
 from .command import LabError, run
 from .gateway import Gateway
 from .lan import Lan
@@ -74,6 +74,7 @@ def _processes(name):
 def remove(name):
     """Takes away all that a lab of this name left, by what is there and not by memory."""
     process.kill_all(lambda: _processes(name))
+    container.remove(name, host.ROOT / name)
     for namespace in _namespaces(name):
         run(["ip", "netns", "delete", namespace])
     for folder in HOSTS.glob(f"{name}[-.]*"):
@@ -91,6 +92,7 @@ def leftovers(name):
     """All that is still there of a lab, one line each; empty after remove()."""
     found = [f"process {p.pid}: {' '.join(p.argv)}" for p in _processes(name)]
     found += [f"namespace {n}" for n in _namespaces(name)]
+    found += container.leftovers(name, host.ROOT / name)
     for folder in [host.ROOT / name, *(d for p in _pathspaces(name) for d in frr.state_dirs(p)),
                    *HOSTS.glob(f"{name}[-.]*")]:
         if folder.exists():

@@ -39,6 +39,25 @@ def start_time(pid):
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def children(pid):
+    """The pids of a process's children."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            return [int(child) for child in f.read().split()]
+    except OSError:
+        return []
+
+
+def number_inside(pid):
+    """The pid by which a process knows itself, in its own pid namespace; None: it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as f:
+            line = next(line for line in f if line.startswith("NSpid:"))
+    except (OSError, StopIteration):
+        return None
+    return int(line.split()[-1])
+
+
 def look_at(pid):
     """The Process behind a pid, or None."""
     start = start_time(pid)
