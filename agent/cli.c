@@ -14,6 +14,7 @@
 #include "agent/loop.h"
 #include "agent/once.h"
 #include "agent/settings.h"
+#include "agent/settings_file.h"
 #include "agent/status.h"
 #include "agent/status_print.h"
 #include "common/alloc.h"
@@ -23,23 +24,24 @@ static const char usage[] =
     "\n"
     "  apply BUNDLE             make this gateway what the bundle says, once\n"
     "  plan BUNDLE              print what that would do, and why (also: apply --dry-run)\n"
-    "  run BUNDLE               the same, then stay, watch the bundle and the gateway, and repair\n"
+    "  run [BUNDLE]             the same, then stay, watch the bundle and the gateway, and repair\n"
     "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
     "                           make this gateway's key and a request for its certificate\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
+    "  settings                 print the settings that are in force, as a settings file\n"
     "  remove                   take everything away that the agent made; keys stay\n"
     "\n"
     "BUNDLE is a folder or an archive, as p2pvpn-ctl compile wrote it.\n"
     "\n"
-    "options:\n"
-    "  --state DIR              keys and the bundle in force (default " SETTINGS_STATE_DIR ")\n"
-    "  --run-dir DIR            sockets, logs, locks (default " SETTINGS_RUN_DIR ")\n"
-    "  --link-user USER         whom OpenVPN runs as (default " SETTINGS_LINK_USER ")\n"
-    "  --origins FILE           the mesh's table of origins, for a bundle that wants it\n"
-    "                           (default " SETTINGS_ORIGINS ")\n"
-    "  --frr-namespace NAME     the FRR whose daemons run with -N NAME\n"
-    "  --no-frr                 leave FRR alone: links only\n"
+    "settings, each of which may also stand in the settings file (p2pvpn-agent.conf(5)):\n";
+
+static const char usage_end[] =
+    "\n"
+    "other options:\n"
+    "  --config FILE            the settings file\n"
+    "  --dry-run, --gateway NAME, --install ANSWER, -o REQUEST, --json\n"
+    "                           of the verbs above\n"
     "  -h, --help               this text\n"
     "  -V, --version            the version\n"
     "\n"
@@ -48,6 +50,8 @@ static const char usage[] =
 
 struct options {
     struct settings settings;
+    const char **given; /* of each setting; NULL: not on the command line */
+    const char *config; /* NULL: the default file */
     bool json, dry_run;
     const char *gateway, *install, *output; /* of enroll */
 };
@@ -71,7 +75,7 @@ static int verb_plan(const struct options *o, char **args, struct error_list *er
 
 static int verb_run(const struct options *o, char **args, struct error_list *err)
 {
-    return loop_run(&o->settings, args[0], err);
+    return loop_run(&o->settings, args[0] ? args[0] : o->settings.bundle, err);
 }
 
 static int verb_enroll(const struct options *o, char **args, struct error_list *err)
@@ -117,31 +121,34 @@ static int verb_remove(const struct options *o, char **args, struct error_list *
     return once_remove(&o->settings, err);
 }
 
+static int verb_settings(const struct options *o, char **args, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    (void)args;
+    (void)err;
+    settings_file_format(&o->settings, &text);
+    fputs(buf_cstr(&text), stdout);
+    return 0;
+}
+
 static const struct verb verbs[] = {
-    {"apply", 1, 1, verb_apply},   {"plan", 1, 1, verb_plan},     {"run", 1, 1, verb_run},
-    {"enroll", 0, 0, verb_enroll}, {"remove", 0, 0, verb_remove}, {"status", 0, 0, verb_status},
+    {"settings", 0, 0, verb_settings}, {"apply", 1, 1, verb_apply},   {"plan", 1, 1, verb_plan},
+    {"run", 0, 1, verb_run},           {"enroll", 0, 0, verb_enroll}, {"remove", 0, 0, verb_remove},
+    {"status", 0, 0, verb_status},
 };
 
 enum {
-    OPT_STATE = 256,
-    OPT_RUN_DIR,
-    OPT_LINK_USER,
-    OPT_ORIGINS,
-    OPT_FRR_NAMESPACE,
-    OPT_NO_FRR,
+    OPT_CONFIG = 256,
     OPT_DRY_RUN,
     OPT_GATEWAY,
     OPT_INSTALL,
     OPT_JSON,
+    OPT_SETTING, /* the first of the table, the others behind it */
 };
 
-static const struct option long_options[] = {
-    {"state", required_argument, NULL, OPT_STATE},
-    {"run-dir", required_argument, NULL, OPT_RUN_DIR},
-    {"link-user", required_argument, NULL, OPT_LINK_USER},
-    {"origins", required_argument, NULL, OPT_ORIGINS},
-    {"frr-namespace", required_argument, NULL, OPT_FRR_NAMESPACE},
-    {"no-frr", no_argument, NULL, OPT_NO_FRR},
+static const struct option own_options[] = {
+    {"config", required_argument, NULL, OPT_CONFIG},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
     {"gateway", required_argument, NULL, OPT_GATEWAY},
     {"install", required_argument, NULL, OPT_INSTALL},
@@ -149,8 +156,33 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
 };
+#define N_OWN (sizeof(own_options) / sizeof(own_options[0]))
+
+/* What getopt_long() wants: our own and a row of each setting.  The caller frees it. */
+static struct option *all_options(void)
+{
+    struct option *all = xcalloc(N_OWN + n_settings_table + 1, sizeof(*all));
+
+    memcpy(all, own_options, sizeof(own_options));
+    for (size_t i = 0; i < n_settings_table; i++)
+        all[N_OWN + i] = (struct option){
+            .name = settings_table[i].name,
+            .has_arg = settings_table[i].argument ? required_argument : no_argument,
+            .val = OPT_SETTING + (int)i,
+        };
+    return all;
+}
+
+static void print_usage(void)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    buf_str(&text, usage);
+    settings_help(&text);
+    buf_str(&text, usage_end);
+    fputs(buf_cstr(&text), stdout);
+}
 
 static int usage_error(const char *sentence, const char *what)
 {
@@ -161,27 +193,13 @@ static int usage_error(const char *sentence, const char *what)
 /* EXIT_DONE and *stop: help or version was printed. */
 static int parse_options(int argc, char **argv, struct options *o, bool *stop)
 {
+    _cleanup_free_ struct option *options = all_options();
     int c;
 
-    while ((c = getopt_long(argc, argv, "ho:V", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "ho:V", options, NULL)) != -1) {
         switch (c) {
-        case OPT_STATE:
-            o->settings.state_dir = optarg;
-            break;
-        case OPT_RUN_DIR:
-            o->settings.run_dir = optarg;
-            break;
-        case OPT_LINK_USER:
-            o->settings.link_user = optarg;
-            break;
-        case OPT_ORIGINS:
-            o->settings.origins = optarg;
-            break;
-        case OPT_FRR_NAMESPACE:
-            o->settings.frr_namespace = optarg;
-            break;
-        case OPT_NO_FRR:
-            o->settings.no_frr = true;
+        case OPT_CONFIG:
+            o->config = optarg;
             break;
         case OPT_DRY_RUN:
             o->dry_run = true;
@@ -199,7 +217,7 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             o->output = optarg;
             break;
         case 'h':
-            fputs(usage, stdout);
+            print_usage();
             *stop = true;
             return EXIT_DONE;
         case 'V':
@@ -207,7 +225,9 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             *stop = true;
             return EXIT_DONE;
         default:
-            return EXIT_USAGE; /* getopt_long() said why */
+            if (c < OPT_SETTING)
+                return EXIT_USAGE;                               /* getopt_long() said why */
+            o->given[c - OPT_SETTING] = optarg ? optarg : "yes"; /* a switch */
         }
     }
     return EXIT_DONE;
@@ -246,37 +266,57 @@ static char *absolute(const char *path)
     return real ? real : xstrdup(path);
 }
 
+/* From the defaults, over the file, to the command line, which wins. */
+static int read_settings(struct options *o, struct arena *keep, struct error_list *err)
+{
+    int r = settings_file_read(o->config, keep, &o->settings, err);
+
+    for (size_t i = 0; i < n_settings_table; i++) {
+        const struct setting *t = &settings_table[i];
+        _cleanup_free_ char *path = NULL;
+        const char *value = o->given[i];
+        int set;
+
+        if (!value)
+            continue;
+        if (t->type == SETTING_PATH && *value)
+            value = path = absolute(value);
+        set = setting_set(t, value, NULL, 0, keep, &o->settings, err);
+        r = r < 0 ? r : set;
+    }
+    return r;
+}
+
 static int run_verb(const struct verb *verb, struct options *o, char **args)
 {
     struct error_list err = ERROR_LIST_INIT;
-    int r = 0;
+    struct arena keep = ARENA_INIT;
+    int r = read_settings(o, &keep, &err);
 
-    if (geteuid() != 0)
+    if (r == 0 && geteuid() != 0 && verb->run != verb_settings)
         r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
                       verb->name);
-    if (r == 0 && verb->run != verb_status)
+    if (r == 0 && verb->run != verb_status && verb->run != verb_settings)
         r = settings_resolve_user(&o->settings, &err);
     if (r == 0)
         r = verb->run(o, args, &err);
     error_sort(&err);
     log_errors(LOG_LEVEL_ERROR, &err);
     error_clear(&err);
+    arena_free(&keep);
     return error_exit_code(r);
 }
 
 int agent_main(int argc, char **argv)
 {
-    struct options o = {
-        .settings = {.state_dir = SETTINGS_STATE_DIR,
-                     .run_dir = SETTINGS_RUN_DIR,
-                     .origins = SETTINGS_ORIGINS,
-                     .link_user = SETTINGS_LINK_USER},
-    };
-    _cleanup_free_ char *state_dir = NULL, *run_dir = NULL;
+    _cleanup_free_ const char **given = xcalloc(n_settings_table, sizeof(*given));
+    struct options o = {.given = given};
     const struct verb *verb;
     bool stop = false;
-    int r = parse_options(argc, argv, &o, &stop), n;
+    int r, n;
 
+    settings_defaults(&o.settings);
+    r = parse_options(argc, argv, &o, &stop);
     if (r != EXIT_DONE || stop)
         return r;
     if (optind == argc)
@@ -291,7 +331,5 @@ int agent_main(int argc, char **argv)
                            verb->name);
     if (verb->run == verb_enroll && !o.gateway == !o.install)
         return usage_error("enroll wants either --gateway NAME or --install ANSWER", "");
-    o.settings.state_dir = state_dir = absolute(o.settings.state_dir);
-    o.settings.run_dir = run_dir = absolute(o.settings.run_dir);
     return run_verb(verb, &o, argv + optind + 1);
 }

@@ -2,8 +2,9 @@
 /*
  * Settings: where this agent keeps its things and whom its links run as.
  *
- * Filled once by cli.c and constant from then on.  Several agents live on one machine (in network
- * namespaces) when each has its own state folder and run folder.
+ * Filled once by cli.c, from defaults, /etc/p2pvpn/agent.conf (settings_file.h, where each has its
+ * row) and the command line, and constant from then on.  Several agents live on one machine (in
+ * network namespaces) when each has its own state folder and run folder.
  *
  * - STATE/keys/: gateway.key, gateway.crt, ca.crt; root's folder, readable by the link group
  * - STATE/current/: verified copy of the bundle in force
@@ -27,10 +28,10 @@
 #define SETTINGS_STATE_DIR "/var/lib/p2pvpn"
 #define SETTINGS_RUN_DIR "/run/p2pvpn"
 #define SETTINGS_LINK_USER "p2pvpn"
-#define SETTINGS_ORIGINS "/etc/p2pvpn/mesh/origins"
 
 struct settings {
     const char *state_dir, *run_dir;
+    const char *bundle;        /* that `run` watches */
     const char *origins;       /* where the mesh's table of origins comes from */
     const char *frr_namespace; /* vtysh -N; NULL: the machine's FRR */
     const char *link_user;

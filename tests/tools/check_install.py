@@ -14,10 +14,12 @@ dest, source = (pathlib.Path(arg).resolve() for arg in sys.argv[1:3])
 problems = []
 
 EXPECTED = [
+    "etc/p2pvpn/agent.conf",
     "usr/bin/p2pvpn-agent",
     "usr/bin/p2pvpn-ctl",
     "usr/share/bash-completion/completions/p2pvpn-ctl",
     "usr/share/man/man1/p2pvpn-ctl.1",
+    "usr/share/man/man5/p2pvpn-agent.conf.5",
     "usr/share/man/man5/p2pvpn-mesh.5",
     "usr/share/man/man8/p2pvpn-agent.8",
     "usr/lib/systemd/system/p2pvpn-agent.service",
