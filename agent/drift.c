@@ -112,6 +112,38 @@ void drift_hold_back(struct repairs *r, struct plan *p, int64_t now, int64_t *ag
     repairs_sweep(r, now);
 }
 
+static enum repair_kind kind_of(enum plan_action a)
+{
+    switch (a) {
+    case PLAN_SETTING:
+        return REPAIR_SETTING;
+    case PLAN_ADDRESS_ADD:
+    case PLAN_ADDRESS_REMOVE:
+        return REPAIR_ADDRESS;
+    case PLAN_PROCESS_START:
+    case PLAN_PROCESS_RESTART:
+        return REPAIR_PROCESS;
+    default:
+        return counted(a) ? REPAIR_INTERFACE : REPAIR_KINDS;
+    }
+}
+
+void drift_count(const struct plan *p, unsigned ret[static REPAIR_KINDS])
+{
+    size_t made = PLAN_NO_LINK;
+
+    memset(ret, 0, REPAIR_KINDS * sizeof(*ret));
+    for (size_t i = 0; i < p->n; i++) {
+        const struct plan_step *s = &p->steps[i];
+        enum repair_kind kind = kind_of(s->action);
+
+        if (kind != REPAIR_KINDS && !s->failed && (s->link == PLAN_NO_LINK || s->link != made))
+            ret[kind]++;
+        if (makes_interface(s->action))
+            made = s->link;
+    }
+}
+
 void drift_failed(struct repairs *r, const struct plan *p)
 {
     for (size_t i = 0; i < p->n; i++)

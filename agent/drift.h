@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "agent/agent_report.h"
 #include "agent/repairs.h"
 #include "common/buf.h"
 
@@ -25,6 +26,10 @@ void drift_hold_back(struct repairs *r, struct plan *p, int64_t now, int64_t *ag
 
 /* After the plan was carried out: what could not be put right does not count. */
 void drift_failed(struct repairs *r, const struct plan *p);
+
+/* How many repairs of each kind a plan that was carried out has made: an interface that was made
+ * anew is one, whatever was done to it. */
+void drift_count(const struct plan *p, unsigned ret[static REPAIR_KINDS]);
 
 /* The sentence about a fight over this thing. */
 void drift_tell(struct buf *b, const char *what);

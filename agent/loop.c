@@ -70,6 +70,9 @@ struct loop {
     struct frr_watch *frr_watch;
     struct repairs repairs, frr_repairs; /* since this bundle is in force */
     struct found *found;
+    bool settled;       /* everything was found as this bundle says: what changes now has drifted */
+    bool frr_repairing; /* FRR, too */
+    unsigned deaths;    /* of processes, that were counted */
     struct agent_report report;
     struct agent_report_file report_file;
     struct worker worker;
@@ -110,7 +113,8 @@ static void announce(struct loop *l, const struct plan *plan)
     free(l->failing);
     l->failing = xstrdup(buf_cstr(&text));
     if (plan->n <= LOG_LINES_MAX) {
-        log_lines(LOG_LEVEL_INFO, "", buf_cstr(&text));
+        log_lines(l->settled ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, l->settled ? "repair: " : "",
+                  buf_cstr(&text));
         return;
     }
     for (size_t i = 0; i < plan->n; i++) {
@@ -120,7 +124,7 @@ static void announce(struct loop *l, const struct plan *plan)
         started += a == PLAN_PROCESS_START || a == PLAN_PROCESS_RESTART;
         removed += a == PLAN_LINK_REMOVE;
     }
-    log_say(LOG_LEVEL_INFO,
+    log_say(l->settled ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
             "%zu changes: %zu interfaces created, %zu OpenVPN processes started, %zu interfaces "
             "removed, and what belongs to them",
             plan->n, created, started, removed);
@@ -140,7 +144,10 @@ static int work_apply(void *arg, struct error_list *err)
     int r = routing_apply(((struct loop *)arg)->settings, &changed, err);
 
     tell_found(arg, &changed);
-    log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
+    if (((struct loop *)arg)->frr_repairing)
+        log_lines(LOG_LEVEL_NOTICE, "repair: FRR: ", buf_cstr(&changed.changes));
+    else
+        log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
     frr_result_clear(&changed);
     return r;
 }
@@ -183,7 +190,8 @@ static bool repair_frr(struct loop *l, int64_t now)
     enum repairs_answer answer = repairs_ask(&l->frr_repairs, l->found->differs, now, &until);
 
     repairs_sweep(&l->frr_repairs, now);
-    if (answer == REPAIRS_GO)
+    l->frr_repairing = answer == REPAIRS_GO;
+    if (l->frr_repairing)
         return true;
     l->frr_at = until;
     if (answer == REPAIRS_FIGHT) {
@@ -209,6 +217,9 @@ static void on_worker(struct loop *l)
     if (r == 0 && !l->frr_stale) {
         l->frr_failures = 0;
         l->frr_in_force = true;
+        if (l->worker_applies && l->frr_repairing)
+            agent_report_repaired(&l->report, REPAIR_FRR);
+        l->frr_repairing = false;
         if (l->worker_applies) {
             l->report.applied = time(NULL);
             log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
@@ -258,6 +269,20 @@ static int64_t next_audit(struct loop *l)
     wait = l->cost * AUDIT_SHARE / 8;
     wait = wait < AUDIT_MS ? AUDIT_MS : wait;
     return l->converged + (wait > AUDIT_MAX_MS ? AUDIT_MAX_MS : wait);
+}
+
+/* What was repaired, counted. */
+static void count_repairs(struct loop *l, const struct plan *plan)
+{
+    unsigned deaths = supervisor_deaths(l->supervisor), n[REPAIR_KINDS] = {0};
+
+    if (l->settled)
+        drift_count(plan, n);
+    n[REPAIR_PROCESS] += deaths - l->deaths;
+    l->deaths = deaths;
+    for (size_t kind = 0; kind < REPAIR_KINDS; kind++)
+        while (n[kind]--)
+            agent_report_repaired(&l->report, kind);
 }
 
 static void hold_back(struct loop *l, struct plan *plan)
@@ -314,6 +339,8 @@ static void converge(struct loop *l)
             r = -EIO;
     }
     drift_failed(&l->repairs, plan);
+    count_repairs(l, plan);
+    l->settled |= r == 0 && plan->n == 0;
     l->converge_at = earliest(l->converge_at, earliest(l->repeat_at, next_audit(l)));
     if (r < 0) {
         l->converge_at = l->converged + RETRY_MS;
@@ -361,6 +388,7 @@ static void take(struct loop *l, struct bundle *b)
     origin_cache_take(l->origins, b);
     repairs_reset(&l->repairs);
     repairs_reset(&l->frr_repairs);
+    l->settled = l->frr_repairing = false;
     l->frr_in_force = false;
     l->frr_stale = true;
     l->frr_failures = 0;

@@ -11,6 +11,7 @@ struct repair {
     int64_t seen;   /* when it was last asked about */
     int64_t hold;   /* not before this */
     unsigned count; /* put right in a row */
+    bool went;      /* the last answer was to put it right */
 };
 
 static size_t position(const struct repairs *r, uint64_t key)
@@ -70,11 +71,14 @@ enum repairs_answer repairs_ask(struct repairs *r, uint64_t key, int64_t now, in
         one = insert(r, key);
     else if (now - one->seen >= REPAIRS_CALM_MS)
         *one = (struct repair){.key = key};
+    else if (now == one->seen && one->went)
+        return REPAIRS_GO;
     first = one->count == REPAIRS_FREE && one->hold == 0;
     if (first)
         one->hold = now + pause_after(one->count);
     one->seen = now;
-    if (now < one->hold) {
+    one->went = now >= one->hold;
+    if (!one->went) {
         *until = one->hold;
         return first ? REPAIRS_FIGHT : REPAIRS_WAIT;
     }

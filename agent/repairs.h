@@ -40,8 +40,8 @@ enum repairs_answer {
     REPAIRS_WAIT,  /* leave it for now */
 };
 
-/* This thing is wrong at this time.  *until: with the last two answers, when it may be put right
- * next. */
+/* This thing is wrong at this time; asked again at the same time, the answer is the same.  *until:
+ * with the last two answers, when it may be put right next. */
 enum repairs_answer repairs_ask(struct repairs *r, uint64_t key, int64_t now, int64_t *until);
 /* It could not be put right: that is no fight, and not counted. */
 void repairs_failed(struct repairs *r, uint64_t key);

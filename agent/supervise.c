@@ -38,6 +38,7 @@ struct supervisor {
     int epoll;
     struct child **children; /* by interface name */
     size_t n, cap;
+    unsigned deaths;
 };
 
 int64_t monotonic_ms(void)
@@ -288,6 +289,7 @@ static void died(struct supervisor *sv, struct child *c)
         c->start_at = now;
         return;
     }
+    sv->deaths++;
     wait = backoff_next(&c->backoff, now - c->started);
     c->start_at = now + wait;
     words = openvpn_last_words(sv->settings, c->interface);
@@ -438,6 +440,11 @@ void supervisor_run(struct supervisor *sv)
             start(sv, c);
     }
     sweep(sv);
+}
+
+unsigned supervisor_deaths(const struct supervisor *sv)
+{
+    return sv->deaths;
 }
 
 bool supervisor_idle(const struct supervisor *sv, const char *interface)

@@ -54,6 +54,9 @@ int supervisor_fd(const struct supervisor *sv);
 int64_t supervisor_deadline(const struct supervisor *sv);
 void supervisor_run(struct supervisor *sv);
 
+/* How many processes of wanted links have ended by themselves so far. */
+unsigned supervisor_deaths(const struct supervisor *sv);
+
 /* Whether the process of an unwanted link is gone: its interface may be removed. */
 bool supervisor_idle(const struct supervisor *sv, const char *interface);
 

@@ -187,6 +187,17 @@ def test_all_is_as_it_was(mesh):
     assert mesh.unreachable() == []
 
 
+def test_repairs_are_counted(mesh):
+    """RUN/agent.json, which `status` reads."""
+    def counted():
+        text = (mesh[NEAR].dir / "run/agent.json").read_text(encoding="ascii")
+        found = {name: int(n) for name, n in re.findall(r'"(\w+)": \{"total": (\d+)', text)}
+        return all(found.get(kind, 0) >= n for kind, n in
+                   {"interface": 5, "process": 1, "address": 2, "setting": 2, "frr": 4}.items())
+    wait_for(counted, IN_TIME, "the counts",
+             lambda _: (mesh[NEAR].dir / "run/agent.json").read_text(encoding="ascii"))
+
+
 # --- who fights back ----------------------------------------------------------------------------
 
 FIGHT = "was put right 3 times in a row and is wrong again"

@@ -46,6 +46,16 @@ START_TEST(test_fight)
 }
 END_TEST
 
+START_TEST(test_asked_twice_in_one_look)
+{
+    for (int64_t now = 1; now <= REPAIRS_FREE; now++)
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(repairs_ask(&r, 7, now, &until), REPAIRS_GO);
+    ck_assert_int_eq(repairs_ask(&r, 7, 9, &until), REPAIRS_FIGHT);
+    ck_assert_int_eq(repairs_ask(&r, 7, 9, &until), REPAIRS_WAIT);
+}
+END_TEST
+
 START_TEST(test_calm)
 {
     int64_t now = 0;
@@ -53,11 +63,10 @@ START_TEST(test_calm)
     /* Once in a while is no fight. */
     for (int i = 0; i < 100; i++, now += REPAIRS_CALM_MS)
         ck_assert_int_eq(repairs_ask(&r, 7, now, &until), REPAIRS_GO);
-    now++;
-    for (int i = 0; i < REPAIRS_FREE - 1; i++)
-        ck_assert_int_eq(repairs_ask(&r, 7, now - 60000, &until), REPAIRS_GO);
-    ck_assert_int_eq(repairs_ask(&r, 7, now - 60000, &until), REPAIRS_FIGHT);
-    repairs_sweep(&r, now - 1);
+    for (int i = 0; i < REPAIRS_FREE; i++)
+        ck_assert_int_eq(repairs_ask(&r, 7, ++now, &until), REPAIRS_GO);
+    ck_assert_int_eq(repairs_ask(&r, 7, ++now, &until), REPAIRS_FIGHT);
+    repairs_sweep(&r, now + REPAIRS_CALM_MS - 1);
     ck_assert_uint_eq(r.n, 1);
     repairs_sweep(&r, now + REPAIRS_CALM_MS);
     ck_assert_uint_eq(r.n, 0);
@@ -157,6 +166,33 @@ START_TEST(test_interface_is_deleted_again_and_again)
 }
 END_TEST
 
+START_TEST(test_what_counts_as_a_repair)
+{
+    const struct plan_step steps[] = {
+        {.action = PLAN_SETTING, .target = TEXT("a"), .link = PLAN_NO_LINK},
+        {.action = PLAN_LINK_CREATE, .target = TEXT("pv2"), .link = 0},
+        {.action = PLAN_SETTING, .target = TEXT("b"), .link = 0},
+        {.action = PLAN_PROCESS_START, .target = TEXT("pv2"), .link = 0},
+        {.action = PLAN_MTU, .target = TEXT("pv3"), .link = 1},
+        {.action = PLAN_ADDRESS_ADD, .target = TEXT("pv3"), .link = 1},
+        {.action = PLAN_ADDRESS_ADD, .target = TEXT("pv3"), .link = 1, .failed = true},
+        {.action = PLAN_FRR, .target = TEXT(""), .link = PLAN_NO_LINK},
+        {.action = PLAN_REFUSE, .target = TEXT("pv4"), .link = 2},
+        {.action = PLAN_PROCESS_START, .target = TEXT("pv5"), .link = 3},
+    };
+    struct plan p = {.steps = (struct plan_step *)(uintptr_t)steps,
+                     .n = sizeof(steps) / sizeof(steps[0])};
+    unsigned n[REPAIR_KINDS];
+
+    drift_count(&p, n);
+    ck_assert_uint_eq(n[REPAIR_INTERFACE], 2);
+    ck_assert_uint_eq(n[REPAIR_SETTING], 1);
+    ck_assert_uint_eq(n[REPAIR_ADDRESS], 1);
+    ck_assert_uint_eq(n[REPAIR_PROCESS], 1);
+    ck_assert_uint_eq(n[REPAIR_FRR] + n[REPAIR_FIREWALL], 0);
+}
+END_TEST
+
 START_TEST(test_things_are_told_apart)
 {
     const struct plan_step one[] = {
@@ -201,10 +237,12 @@ int main(void)
     TCase *t = unit_case(s, "repairs", setup, teardown);
 
     tcase_add_test(t, test_fight);
+    tcase_add_test(t, test_asked_twice_in_one_look);
     tcase_add_test(t, test_calm);
     tcase_add_test(t, test_failure_is_no_fight);
     tcase_add_test(t, test_many);
     tcase_add_test(t, test_interface_is_deleted_again_and_again);
+    tcase_add_test(t, test_what_counts_as_a_repair);
     tcase_add_test(t, test_things_are_told_apart);
     return unit_run(s);
 }
