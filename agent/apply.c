@@ -185,3 +185,11 @@ bool plan_has_frr(const struct plan *plan)
             return true;
     return false;
 }
+
+bool plan_is_done(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++)
+        if (plan->steps[i].action != PLAN_REFUSE)
+            return false;
+    return true;
+}

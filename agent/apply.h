@@ -48,5 +48,7 @@ int apply_repeat_addresses(const struct apply_context *c, const struct bundle *w
 /* Whether a plan has steps after PLAN_FRR, or PLAN_FRR itself. */
 bool plan_has_breaks(const struct plan *plan);
 bool plan_has_frr(const struct plan *plan);
+/* Nothing is left that could be done. */
+bool plan_is_done(const struct plan *plan);
 
 #endif

@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/control.h"
 #include "agent/enroll.h"
 #include "agent/log.h"
 #include "agent/loop.h"
 #include "agent/once.h"
+#include "agent/reach.h"
 #include "agent/settings.h"
 #include "agent/settings_file.h"
 #include "agent/status.h"
@@ -25,6 +27,9 @@ static const char usage[] =
     "  apply BUNDLE             make this gateway what the bundle says, once\n"
     "  plan BUNDLE              print what that would do, and why (also: apply --dry-run)\n"
     "  run [BUNDLE]             the same, then stay, watch the bundle and the gateway, and repair\n"
+    "  rollback                 the running agent goes back to the bundle of before\n"
+    "  confirm                  the running agent keeps the change that it is proving\n"
+    "  reload                   the running agent looks at everything again\n"
     "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
     "                           make this gateway's key and a request for its certificate\n"
@@ -115,6 +120,35 @@ static int verb_status(const struct options *o, char **args, struct error_list *
     return r;
 }
 
+/* A command for the running agent. */
+static int ask(const struct options *o, const char *verb, struct error_list *err)
+{
+    _cleanup_buf_ struct buf said = BUF_INIT;
+    int r = control_ask(&o->settings, verb, NULL, &said, err);
+
+    if (r == 0)
+        puts(buf_cstr(&said));
+    return r;
+}
+
+static int verb_rollback(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return ask(o, "rollback", err);
+}
+
+static int verb_confirm(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return ask(o, "confirm", err);
+}
+
+static int verb_reload(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return ask(o, "reload", err);
+}
+
 static int verb_remove(const struct options *o, char **args, struct error_list *err)
 {
     (void)args;
@@ -133,9 +167,11 @@ static int verb_settings(const struct options *o, char **args, struct error_list
 }
 
 static const struct verb verbs[] = {
-    {"settings", 0, 0, verb_settings}, {"apply", 1, 1, verb_apply},   {"plan", 1, 1, verb_plan},
-    {"run", 0, 1, verb_run},           {"enroll", 0, 0, verb_enroll}, {"remove", 0, 0, verb_remove},
-    {"status", 0, 0, verb_status},
+    {"apply", 1, 1, verb_apply},       {"plan", 1, 1, verb_plan},
+    {"run", 0, 1, verb_run},           {"enroll", 0, 0, verb_enroll},
+    {"remove", 0, 0, verb_remove},     {"status", 0, 0, verb_status},
+    {"rollback", 0, 0, verb_rollback}, {"confirm", 0, 0, verb_confirm},
+    {"reload", 0, 0, verb_reload},     {"settings", 0, 0, verb_settings},
 };
 
 enum {
@@ -296,6 +332,8 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     if (r == 0 && geteuid() != 0 && verb->run != verb_settings)
         r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
                       verb->name);
+    if (r == 0 && o->settings.reach)
+        r = reach_check(o->settings.reach, &err);
     if (r == 0 && verb->run != verb_status && verb->run != verb_settings)
         r = settings_resolve_user(&o->settings, &err);
     if (r == 0)

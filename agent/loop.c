@@ -2,13 +2,11 @@
 #include "agent/loop.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -17,6 +15,7 @@
 
 #include "agent/agent_report.h"
 #include "agent/apply.h"
+#include "agent/control.h"
 #include "agent/drift.h"
 #include "agent/frr_watch.h"
 #include "agent/log.h"
@@ -26,8 +25,10 @@
 #include "agent/plan.h"
 #include "agent/repairs.h"
 #include "agent/routing.h"
+#include "agent/source.h"
 #include "agent/state.h"
 #include "agent/supervise.h"
+#include "agent/transaction.h"
 #include "agent/tun.h"
 #include "agent/vty.h"
 #include "agent/vtysh.h"
@@ -75,18 +76,20 @@ struct loop {
     unsigned deaths;    /* of processes, that were counted */
     struct agent_report report;
     struct agent_report_file report_file;
+    struct transaction *transaction;
+    struct control *control;
     struct worker worker;
-    bool worker_applies;                       /* else it checks */
-    bool frr_in_force;                         /* as far as we know */
-    bool frr_stale;                            /* something changed while the worker was at it */
-    unsigned frr_failures;                     /* in a row */
-    uint64_t daemons;                          /* routing_incarnation() */
-    struct stat seen;                          /* bundle.json as it was last taken or refused */
+    bool worker_applies;   /* else it checks */
+    bool frr_in_force;     /* as far as we know */
+    bool frr_stale;        /* something changed while the worker was at it */
+    unsigned frr_failures; /* in a row */
+    uint64_t daemons;      /* routing_incarnation() */
+    struct source *source;
     struct stat certificate;                   /* gateway.crt as it was seen last */
-    bool dir_missing;                          /* and said */
+    bool dir_missing, waits;                   /* and said */
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     char *failing; /* a plan that was announced and failed: it is not announced again each time */
-    int epoll, signals, inotify, lock;
+    int epoll, signals, lock;
     int64_t worker_began, check_took;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
     int64_t cost;     /* of a look at everything, in 1/8 ms */
@@ -236,6 +239,9 @@ static void on_worker(struct loop *l)
         l->frr_failures++;
         if (l->frr_failures == FRR_PATIENCE)
             l->converge_at = now;
+        if (l->worker_applies && !l->frr_stale && (r == -EINVAL || l->frr_failures == FRR_PATIENCE))
+            transaction_refuse(l->transaction,
+                               err.n ? err.items[0].message : "FRR could not be configured");
     }
     log_report(&l->told_frr, &err);
     error_clear(&err);
@@ -351,6 +357,7 @@ static void converge(struct loop *l)
             l->report.applied = time(NULL);
     }
     log_report(&l->told_links, &err);
+    transaction_see(l->transaction, r == 0 && plan_is_done(plan), !l->dir_missing);
     plan_free(plan);
     observed_clear(&have);
     error_clear(&err);
@@ -368,12 +375,6 @@ static void converge_soon(struct loop *l)
 }
 
 /* --- the bundle ----------------------------------------------------------------------------- */
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
 
 static void take(struct loop *l, struct bundle *b)
 {
@@ -395,101 +396,144 @@ static void take(struct loop *l, struct bundle *b)
     l->converge_at = monotonic_ms();
 }
 
-/* A watch on a folder that was exchanged stays with the old one: set them by path, again and again.
- * One that is there already costs nothing, nor does one that cannot be set. */
-static void watch_folder(const struct loop *l, const char *path, const char *below)
+/* Perhaps its files are still being copied, or the disk was full: look again. */
+static void look_again(struct loop *l)
 {
-    _cleanup_free_ char *whole = xasprintf("%s%s", path, below);
-
-    inotify_add_watch(l->inotify, whole,
-                      IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR);
+    source_forget(l->source);
+    l->look_at = monotonic_ms() + RETRY_MS;
 }
 
-static void watch_above(const struct loop *l, const char *path)
+/* A bundle that is good in itself: shall it come into force? */
+static int offer(struct loop *l, struct bundle *b, struct error_list *err)
 {
-    _cleanup_free_ char *copy = xstrdup(path);
-    const char *parent = dirname(copy);
-
-    watch_folder(l, parent, "");
-    watch_folder(l, parent, "/..");
+    if (l->bundle && strcmp(l->bundle->revision, b->revision) == 0) {
+        bundle_free(b);
+        return 0;
+    }
+    if (transaction_refuses(l->transaction, b->revision)) {
+        error_add(err, l->dir, 0, NULL,
+                  "revision %.12s was rolled back and is not taken again: compile a corrected one, "
+                  "or run 'p2pvpn-agent reload' to try this one once more",
+                  b->revision);
+        bundle_free(b);
+        return 0;
+    }
+    return transaction_offer(l->transaction, b, l->bundle, err);
 }
 
-/* The bundle is a folder, an archive or not there yet; any of its folders may be a link.  And FRR's
- * daemons, when they come back, put their sockets into a folder. */
-static void watch_folders(const struct loop *l)
+static void read_bundle(struct loop *l)
 {
-    watch_folder(l, l->dir, "");
-    watch_folder(l, l->dir, "/..");
-    watch_folder(l, l->dir, "/../..");
-    watch_above(l, l->dir);
-    watch_above(l, l->settings->origins);
-    if (!l->settings->no_frr)
-        watch_folder(l, VTYSH_RUN_DIR "/",
-                     l->settings->frr_namespace ? l->settings->frr_namespace : "");
-}
+    struct error_list err = ERROR_LIST_INIT;
+    struct bundle *b = NULL;
+    int r = state_stage(l->settings, l->dir, &b, &err);
 
-/* What is replaced when there is a new bundle: bundle.json, or the archive.  False: nothing there.
- */
-static bool look_at_file(const struct loop *l, struct stat *ret)
-{
-    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, l->dir);
-
-    return stat(l->dir, ret) == 0 && (!S_ISDIR(ret->st_mode) || stat(file, ret) == 0);
+    if (r < 0 && source_moved(l->source)) {
+        error_clear(&err);
+        source_forget(l->source);
+        l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
+        return;
+    }
+    if (r == 0)
+        r = offer(l, b, &err);
+    if (r < 0) {
+        error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
+                  l->bundle ? "what stays in force is revision " : "no bundle is in force",
+                  l->bundle ? l->bundle->revision : "");
+        look_again(l);
+    }
+    log_report(&l->told_bundle, &err);
+    error_clear(&err);
 }
 
 static void look_at_bundle(struct loop *l)
 {
-    struct error_list err = ERROR_LIST_INIT;
-    struct bundle *b = NULL;
-    struct stat now, after;
+    enum source_state state = source_look(l->source);
 
     l->look_at = monotonic_ms() + LOOK_MS;
-    watch_folders(l);
-    if (!look_at_file(l, &now)) {
-        if (!l->dir_missing)
-            log_say(LOG_LEVEL_WARNING, "%s: there is no bundle here (%s); %s", l->dir,
-                    strerror(errno),
-                    l->bundle ? "the one in force stays in force" : "waiting for one");
-        l->dir_missing = true;
-        l->seen = (struct stat){0};
+    if (state == SOURCE_MISSING && !l->dir_missing)
+        log_say(LOG_LEVEL_WARNING, "%s: there is no bundle here (%s); %s", l->dir, strerror(errno),
+                l->bundle ? "the one in force stays in force" : "waiting for one");
+    l->dir_missing = state == SOURCE_MISSING;
+    if (state != SOURCE_NEW)
+        return;
+    if (!transaction_busy(l->transaction)) {
+        l->waits = false;
+        read_bundle(l);
         return;
     }
-    l->dir_missing = false;
-    if (same_file(&now, &l->seen))
-        return;
-    l->seen = now;
-    if (state_install(l->settings, l->dir, &b, &err) == 0) {
-        take(l, b);
-        log_report(&l->told_bundle, &err);
-    } else if (!look_at_file(l, &after) || !same_file(&now, &after)) {
-        l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
-    } else {
-        error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
-                  l->bundle ? "what stays in force is revision " : "no bundle is in force",
-                  l->bundle ? l->bundle->revision : "");
-        log_report(&l->told_bundle, &err);
-        /* Perhaps its files are still being copied, or the disk was full: look again. */
-        l->seen = (struct stat){.st_ino = now.st_ino};
-        l->look_at = monotonic_ms() + RETRY_MS;
-    }
-    error_clear(&err);
+    source_forget(l->source);
+    if (!l->waits)
+        log_say(LOG_LEVEL_NOTICE,
+                "%s: what is new here waits until the change before it is decided", l->dir);
+    l->waits = true;
 }
 
-static void on_inotify(struct loop *l)
+static void on_source(struct loop *l)
 {
-    char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
     int64_t soon = monotonic_ms() + SETTLE_MS;
 
-    while (read(l->inotify, events, sizeof(events)) > 0)
-        continue; /* that something happened is all there is to know */
+    source_clear_events(l->source);
     if (soon < l->look_at)
         l->look_at = soon;
 }
+
+static void run_transaction(struct loop *l)
+{
+    struct bundle *b;
+
+    transaction_run(l->transaction);
+    b = transaction_taken(l->transaction);
+    if (b)
+        take(l, b);
+    if (transaction_failed_to_begin(l->transaction))
+        look_again(l);
+}
+
+/* --- what an operator says -------------------------------------------------------------------- */
+
+static int on_confirm(void *arg, const char *word, struct buf *said, struct error_list *err)
+{
+    (void)word;
+    return transaction_confirm(((struct loop *)arg)->transaction, said, err);
+}
+
+static int on_rollback(void *arg, const char *word, struct buf *said, struct error_list *err)
+{
+    (void)word;
+    return transaction_roll_back(((struct loop *)arg)->transaction, said, err);
+}
+
+static int on_reload(void *arg, const char *word, struct buf *said, struct error_list *err)
+{
+    struct loop *l = arg;
+
+    (void)word;
+    (void)err;
+    log_say(LOG_LEVEL_INFO, "asked to look at everything again");
+    transaction_forgive(l->transaction);
+    source_forget(l->source);
+    l->frr_failures = 0;
+    repairs_reset(&l->repairs);
+    repairs_reset(&l->frr_repairs);
+    origin_cache_look(l->origins, true);
+    l->look_at = l->converge_at = l->frr_at = monotonic_ms();
+    buf_str(said, "looking at everything again: bundle, links, FRR");
+    return 0;
+}
+
+static const struct control_verb verbs[] = {
+    {"confirm", on_confirm, false},
+    {"rollback", on_rollback, false},
+    {"reload", on_reload, false},
+    {NULL, NULL, false},
+};
 
 /* --- the loop ------------------------------------------------------------------------------- */
 
 static void on_signal(struct loop *l)
 {
+    struct error_list none = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf said = BUF_INIT;
     struct signalfd_siginfo info;
 
     while (read(l->signals, &info, sizeof(info)) == sizeof(info)) {
@@ -497,14 +541,14 @@ static void on_signal(struct loop *l)
             l->leave = true;
             continue;
         }
-        log_say(LOG_LEVEL_INFO, "asked to look at everything again");
-        l->seen = (struct stat){0};
-        l->frr_failures = 0;
-        repairs_reset(&l->repairs);
-        repairs_reset(&l->frr_repairs);
-        origin_cache_look(l->origins, true);
-        l->look_at = l->converge_at = l->frr_at = monotonic_ms();
+        on_reload(l, NULL, &said, &none);
     }
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 static void look_at_certificate(struct loop *l)
@@ -556,7 +600,6 @@ static int open_sources(struct loop *l, struct error_list *err)
     signal(SIGPIPE, SIG_IGN);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    l->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     r = netlink_open(&l->netlink, err);
     if (r == 0)
         r = netlink_monitor_open(&l->monitor, err);
@@ -566,6 +609,12 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = origin_cache_new(l->settings, &l->origins, err);
     if (r == 0)
         r = frr_watch_new(l->settings, &l->frr_watch, err);
+    if (r == 0)
+        r = source_new(l->dir, l->settings, &l->source, err);
+    if (r == 0)
+        r = control_new(l->settings, verbs, l, &l->control, err);
+    if (r == 0)
+        r = transaction_new(l->settings, &l->transaction, err);
     if (r < 0)
         return r;
     l->found =
@@ -574,7 +623,7 @@ static int open_sources(struct loop *l, struct error_list *err)
         return error_sys(err, errno, NULL, "cannot share memory with a worker");
     r = add_source(l, l->signals, &l->signals);
     if (r == 0)
-        r = add_source(l, l->inotify, &l->inotify);
+        r = add_source(l, source_fd(l->source), &l->source);
     if (r == 0)
         r = add_source(l, netlink_monitor_fd(l->monitor), &l->monitor);
     if (r == 0)
@@ -583,6 +632,10 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = add_source(l, origin_cache_fd(l->origins), &l->origins);
     if (r == 0)
         r = add_source(l, frr_watch_fd(l->frr_watch), &l->frr_watch);
+    if (r == 0)
+        r = add_source(l, control_fd(l->control), &l->control);
+    if (r == 0)
+        r = add_source(l, transaction_fd(l->transaction), &l->transaction);
     return r < 0 ? error_sys(err, -r, NULL, "cannot set up the event loop") : 0;
 }
 
@@ -594,6 +647,8 @@ static int wait_ms(const struct loop *l)
     next = earliest(next, supervisor_deadline(l->supervisor));
     next = earliest(next, origin_cache_deadline(l->origins));
     next = earliest(next, frr_watch_deadline(l->frr_watch));
+    next = earliest(next, control_deadline(l->control));
+    next = earliest(next, transaction_deadline(l->transaction));
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);
@@ -610,8 +665,8 @@ static void turn(struct loop *l)
 
         if (tag == &l->signals)
             on_signal(l);
-        else if (tag == &l->inotify)
-            on_inotify(l);
+        else if (tag == &l->source)
+            on_source(l);
         else if (tag == &l->worker)
             on_worker(l);
         else if (tag == &l->monitor && netlink_monitor_read(l->monitor, "pv"))
@@ -622,6 +677,8 @@ static void turn(struct loop *l)
     supervisor_run(l->supervisor);
     origin_cache_run(l->origins);
     on_frr_watch(l);
+    control_run(l->control);
+    run_transaction(l);
     now = monotonic_ms();
     if (l->look_at <= now)
         on_look_due(l);
@@ -643,20 +700,6 @@ static void report(struct loop *l)
     agent_report_run(&l->report_file, &l->report);
 }
 
-/* What is in force from an earlier life, so that a missing folder takes nothing down. */
-static void recall(struct loop *l)
-{
-    struct error_list err = ERROR_LIST_INIT;
-    struct bundle *b = NULL;
-    int r = state_current(l->settings, &b, &err);
-
-    if (r == 0)
-        take(l, b);
-    else if (r != -ENOENT)
-        log_errors(LOG_LEVEL_WARNING, &err);
-    error_clear(&err);
-}
-
 int loop_run(const struct settings *s, const char *dir, struct error_list *err)
 {
     struct loop l = {
@@ -665,7 +708,6 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
         .worker = WORKER_INIT,
         .epoll = -1,
         .signals = -1,
-        .inotify = -1,
         .lock = -1,
         .converge_at = SUPERVISE_NEVER,
         .frr_at = SUPERVISE_NEVER,
@@ -677,7 +719,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     if (r == 0)
         r = open_sources(&l, err);
     if (r == 0) {
-        recall(&l);
+        run_transaction(&l);
         l.logs_at = monotonic_ms() + LOGS_MS;
         agent_report_open(s->run_dir, dir, &l.report, &l.report_file);
         while (!l.leave) {
@@ -692,6 +734,9 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     frr_watch_free(l.frr_watch);
     repairs_reset(&l.repairs);
     repairs_reset(&l.frr_repairs);
+    transaction_free(l.transaction);
+    control_free(l.control);
+    source_free(l.source);
     origin_cache_free(l.origins);
     supervisor_free(l.supervisor);
     netlink_monitor_close(l.monitor);
@@ -701,7 +746,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     free(l.failing);
     free(l.told_frr);
     free(l.told_bundle);
-    for (int *fd = (int[]){l.inotify, l.signals, l.epoll, l.lock, -2}; *fd != -2; fd++)
+    for (int *fd = (int[]){l.signals, l.epoll, l.lock, -2}; *fd != -2; fd++)
         if (*fd >= 0)
             close(*fd);
     return r;

@@ -14,6 +14,7 @@
 #include "agent/routing.h"
 #include "agent/state.h"
 #include "agent/supervise.h"
+#include "agent/transaction.h"
 #include "agent/tun.h"
 
 #define PATIENCE_MS 10000 /* for processes to start and to end */
@@ -134,6 +135,32 @@ static int check_origins(const struct settings *s, const char *dir, struct error
     return r;
 }
 
+/* Into force at once: nobody will be there who could take it back. */
+static int install(const struct settings *s, const char *dir, struct bundle **ret,
+                   struct error_list *err)
+{
+    struct settings unconfirmed = *s;
+    struct bundle *staged = NULL, *now = NULL;
+    struct transaction *t;
+    int r;
+
+    unconfirmed.confirm_time = 0;
+    r = transaction_new(&unconfirmed, &t, err);
+    if (r < 0)
+        return r;
+    now = transaction_taken(t);
+    r = state_stage(s, dir, &staged, err);
+    if (r == 0 && now && strcmp(now->revision, staged->revision) == 0) {
+        *ret = staged;
+    } else if (r == 0) {
+        r = transaction_offer(t, staged, now, err);
+        *ret = transaction_taken(t);
+    }
+    bundle_free(now);
+    transaction_free(t);
+    return r;
+}
+
 int once_apply(const struct settings *s, const char *dir, struct error_list *err)
 {
     struct bundle *want = NULL;
@@ -143,7 +170,7 @@ int once_apply(const struct settings *s, const char *dir, struct error_list *err
     if (r == 0)
         r = check_origins(s, dir, err);
     if (r == 0)
-        r = state_install(s, dir, &want, err);
+        r = install(s, dir, &want, err);
     if (r == 0)
         r = act(&n, want, err);
     bundle_free(want);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/vtysh.h"
+#include "agent/vtysh_json.h"
 #include "common/alloc.h"
 #include "common/bundle.h"
 #include "common/frr_config.h"
@@ -58,6 +59,30 @@ int routing_remove(const struct settings *s, struct frr_result *ret, struct erro
     int r = vtysh_open(&v, s->frr_namespace, err);
 
     return r < 0 ? r : frr_remove(&v, s->state_dir, ret, err);
+}
+
+int routing_sessions(const struct settings *s, const struct bundle *b, struct error_list *ret)
+{
+    struct bgp_sessions sessions = {0};
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct vtysh v;
+    int r = vtysh_open(&v, s->frr_namespace, ret);
+
+    if (r == 0)
+        r = vtysh_show(&v, "bgpd", "show bgp summary json", &text, ret);
+    if (r == 0)
+        r = vtysh_json_bgp_summary(buf_cstr(&text), &sessions, ret);
+    for (size_t i = 0; r == 0 && i < b->n_links; i++)
+        for (size_t k = 0; k < b->links[i].n_addresses; k++) {
+            const struct prefix *peer = &b->links[i].peer_addresses[k];
+            const struct bgp_session *is = bgp_sessions_find(&sessions, peer, peer->family);
+
+            if (is && is->established)
+                error_add(ret, NULL, 0, NULL, "%s %c", b->links[i].interface,
+                          peer->family == FAMILY_IPV4 ? '4' : '6');
+        }
+    bgp_sessions_free(&sessions);
+    return r;
 }
 
 static int wait_synchronized(const struct vtysh *v, struct error_list *err)

@@ -12,6 +12,7 @@
 
 #include "agent/frr_apply.h"
 #include "agent/settings.h"
+#include "common/bundle.h"
 #include "common/error.h"
 
 #define ROUTING_CONFIG "frr/frr.conf" /* in a bundle */
@@ -25,6 +26,10 @@ int routing_compare(const struct settings *s, const char *config, struct frr_res
                     struct error_list *err);
 /* Takes everything of ours out of FRR. */
 int routing_remove(const struct settings *s, struct frr_result *ret, struct error_list *err);
+
+/* The sessions of the bundle's links that are Established, each as an item of *ret whose message is
+ * its name (change.h): so a worker can hand them over.  On failure *ret says why instead. */
+int routing_sessions(const struct settings *s, const struct bundle *b, struct error_list *ret);
 
 /* Waits, for some seconds at most, until bgpd goes by the table of origins that it was sent, then
  * makes it judge again all routes that the mesh's neighbors have announced.  No session is reset.

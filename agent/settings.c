@@ -39,6 +39,16 @@ char *settings_current_dir(const struct settings *s)
     return xasprintf("%s/current", s->state_dir);
 }
 
+char *settings_previous_dir(const struct settings *s)
+{
+    return xasprintf("%s/previous", s->state_dir);
+}
+
+char *settings_stage_dir(const struct settings *s)
+{
+    return xasprintf("%s/stage", s->state_dir);
+}
+
 char *settings_origins_copy(const struct settings *s)
 {
     return xasprintf("%s/" ORIGINS_NAME, s->state_dir);

@@ -7,7 +7,8 @@
  * network namespaces) when each has its own state folder and run folder.
  *
  * - STATE/keys/: gateway.key, gateway.crt, ca.crt; root's folder, readable by the link group
- * - STATE/current/: verified copy of the bundle in force
+ * - STATE/current/: verified copy of the bundle in force; STATE/previous/: of the one before
+ * - STATE/change.json: what the last change was, and what became of it (change.h)
  * - STATE/origins: verified copy of the table of origins in force
  * - STATE/frr-applied.conf: what was last put into FRR
  * - RUN/agent.lock: held by the one agent that acts
@@ -28,6 +29,7 @@
 #define SETTINGS_STATE_DIR "/var/lib/p2pvpn"
 #define SETTINGS_RUN_DIR "/run/p2pvpn"
 #define SETTINGS_LINK_USER "p2pvpn"
+#define SETTINGS_CONFIRM_TIME_MAX 86400u
 
 struct settings {
     const char *state_dir, *run_dir;
@@ -37,7 +39,9 @@ struct settings {
     const char *link_user;
     uid_t link_uid; /* of link_user, after settings_resolve_user() */
     gid_t link_gid;
-    bool no_frr; /* leave FRR alone: links only */
+    bool no_frr;       /* leave FRR alone: links only */
+    const char *reach; /* HOST:PORT that answered before a change must answer after it; or NULL */
+    unsigned confirm_time; /* seconds that a change has to prove itself; 0: it stays at once */
 };
 
 /* Fills link_uid and link_gid.  -EINVAL: there is no such user, or it is root. */
@@ -46,6 +50,8 @@ int settings_resolve_user(struct settings *s, struct error_list *err);
 /* Paths on the heap, owned by the caller. */
 char *settings_keys_dir(const struct settings *s);
 char *settings_current_dir(const struct settings *s);
+char *settings_previous_dir(const struct settings *s);
+char *settings_stage_dir(const struct settings *s);
 char *settings_origins_copy(const struct settings *s);
 char *settings_origin_report(const struct settings *s);
 char *settings_identity_path(const struct settings *s, const char *interface);

@@ -30,6 +30,10 @@ const struct setting settings_table[] = {
      "whom OpenVPN runs as"},
     {"frr-namespace", "NAME", SETTING_WORD, AT(frr_namespace), 0, NULL,
      "the FRR whose daemons run with -N NAME"},
+    {"confirm-time", "SECONDS", SETTING_NUMBER, AT(confirm_time), SETTINGS_CONFIRM_TIME_MAX, "120",
+     "that a new bundle has to prove itself; 0: it stays at once"},
+    {"reach", "HOST:PORT", SETTING_WORD, AT(reach), 0, NULL,
+     "must answer after a change if it did before"},
     {"no-frr", NULL, SETTING_SWITCH, AT(no_frr), 0, "no", "leave FRR alone: links only"},
 };
 const size_t n_settings_table = sizeof(settings_table) / sizeof(settings_table[0]);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/change.h"
 #include "agent/key.h"
 #include "common/directives.h"
 #include "common/fs.h"
@@ -87,14 +88,27 @@ int state_lock(const struct settings *s, int *ret, struct error_list *err)
     return 0;
 }
 
-int state_current(const struct settings *s, struct bundle **ret, struct error_list *err)
+static int load(const char *dir, struct bundle **ret, struct error_list *err)
 {
-    _cleanup_free_ char *current = settings_current_dir(s);
-    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, current);
+    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, dir);
 
     if (access(file, F_OK) < 0)
         return -ENOENT;
-    return bundle_load(current, ret, err);
+    return bundle_load(dir, ret, err);
+}
+
+int state_current(const struct settings *s, struct bundle **ret, struct error_list *err)
+{
+    _cleanup_free_ char *current = settings_current_dir(s);
+
+    return load(current, ret, err);
+}
+
+int state_previous(const struct settings *s, struct bundle **ret, struct error_list *err)
+{
+    _cleanup_free_ char *previous = settings_previous_dir(s);
+
+    return load(previous, ret, err);
 }
 
 /* --- the copy ------------------------------------------------------------------------------- */
@@ -158,13 +172,13 @@ static int copy_bundle(const struct settings *s, const struct bundle_source *fro
     return r < 0 ? r : sync_dir(to, err);
 }
 
-/* Puts `stage` in the place of `current`; what was there ends up in `stage`. */
-static int exchange(const struct settings *s, const char *stage, const char *current,
+/* Puts `from` in the place of `to`; what was there ends up in `from`. */
+static int exchange(const struct settings *s, const char *from, const char *to,
                     struct error_list *err)
 {
-    if (renameat2(AT_FDCWD, stage, AT_FDCWD, current, RENAME_EXCHANGE) < 0 &&
-        (errno != ENOENT || rename(stage, current) < 0))
-        return error_sys(err, errno, current, "cannot put the new bundle into force");
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) < 0 &&
+        (errno != ENOENT || rename(from, to) < 0))
+        return error_sys(err, errno, to, "cannot put the bundle into its place");
     return sync_dir(s->state_dir, err);
 }
 
@@ -215,11 +229,10 @@ static int check_configurations(const struct bundle *b, const char *dir, struct 
     return r;
 }
 
-int state_install(const struct settings *s, const char *dir, struct bundle **ret,
-                  struct error_list *err)
+int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
+                struct error_list *err)
 {
-    _cleanup_free_ char *current = settings_current_dir(s);
-    _cleanup_free_ char *stage = xasprintf("%s/stage", s->state_dir);
+    _cleanup_free_ char *stage = settings_stage_dir(s);
     struct error_list ignored = ERROR_LIST_INIT;
     struct bundle_source *source = NULL;
     struct bundle *old = NULL, *copy = NULL;
@@ -249,18 +262,81 @@ int state_install(const struct settings *s, const char *dir, struct bundle **ret
         r = bundle_load(stage, &copy, err);
     if (r == 0)
         r = check_configurations(copy, stage, err);
-    if (r == 0)
-        r = exchange(s, stage, current, err);
-    fs_remove_tree(stage, &ignored);
-    error_clear(&ignored);
     bundle_free(old);
     bundle_close(source);
-    if (r < 0) {
-        bundle_free(copy);
-        return r;
+    if (r == 0) {
+        *ret = copy;
+        return 0;
     }
-    *ret = copy;
-    return 0;
+    fs_remove_tree(stage, &ignored);
+    error_clear(&ignored);
+    bundle_free(copy);
+    return r;
+}
+
+/* The stage, which holds what was in force, becomes STATE/previous. */
+static int keep_previous(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *stage = settings_stage_dir(s), *previous = settings_previous_dir(s);
+    int r = access(stage, F_OK) < 0 ? 0 : exchange(s, stage, previous, err);
+
+    return r < 0 ? r : fs_remove_tree(stage, err);
+}
+
+int state_commit(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *stage = settings_stage_dir(s), *current = settings_current_dir(s);
+    int r = exchange(s, stage, current, err);
+
+    return r < 0 ? r : keep_previous(s, err);
+}
+
+static bool holds(const char *dir, const char *revision)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct bundle *b = NULL;
+    bool found = load(dir, &b, &ignored) == 0 && strcmp(b->revision, revision) == 0;
+
+    error_clear(&ignored);
+    bundle_free(b);
+    return found;
+}
+
+int state_settle(const struct settings *s, const char *previous, struct error_list *err)
+{
+    _cleanup_free_ char *stage = settings_stage_dir(s);
+
+    if (access(stage, F_OK) < 0)
+        return 0;
+    return *previous && holds(stage, previous) ? keep_previous(s, err) : fs_remove_tree(stage, err);
+}
+
+int state_swap(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *previous = settings_previous_dir(s), *current = settings_current_dir(s);
+
+    return exchange(s, previous, current, err);
+}
+
+int state_change(const struct settings *s, struct change *ret, struct error_list *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" CHANGE_FILE, s->state_dir);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r;
+
+    if (access(path, F_OK) < 0)
+        return -ENOENT;
+    r = fs_read(path, CHANGE_MAX_BYTES, &text, err);
+    return r < 0 ? r : change_parse(buf_cstr(&text), text.len, path, ret, err);
+}
+
+int state_write_change(const struct settings *s, const struct change *c, struct error_list *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" CHANGE_FILE, s->state_dir);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    change_format(c, &text);
+    return fs_write(path, text.data, text.len, 0640, err);
 }
 
 /* --- the table of origins ------------------------------------------------------------------------
@@ -352,17 +428,16 @@ int state_check_keys(const struct settings *s, struct error_list *err)
 
 int state_forget(const struct settings *s, struct error_list *err)
 {
-    _cleanup_free_ char *current = settings_current_dir(s);
-    _cleanup_free_ char *stage = xasprintf("%s/stage", s->state_dir);
-    _cleanup_free_ char *applied = xasprintf("%s/frr-applied.conf", s->state_dir);
-    _cleanup_free_ char *origins = settings_origins_copy(s);
-    int r = fs_remove_tree(stage, err), q = fs_remove_tree(current, err);
+    static const char *const names[] = {
+        "stage", "current", "previous", CHANGE_FILE, "frr-applied.conf", ORIGINS_NAME, NULL};
+    int r = 0, q;
 
-    r = r < 0 ? r : q;
-    q = fs_remove_tree(applied, err);
-    r = r < 0 ? r : q;
-    q = fs_remove_tree(origins, err);
-    r = r < 0 ? r : q;
+    for (const char *const *name = names; *name; name++) {
+        _cleanup_free_ char *path = xasprintf("%s/%s", s->state_dir, *name);
+
+        q = fs_remove_tree(path, err);
+        r = r < 0 ? r : q;
+    }
     q = fs_remove_tree(s->run_dir, err);
     return r < 0 ? r : q;
 }

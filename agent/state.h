@@ -4,7 +4,8 @@
  *
  * What the agent acts on is always STATE/current: a copy that was verified after it was copied, so
  * that the folder it came from may change, be half written or vanish at any time, and a reboot
- * starts from the last bundle that was good.  The copy is replaced whole or not at all.
+ * starts from the last bundle that was good.  The copy is replaced whole or not at all, and the one
+ * before it is kept as STATE/previous.
  * STATE/origins is the same for the mesh's table of origins.
  */
 #ifndef P2PVPN_AGENT_STATE_H
@@ -28,14 +29,30 @@ int state_lock(const struct settings *s, int *ret, struct error_list *err);
 /* The bundle in force.  -ENOENT (with nothing in *err): there is none yet. */
 int state_current(const struct settings *s, struct bundle **ret, struct error_list *err);
 
+/* The bundle that was in force before that one.  -ENOENT: there is none. */
+int state_previous(const struct settings *s, struct bundle **ret, struct error_list *err);
+
 /*
- * Makes the bundle at `dir`, a folder or an archive, the one in force: copies it, verifies the
- * copy, puts it in the place of the old one.  The copy is not made when that bundle is in force
- * already and intact; *ret is set in any case of success.  -EINVAL: it is no valid bundle, or
+ * A new bundle comes in two steps.  state_stage() reads the bundle at `dir`, a folder or an
+ * archive, copies it to STATE/stage and verifies the copy; where that revision is in force already
+ * and intact, no copy is made and *ret is what is in force.  -EINVAL: it is no valid bundle, or
  * belongs to another gateway or mesh than the one in force.
+ *
+ * state_commit() puts the stage in the place of STATE/current, and what was there into
+ * STATE/previous.  Killed or failed in between, state_settle() ends it: with `previous`, the
+ * revision that belongs there, in its place, and without a stage.
  */
-int state_install(const struct settings *s, const char *dir, struct bundle **ret,
-                  struct error_list *err);
+int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
+                struct error_list *err);
+int state_commit(const struct settings *s, struct error_list *err);
+int state_settle(const struct settings *s, const char *previous, struct error_list *err);
+/* Exchanges STATE/current and STATE/previous. */
+int state_swap(const struct settings *s, struct error_list *err);
+
+/* The record of the last change (change.h).  -ENOENT (with nothing in *err): there is none. */
+struct change;
+int state_change(const struct settings *s, struct change *ret, struct error_list *err);
+int state_write_change(const struct settings *s, const struct change *c, struct error_list *err);
 
 /* The table of origins in force, which is of this mesh.  -ENOENT (with nothing in *err): there is
  * none yet. */

@@ -162,7 +162,7 @@ class Node:
     def log_file(self):
         return self.dir / "agent.log"
 
-    def log(self):
+    def log(self, _reason=""):
         return self.log_file().read_text() if self.log_file().exists() else ""
 
     def start(self):
