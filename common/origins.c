@@ -130,7 +130,13 @@ static bool read_prefix(struct text t, struct prefix *ret)
     return prefix_parse(text, ret) && strcmp(prefix_format(ret, again), text) == 0;
 }
 
-/* Decimal without leading zeros, for private use (RFC 6996): what a mesh hands out. */
+/* For private use (RFC 6996): what a mesh hands out. */
+static bool is_private(uint32_t asn)
+{
+    return (asn >= 64512 && asn <= 65534) || (asn >= 4200000000u && asn <= 4294967294u);
+}
+
+/* Decimal without leading zeros. */
 static bool read_asn(struct text t, uint32_t *ret)
 {
     uint64_t n = 0;
@@ -143,7 +149,7 @@ static bool read_asn(struct text t, uint32_t *ret)
         n = n * 10 + (uint64_t)(t.at[i] - '0');
     }
     *ret = (uint32_t)n;
-    return (n >= 64512 && n <= 65534) || (n >= 4200000000u && n <= 4294967294u);
+    return n <= UINT32_MAX && is_private(*ret);
 }
 
 /* --- reading: the file ---------------------------------------------------------------------- */
@@ -246,27 +252,25 @@ static void read_asns(struct reader *r, struct text list, struct origin *e)
         complain(r, "an ASN is missing behind the prefix" AGAIN);
 }
 
-/* Overlaps need no look at more than the entry before: in this order, what lies inside a prefix
- * follows it at once. */
-static void check_prefix(struct reader *r, const struct origin *e, struct text text)
+/* What is wrong with the prefix of an entry, or NULL.  Overlaps need no look at more than the entry
+ * before: in this order, what lies inside a prefix follows it at once. */
+static const char *prefix_fault(const struct origins *o, const struct origin *e)
 {
-    int len = (int)text.len;
+    const struct prefix *before = e == o->entries ? NULL : &e[-1].prefix;
 
-    if (prefix_has_host_bits(&e->prefix) || e->prefix.len == 0 || prefix_is_special(&e->prefix)) {
-        complain(r, "%.*s cannot be the prefix of a LAN" AGAIN, len, text.at);
-    } else if (e != r->o->entries) {
-        const struct prefix *before = &e[-1].prefix;
-
-        if (prefix_compare(before, &e->prefix) >= 0)
-            complain(r, "%.*s is out of order or there twice" AGAIN, len, text.at);
-        else if (prefix_contains(before, &e->prefix))
-            complain(r, "%.*s lies inside the prefix of the line before" AGAIN, len, text.at);
-    }
+    if (prefix_has_host_bits(&e->prefix) || e->prefix.len == 0 || prefix_is_special(&e->prefix))
+        return "cannot be the prefix of a LAN";
+    if (before && prefix_compare(before, &e->prefix) >= 0)
+        return "is out of order or there twice";
+    if (before && prefix_contains(before, &e->prefix))
+        return "lies inside the prefix of the line before";
+    return NULL;
 }
 
 static void read_entry(struct reader *r, struct origin *e)
 {
     struct text line, prefix, asns;
+    const char *fault;
 
     if (!next_line(r, &line))
         return;
@@ -276,8 +280,8 @@ static void read_entry(struct reader *r, struct origin *e)
     }
     if (!read_prefix(prefix, &e->prefix))
         complain(r, "this line does not begin with a prefix in canonical form" AGAIN);
-    else
-        check_prefix(r, e, prefix);
+    else if ((fault = prefix_fault(r->o, e)))
+        complain(r, "%.*s %s" AGAIN, (int)prefix.len, prefix.at, fault);
     read_asns(r, asns, e);
     if (is_name(line))
         e->lan = keep(&r->o->arena, line);
@@ -361,6 +365,35 @@ bool origins_text_intact(const char *data, size_t len, char (*ret_revision)[DIGE
     error_clear(&err);
     arena_free(&o.arena);
     return intact;
+}
+
+static bool asns_valid(const struct origin *e)
+{
+    for (size_t i = 0; i < e->n_asns; i++)
+        if (!is_private(e->asns[i]) || (i && e->asns[i - 1] >= e->asns[i]))
+            return false;
+    return e->n_asns > 0;
+}
+
+bool origins_valid(struct origins *o)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char claimed[sizeof(o->revision)];
+    size_t pairs = 0;
+
+    if (!name_valid(o->mesh) || o->n > ORIGINS_MAX_ENTRIES)
+        return false;
+    for (size_t i = 0; i < o->n; i++) {
+        const struct origin *e = &o->entries[i];
+
+        pairs += e->n_asns;
+        if (pairs > ORIGINS_MAX_PAIRS || prefix_fault(o, e) || !asns_valid(e) ||
+            !name_valid(e->lan))
+            return false;
+    }
+    memcpy(claimed, o->revision, sizeof(claimed));
+    origins_format(o, &text);
+    return memcmp(claimed, o->revision, sizeof(claimed)) == 0;
 }
 
 struct origins *origins_free(struct origins *o)

@@ -64,6 +64,10 @@ bool origins_text_intact(const char *data, size_t len, char (*ret_revision)[DIGE
  * origins_format() writes, to the byte.  Free with origins_free(). */
 int origins_parse(const char *data, size_t len, const char *file, struct origins **ret,
                   struct error_list *err);
+
+/* True: a table that came some other way than as text (agent/wire.h) is one that origins_parse()
+ * would have read: its prefixes, ASNs, names, order, and the revision that it claims. */
+bool origins_valid(struct origins *o);
 struct origins *origins_free(struct origins *o); /* of origins_parse(); NULL ok; returns NULL */
 
 /* What turns one table into another.  A change of a LAN's name alone is none. */
