@@ -63,6 +63,15 @@ static bool neighbor_line(const struct frr_line *l)
     return !off && strncmp(rest, "capability ", 11) == 0;
 }
 
+/* What takes it away is what it says.  FRR does not show it either. */
+static bool is_profile_default(const struct frr_line *l)
+{
+    _cleanup_buf_ struct buf inverse = BUF_INIT;
+
+    frr_inverse(l, &inverse);
+    return strcmp(buf_cstr(&inverse), l->text) == 0;
+}
+
 /* Whether this kind of line may stand in a gateway's configuration at all. */
 static bool in_dialect(const struct frr_line *l)
 {
@@ -91,7 +100,7 @@ static bool in_dialect(const struct frr_line *l)
     case FRR_ROUTE_MAP_LINE:
         return begins(l->text, route_map);
     case FRR_PROFILE_LINE:
-        return begins(l->text, profile);
+        return begins(l->text, profile) && !is_profile_default(l);
     case FRR_ROUTER_LINE:
         return begins(l->text, l->valued ? values : switches) && !begins(l->text, defaults);
     case FRR_RPKI_LINE:

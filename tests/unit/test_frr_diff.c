@@ -322,6 +322,8 @@ static const struct {
     {"ip prefix-list LAN seq 5 permit any\n", 1, "the object \"LAN\" is not named P2PVPN..."},
     {"route-map X permit 10\n", 1, "the object \"X\" is not named P2PVPN..."},
     {"bfd\n profile x\n", 2, "the object \"x\" is not named P2PVPN..."},
+    {"bfd\n profile P2PVPN-A\n  detect-multiplier 3\n", 3,
+     "\"detect-multiplier 3\" is no line that"},
     {"bfd\n peer 10.0.0.1\n", 2, "\"peer 10.0.0.1\" is no line that"},
     {"router bgp 1\n neighbor 10.0.0.1 remote-as 2\n", 2,
      "neighbor 10.0.0.1 is in no peer-group named P2PVPN... of this file"},
