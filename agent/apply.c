@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/drain.h"
 #include "agent/netlink.h"
 #include "agent/openvpn.h"
 #include "agent/supervise.h"
@@ -124,7 +125,30 @@ int apply_make(const struct apply_context *c, const struct bundle *want, struct 
     return r;
 }
 
-int apply_break(const struct apply_context *c, struct plan *plan, struct error_list *err)
+static int break_step(const struct apply_context *c, const struct bundle *want,
+                      const struct plan_step *s, struct error_list *err)
+{
+    switch (s->action) {
+    case PLAN_PROCESS_REPLACE:
+        if (!c->hold_processes)
+            want_process(c, &want->links[s->link], s->text);
+        return 0;
+    case PLAN_ADDRESS_REMOVE:
+        return netlink_remove_address(c->netlink, s->target, &s->address, err);
+    case PLAN_PROCESS_STOP:
+        supervisor_unwant(c->supervisor, s->target);
+        return 0;
+    case PLAN_LINK_REMOVE:
+        /* First what would not be found again: without the interface nothing names the log. */
+        openvpn_remove_log(c->settings, s->target);
+        return netlink_delete_link(c->netlink, s->target, err);
+    default:
+        return 0;
+    }
+}
+
+int apply_break(const struct apply_context *c, const struct bundle *want, struct plan *plan,
+                struct error_list *err)
 {
     int r = 0;
 
@@ -132,19 +156,23 @@ int apply_break(const struct apply_context *c, struct plan *plan, struct error_l
         struct plan_step *s = &plan->steps[i];
         int q = 0;
 
-        if (s->action == PLAN_ADDRESS_REMOVE)
-            q = netlink_remove_address(c->netlink, s->target, &s->address, err);
-        else if (s->action == PLAN_PROCESS_STOP)
-            supervisor_unwant(c->supervisor, s->target);
-        else if (s->action == PLAN_LINK_REMOVE) {
-            /* First what would not be found again: without the interface nothing names the log. */
-            openvpn_remove_log(c->settings, s->target);
-            q = netlink_delete_link(c->netlink, s->target, err);
-        }
-        s->failed = q < 0;
+        if (!plan_action_breaks(s->action))
+            continue;
+        if (!c->drain || !drain_holds(c->drain, s->target))
+            q = break_step(c, want, s, err);
+        else
+            s->failed = true;
+        s->failed |= q < 0;
         r = worse(r, q);
     }
     return r;
+}
+
+void apply_put_off(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++)
+        if (plan_action_breaks(plan->steps[i].action))
+            plan->steps[i].failed = true;
 }
 
 static bool has_steps(const struct plan *plan, size_t link)

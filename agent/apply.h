@@ -15,6 +15,7 @@
 #include "agent/settings.h"
 #include "common/error.h"
 
+struct drain;
 struct netlink;
 struct supervisor;
 
@@ -22,7 +23,8 @@ struct apply_context {
     const struct settings *settings;
     struct netlink *netlink;
     struct supervisor *supervisor;
-    bool hold_processes; /* start none: there is no key or no tun device, and it was said */
+    const struct drain *drain; /* steps that it holds are left; NULL: none */
+    bool hold_processes;       /* start none: there is no key or no tun device, and it was said */
 };
 
 /* Both mark the steps that failed. */
@@ -34,7 +36,11 @@ int apply_make(const struct apply_context *c, const struct bundle *want, struct 
 
 /* The steps after PLAN_FRR.  Processes are asked to stop and their interfaces removed at once: the
  * peer hears of the end by the process's exit notification. */
-int apply_break(const struct apply_context *c, struct plan *plan, struct error_list *err);
+int apply_break(const struct apply_context *c, const struct bundle *want, struct plan *plan,
+                struct error_list *err);
+
+/* They have to wait for FRR: what is still wrong then is no repair that failed to hold. */
+void apply_put_off(struct plan *plan);
 
 /*
  * Says the addresses of all links again that the plan has no step for.  zebra (8.4.4) reads

@@ -16,6 +16,7 @@
 #include "agent/agent_report.h"
 #include "agent/apply.h"
 #include "agent/control.h"
+#include "agent/drain.h"
 #include "agent/drift.h"
 #include "agent/frr_watch.h"
 #include "agent/log.h"
@@ -67,6 +68,7 @@ struct loop {
     struct netlink *netlink;
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;
+    struct drain *drain;
     struct origin_cache *origins;
     struct frr_watch *frr_watch;
     struct repairs repairs, frr_repairs; /* since this bundle is in force */
@@ -88,7 +90,7 @@ struct loop {
     struct stat certificate;                   /* gateway.crt as it was seen last */
     bool dir_missing, waits;                   /* and said */
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
-    char *failing; /* a plan that was announced and failed: it is not announced again each time */
+    char *failing; /* a plan that was announced, and failed or waits: it is not announced again */
     int epoll, signals, lock;
     int64_t worker_began, check_took;
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
@@ -104,27 +106,40 @@ static int64_t earliest(int64_t a, int64_t b)
 
 /* --- speaking ------------------------------------------------------------------------------- */
 
-/* What is about to be done; of a long plan only the sum. */
+/* A line of the text. */
+static bool was_said(const char *said, const char *line, size_t len)
+{
+    for (const char *p = said; p && *p; p += strcspn(p, "\n") + 1)
+        if (strcspn(p, "\n") == len && strncmp(p, line, len) == 0)
+            return true;
+    return false;
+}
+
+/* What is about to be done, once; of a long plan only the sum. */
 static void announce(struct loop *l, const struct plan *plan)
 {
     size_t created = 0, started = 0, removed = 0;
-    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT, news = BUF_INIT;
+    _cleanup_free_ char *said = l->failing;
 
     plan_print(plan, &text);
-    if (l->failing && strcmp(l->failing, buf_cstr(&text)) == 0)
-        return;
-    free(l->failing);
-    l->failing = xstrdup(buf_cstr(&text));
+    for (const char *p = buf_cstr(&text); *p && plan->n <= LOG_LINES_MAX; p += strcspn(p, "\n") + 1)
+        if (!was_said(said, p, strcspn(p, "\n")))
+            buf_printf(&news, "%.*s\n", (int)strcspn(p, "\n"), p);
+    l->failing = buf_steal(&text);
     if (plan->n <= LOG_LINES_MAX) {
         log_lines(l->settled ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, l->settled ? "repair: " : "",
-                  buf_cstr(&text));
+                  buf_cstr(&news));
         return;
     }
+    if (said && strcmp(said, l->failing) == 0)
+        return;
     for (size_t i = 0; i < plan->n; i++) {
         enum plan_action a = plan->steps[i].action;
 
         created += a == PLAN_LINK_CREATE || a == PLAN_LINK_RECREATE;
-        started += a == PLAN_PROCESS_START || a == PLAN_PROCESS_RESTART;
+        started +=
+            a == PLAN_PROCESS_START || a == PLAN_PROCESS_RESTART || a == PLAN_PROCESS_REPLACE;
         removed += a == PLAN_LINK_REMOVE;
     }
     log_say(l->settled ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
@@ -143,24 +158,34 @@ static void tell_found(struct loop *l, const struct frr_result *r)
 
 static int work_apply(void *arg, struct error_list *err)
 {
+    struct loop *l = arg;
     struct frr_result changed = FRR_RESULT_INIT;
-    int r = routing_apply(((struct loop *)arg)->settings, &changed, err);
+    struct drain_request drain;
+    int r;
 
-    tell_found(arg, &changed);
-    if (((struct loop *)arg)->frr_repairing)
+    drain_request(l->drain, &drain);
+    r = routing_apply(l->settings, &drain, &changed, err);
+    tell_found(l, &changed);
+    if (l->frr_repairing)
         log_lines(LOG_LEVEL_NOTICE, "repair: FRR: ", buf_cstr(&changed.changes));
     else
         log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
+    drain_request_clear(&drain);
     frr_result_clear(&changed);
     return r;
 }
 
 static int work_check(void *arg, struct error_list *err)
 {
+    struct loop *l = arg;
     struct frr_result differs = FRR_RESULT_INIT;
-    int r = routing_check(((struct loop *)arg)->settings, &differs, err);
+    struct drain_request drain;
+    int r;
 
-    tell_found(arg, &differs);
+    drain_request(l->drain, &drain);
+    r = routing_check(l->settings, &drain, &differs, err);
+    tell_found(l, &differs);
+    drain_request_clear(&drain);
     frr_result_clear(&differs);
     return r;
 }
@@ -226,6 +251,7 @@ static void on_worker(struct loop *l)
         if (l->worker_applies) {
             l->report.applied = time(NULL);
             log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
+            drain_in_force(l->drain, now);
             l->converge_at = l->repeat_at = now; /* what waited for FRR */
             l->repeats = REPEATS;
         }
@@ -299,15 +325,56 @@ static void hold_back(struct loop *l, struct plan *plan)
     log_lines(LOG_LEVEL_WARNING, "", buf_cstr(&fights));
 }
 
+/* FRR has to be given another text than it was. */
+static void frr_changes(struct loop *l)
+{
+    l->frr_in_force = false;
+    l->frr_stale = true;
+    l->converge_at = monotonic_ms();
+}
+
+/* The plan, once it is known what of it has to wait for traffic to be moved away. */
+static struct plan *make_plan(struct loop *l, const struct plan_context *context,
+                              struct observed *have, bool no_restarts)
+{
+    struct plan *plan;
+
+    have->frr_in_force = l->frr_in_force;
+    plan = plan_compute(l->bundle, context, have);
+    hold_back(l, plan);
+    if (l->settings->no_frr ||
+        !drain_consider(l->drain, l->bundle, plan, no_restarts, l->converged))
+        return plan;
+    frr_changes(l);
+    if (!plan_has_frr(plan)) {
+        plan_free(plan);
+        have->frr_in_force = false;
+        plan = plan_compute(l->bundle, context, have);
+        hold_back(l, plan);
+    }
+    return plan;
+}
+
+static void on_drain(struct loop *l, int64_t now)
+{
+    enum drain_news news = drain_run(l->drain, now);
+
+    if (news == DRAIN_TEXT)
+        frr_changes(l);
+    else if (news == DRAIN_FREED)
+        l->converge_at = now;
+}
+
 static void converge(struct loop *l)
 {
-    struct apply_context c = {l->settings, l->netlink, l->supervisor, false};
+    struct apply_context c = {l->settings, l->netlink, l->supervisor, l->drain, false};
     struct error_list err = ERROR_LIST_INIT;
     struct observed have = OBSERVED_INIT;
     struct plan_context context = {
         .mesh = l->bundle ? l->bundle->mesh : "",
         .link_uid = l->settings->link_uid,
         .no_frr = l->settings->no_frr,
+        .new_bundle = drain_is_new_bundle(l->drain),
     };
     struct plan *plan;
     int r;
@@ -323,20 +390,22 @@ static void converge(struct loop *l)
         l->converge_at = l->converged + RETRY_MS;
         return;
     }
-    have.frr_in_force = l->frr_in_force;
-    plan = plan_compute(l->bundle, &context, &have);
-    hold_back(l, plan);
     r = tun_check(l->settings->link_uid, l->settings->link_gid, &err);
     c.hold_processes = r < 0 || state_check_keys(l->settings, &err) < 0;
     if (c.hold_processes)
         r = -EINVAL;
+    plan = make_plan(l, &context, &have, c.hold_processes);
     if (plan->n && !(plan->n == 1 && plan_has_frr(plan)))
         announce(l, plan);
     if (apply_make(&c, l->bundle, plan, &err) < 0)
         r = -EIO;
     if (plan_has_frr(plan) && l->worker.pid == 0 && l->frr_failures == 0)
         start_worker(l, true);
-    if ((!plan_has_frr(plan) || l->frr_failures >= FRR_PATIENCE) && apply_break(&c, plan, &err) < 0)
+    if (l->frr_failures >= FRR_PATIENCE)
+        drain_give_up(l->drain);
+    if (plan_has_frr(plan) && l->frr_failures < FRR_PATIENCE)
+        apply_put_off(plan);
+    else if (apply_break(&c, l->bundle, plan, &err) < 0)
         r = -EIO;
     if (l->converged >= l->repeat_at) {
         l->repeat_at = l->converged + (l->repeats ? REPEAT_MS : SAY_AGAIN_MS);
@@ -350,14 +419,15 @@ static void converge(struct loop *l)
     l->converge_at = earliest(l->converge_at, earliest(l->repeat_at, next_audit(l)));
     if (r < 0) {
         l->converge_at = l->converged + RETRY_MS;
-    } else {
+    } else if (!drain_busy(l->drain)) {
         free(l->failing);
         l->failing = NULL;
         if (plan->n > 0 && !plan_has_frr(plan))
             l->report.applied = time(NULL);
     }
     log_report(&l->told_links, &err);
-    transaction_see(l->transaction, r == 0 && plan_is_done(plan), !l->dir_missing);
+    transaction_see(l->transaction, r == 0 && plan_is_done(plan) && !drain_busy(l->drain),
+                    !l->dir_missing);
     plan_free(plan);
     observed_clear(&have);
     error_clear(&err);
@@ -379,6 +449,7 @@ static void converge_soon(struct loop *l)
 static void take(struct loop *l, struct bundle *b)
 {
     bool changed = !l->bundle || strcmp(l->bundle->revision, b->revision) != 0;
+    bool back = l->bundle && transaction_refuses(l->transaction, l->bundle->revision);
 
     bundle_free(l->bundle);
     l->bundle = b;
@@ -390,10 +461,9 @@ static void take(struct loop *l, struct bundle *b)
     repairs_reset(&l->repairs);
     repairs_reset(&l->frr_repairs);
     l->settled = l->frr_repairing = false;
-    l->frr_in_force = false;
-    l->frr_stale = true;
+    drain_new_bundle(l->drain, back);
     l->frr_failures = 0;
-    l->converge_at = monotonic_ms();
+    frr_changes(l);
 }
 
 /* Perhaps its files are still being copied, or the disk was full: look again. */
@@ -521,11 +591,43 @@ static int on_reload(void *arg, const char *word, struct buf *said, struct error
     return 0;
 }
 
+static int drain_or_not(struct loop *l, bool on, struct buf *said, struct error_list *err)
+{
+    bool was = drain_gateway_on(l->drain);
+    int r;
+
+    if (l->settings->no_frr)
+        return error_add(err, NULL, 0, NULL,
+                         "this agent leaves FRR alone (no-frr), and traffic moves by BGP only");
+    r = drain_gateway(l->drain, on, err);
+    if (r < 0)
+        return r;
+    l->report.drained = on;
+    buf_str(said, on ? "the gateway is drained: its peers are asked to use other ways"
+                     : "the gateway is used again");
+    if (was == on)
+        return 0;
+    log_say(LOG_LEVEL_NOTICE, "by hand: %s", buf_cstr(said));
+    frr_changes(l);
+    return 0;
+}
+
+static int on_drain_verb(void *arg, const char *word, struct buf *said, struct error_list *err)
+{
+    (void)word;
+    return drain_or_not(arg, true, said, err);
+}
+
+static int on_undrain_verb(void *arg, const char *word, struct buf *said, struct error_list *err)
+{
+    (void)word;
+    return drain_or_not(arg, false, said, err);
+}
+
 static const struct control_verb verbs[] = {
-    {"confirm", on_confirm, false},
-    {"rollback", on_rollback, false},
-    {"reload", on_reload, false},
-    {NULL, NULL, false},
+    {"confirm", on_confirm, false},      {"drain", on_drain_verb, false},
+    {"undrain", on_undrain_verb, false}, {"rollback", on_rollback, false},
+    {"reload", on_reload, false},        {NULL, NULL, false},
 };
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -645,6 +747,7 @@ static int wait_ms(const struct loop *l)
     int64_t now = monotonic_ms();
 
     next = earliest(next, supervisor_deadline(l->supervisor));
+    next = earliest(next, drain_deadline(l->drain));
     next = earliest(next, origin_cache_deadline(l->origins));
     next = earliest(next, frr_watch_deadline(l->frr_watch));
     next = earliest(next, control_deadline(l->control));
@@ -680,6 +783,7 @@ static void turn(struct loop *l)
     control_run(l->control);
     run_transaction(l);
     now = monotonic_ms();
+    on_drain(l, now);
     if (l->look_at <= now)
         on_look_due(l);
     if (l->converge_at <= now)
@@ -719,9 +823,11 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     if (r == 0)
         r = open_sources(&l, err);
     if (r == 0) {
+        l.drain = drain_new(s);
         run_transaction(&l);
         l.logs_at = monotonic_ms() + LOGS_MS;
         agent_report_open(s->run_dir, dir, &l.report, &l.report_file);
+        l.report.drained = drain_gateway_on(l.drain);
         while (!l.leave) {
             report(&l);
             turn(&l);
@@ -737,6 +843,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     transaction_free(l.transaction);
     control_free(l.control);
     source_free(l.source);
+    drain_free(l.drain);
     origin_cache_free(l.origins);
     supervisor_free(l.supervisor);
     netlink_monitor_close(l.monitor);

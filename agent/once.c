@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/apply.h"
+#include "agent/drain.h"
 #include "agent/log.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
@@ -18,9 +19,13 @@
 #include "agent/tun.h"
 
 #define PATIENCE_MS 10000 /* for processes to start and to end */
+/* So often something may be done and waited for.  Each turn of links that restart takes two rounds
+ * or three, and one more for each link that is slower than the others. */
+#define MAX_ROUNDS 100
 
 struct session {
     struct apply_context apply;
+    struct drain *drain;
     struct plan_context plan;
     struct observed have;
     bool frr_in_force;
@@ -36,6 +41,7 @@ struct session {
 static void session_close(struct session *n)
 {
     observed_clear(&n->have);
+    drain_free(n->drain);
     supervisor_free(n->apply.supervisor);
     netlink_close(n->apply.netlink);
     if (n->lock >= 0)
@@ -53,6 +59,8 @@ static int session_open(struct session *n, const struct settings *s, struct erro
         r = netlink_open(&n->apply.netlink, err);
     if (r == 0)
         r = supervisor_new(s, &n->apply.supervisor, err);
+    n->drain = drain_new(s);
+    n->apply.drain = n->drain;
     return r;
 }
 
@@ -68,7 +76,9 @@ static struct plan *look(struct session *n, const struct bundle *want, const cha
                          struct error_list *err)
 {
     n->plan.mesh = mesh;
+    n->plan.new_bundle = true;
     state_keys_digest(n->apply.settings, n->plan.keys_digest);
+    observed_clear(&n->have);
     if (observe(n->apply.netlink, n->apply.supervisor, &n->have, err) < 0)
         return NULL;
     n->have.frr_in_force = n->frr_in_force;
@@ -80,42 +90,86 @@ static int keep_worse(int r, int q)
     return r == 0 || (r == -EINVAL && q < 0) ? q : r;
 }
 
-static int configure_frr(const struct settings *s,
-                         int (*act)(const struct settings *, struct frr_result *,
-                                    struct error_list *),
-                         struct error_list *err)
+static void say_changes(struct frr_result *changed)
+{
+    log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed->changes));
+    frr_result_clear(changed);
+}
+
+static int configure_frr(struct session *n, struct error_list *err)
 {
     struct frr_result changed = FRR_RESULT_INIT;
-    int r = act(s, &changed, err);
+    struct drain_request drain;
+    int r;
 
-    log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
-    frr_result_clear(&changed);
+    drain_request(n->drain, &drain);
+    r = routing_apply(n->apply.settings, &drain, &changed, err);
+    say_changes(&changed);
+    drain_request_clear(&drain);
+    if (r == 0)
+        drain_in_force(n->drain, monotonic_ms());
+    return r;
+}
+
+/* Until something may be done that waited for traffic to be moved away. */
+static void wait_for_drain(struct session *n)
+{
+    enum drain_news news = DRAIN_NOTHING;
+
+    while (news == DRAIN_NOTHING && drain_deadline(n->drain) != SUPERVISE_NEVER) {
+        int64_t wait = drain_deadline(n->drain) - monotonic_ms();
+
+        if (wait > 0)
+            usleep((useconds_t)wait * 1000);
+        news = drain_run(n->drain, monotonic_ms());
+    }
+    n->frr_in_force &= news != DRAIN_TEXT;
+}
+
+/* What can be done now.  *done: there is nothing left to wait for. */
+static int round_of(struct session *n, const struct bundle *want, bool *done,
+                    struct error_list *err)
+{
+    const struct settings *s = n->apply.settings;
+    struct plan *plan = look(n, want, want->mesh, err);
+    int r, q = 0;
+
+    if (!plan)
+        return -EIO;
+    if (!s->no_frr && drain_consider(n->drain, want, plan, n->apply.hold_processes, monotonic_ms()))
+        n->frr_in_force = false;
+    r = apply_make(&n->apply, want, plan, err);
+    if (!n->frr_in_force && !s->no_frr)
+        q = configure_frr(n, err);
+    r = keep_worse(r, q);
+    if (q == 0)
+        r = keep_worse(r, apply_break(&n->apply, want, plan, err));
+    else if (plan_has_breaks(plan))
+        error_add(err, NULL, 0, NULL,
+                  "because FRR is not configured, links that left the bundle were kept: repair FRR "
+                  "and apply again");
+    n->frr_in_force = q == 0;
+    r = keep_worse(r, supervisor_settle(n->apply.supervisor, PATIENCE_MS, err));
+    *done = q < 0 || !drain_busy(n->drain);
+    plan_free(plan);
     return r;
 }
 
 static int act(struct session *n, const struct bundle *want, struct error_list *err)
 {
     const struct settings *s = n->apply.settings;
-    int r = tun_check(s->link_uid, s->link_gid, err), q;
-    struct plan *plan;
+    int r = tun_check(s->link_uid, s->link_gid, err);
+    bool done = false;
 
     if (r == 0)
         r = state_check_keys(s, err);
     n->apply.hold_processes = r < 0;
-    plan = look(n, want, want->mesh, err);
-    if (!plan)
-        return -EIO;
-    r = keep_worse(r, apply_make(&n->apply, want, plan, err));
-    q = plan_has_frr(plan) ? configure_frr(s, routing_apply, err) : 0;
-    r = keep_worse(r, q);
-    if (q == 0)
-        r = keep_worse(r, apply_break(&n->apply, plan, err));
-    else if (plan_has_breaks(plan))
-        error_add(err, NULL, 0, NULL,
-                  "because FRR is not configured, links that left the bundle were kept: repair FRR "
-                  "and apply again");
-    r = keep_worse(r, supervisor_settle(n->apply.supervisor, PATIENCE_MS, err));
-    plan_free(plan);
+    drain_new_bundle(n->drain, false);
+    for (unsigned i = 0; i < MAX_ROUNDS && !done; i++) {
+        if (i > 0)
+            wait_for_drain(n);
+        r = keep_worse(r, round_of(n, want, &done, err));
+    }
     return r;
 }
 
@@ -244,10 +298,13 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
 {
     const struct settings *s = n->apply.settings;
     struct plan *plan = look(n, NULL, was->mesh, err);
+    struct frr_result changed = FRR_RESULT_INIT;
     int r = plan ? 0 : -EIO;
 
-    if (plan && plan_has_frr(plan))
-        r = configure_frr(s, routing_remove, err);
+    if (plan && plan_has_frr(plan)) {
+        r = routing_remove(s, &changed, err);
+        say_changes(&changed);
+    }
     if (r < 0)
         error_add(
             err, NULL, 0, NULL,
@@ -255,7 +312,7 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
             "itself is gone for good, run 'p2pvpn-agent remove --no-frr'");
     /* A router that cannot be asked keeps nothing of ours alive: the links go all the same. */
     if (plan)
-        r = keep_worse(r, apply_break(&n->apply, plan, err));
+        r = keep_worse(r, apply_break(&n->apply, NULL, plan, err));
     r = keep_worse(r, supervisor_settle(n->apply.supervisor, PATIENCE_MS, err));
     plan_free(plan);
     return r;

@@ -47,6 +47,7 @@ struct builder {
     struct place *wanted, *there; /* the links of both, by name */
     char *marker;                 /* what the alias of each link of ours begins with */
     struct plan *plan;
+    struct plan *breaks; /* the steps behind FRR */
 };
 
 static int compare_places(const void *a, const void *b)
@@ -84,15 +85,14 @@ static const struct link_state *link_there(const struct builder *b, const char *
     return i == SIZE_MAX ? NULL : &b->have->links.links[i];
 }
 
-static struct plan_step *add(struct builder *b, enum plan_action action, size_t link,
-                             const char *target, const char *reason, ...)
+static struct plan_step *add_to(struct plan *p, enum plan_action action, size_t link,
+                                const char *target, const char *reason, ...)
     __attribute__((format(printf, 5, 6)));
 
-static struct plan_step *add(struct builder *b, enum plan_action action, size_t link,
-                             const char *target, const char *reason, ...)
+static struct plan_step *add_to(struct plan *p, enum plan_action action, size_t link,
+                                const char *target, const char *reason, ...)
 {
     struct buf text = BUF_INIT;
-    struct plan *p = b->plan;
     va_list ap;
 
     va_start(ap, reason);
@@ -110,6 +110,8 @@ static struct plan_step *add(struct builder *b, enum plan_action action, size_t 
     };
     return &p->steps[p->n++];
 }
+
+#define add(b, ...) add_to((b)->plan, __VA_ARGS__)
 
 /* --- settings of the machine ---------------------------------------------------------------- */
 
@@ -300,19 +302,17 @@ static void plan_process(struct builder *b, size_t i, bool fresh)
     const struct bundle_link *link = &b->want->links[i];
     const char *running = observed_digest(b->have, link->interface);
     char digest[DIGEST_TEXT_LEN + 1];
-    struct plan_step *step;
 
     plan_link_digest(b->want, link, b->context, digest);
     if (!running)
-        step = add(b, PLAN_PROCESS_START, i, link->interface, "it has no process");
-    else if (strcmp(running, digest) != 0)
-        step = add(b, PLAN_PROCESS_RESTART, i, link->interface,
-                   "its configuration or certificate changed");
+        add(b, PLAN_PROCESS_START, i, link->interface, "it has no process")->text = xstrdup(digest);
     else if (fresh)
-        step = add(b, PLAN_PROCESS_RESTART, i, link->interface, "its interface is a new one");
-    else
-        return;
-    step->text = xstrdup(digest);
+        add(b, PLAN_PROCESS_RESTART, i, link->interface, "its interface is a new one")->text =
+            xstrdup(digest);
+    else if (strcmp(running, digest) != 0)
+        add_to(b->breaks, PLAN_PROCESS_REPLACE, i, link->interface,
+               "its configuration or certificate changed")
+            ->text = xstrdup(digest);
 }
 
 static void plan_link(struct builder *b, size_t i)
@@ -352,7 +352,7 @@ static void plan_link(struct builder *b, size_t i)
     plan_process(b, i, !is);
 }
 
-/* --- what has to go ------------------------------------------------------------------------- */
+/* --- what restarts, and what has to go ------------------------------------------------------- */
 
 static size_t wanted_index(const struct builder *b, const char *interface)
 {
@@ -373,8 +373,8 @@ static void plan_old_addresses(struct builder *b, size_t i, const struct link_st
             wanted = link_address_equal(&a, &is->addresses[k]);
         }
         if (!wanted)
-            add(b, PLAN_ADDRESS_REMOVE, i, link->interface, "%s is not in the bundle",
-                prefix_format(&is->addresses[k].local, text))
+            add_to(b->breaks, PLAN_ADDRESS_REMOVE, i, link->interface, "%s is not in the bundle",
+                   prefix_format(&is->addresses[k].local, text))
                 ->address = is->addresses[k];
     }
 }
@@ -392,13 +392,63 @@ static void plan_removals(struct builder *b)
     }
     for (size_t i = 0; i < b->have->n_processes; i++)
         if (wanted_index(b, b->have->processes[i].interface) == PLAN_NO_LINK)
-            add(b, PLAN_PROCESS_STOP, PLAN_NO_LINK, b->have->processes[i].interface, gone);
+            add_to(b->breaks, PLAN_PROCESS_STOP, PLAN_NO_LINK, b->have->processes[i].interface,
+                   gone);
     for (size_t i = 0; i < b->have->links.n; i++) {
         const struct link_state *is = &b->have->links.links[i];
 
         if (is_ours(b, is) && wanted_index(b, is->name) == PLAN_NO_LINK)
-            add(b, PLAN_LINK_REMOVE, PLAN_NO_LINK, is->name, gone);
+            add_to(b->breaks, PLAN_LINK_REMOVE, PLAN_NO_LINK, is->name, gone);
     }
+}
+
+/* Traffic may pass over it now. */
+static bool carries(const struct builder *b, const char *interface)
+{
+    const struct link_state *is = link_there(b, interface);
+
+    return is && is_ours(b, is) && is->up && is->carrier && observed_digest(b->have, interface);
+}
+
+static bool is_mentioned(const struct plan *p, size_t from, const char *interface)
+{
+    for (size_t i = from; i < p->n; i++)
+        if (strcmp(p->steps[i].target, interface) == 0)
+            return true;
+    return false;
+}
+
+/* A step before FRR for each link from which something is taken by the steps behind it.  An address
+ * that somebody has set by hand is nothing that the mesh's traffic needs. */
+static void plan_drains(struct builder *b)
+{
+    static const char *const reasons[] = {
+        [PLAN_PROCESS_REPLACE] = "its OpenVPN restarts",
+        [PLAN_ADDRESS_REMOVE] = "an address of it goes",
+        [PLAN_PROCESS_STOP] = "the bundle does not have this link",
+        [PLAN_LINK_REMOVE] = "the bundle does not have this link",
+    };
+    size_t from = b->plan->n;
+
+    for (size_t i = 0; i < b->breaks->n; i++) {
+        const struct plan_step *s = &b->breaks->steps[i];
+
+        if ((s->action != PLAN_ADDRESS_REMOVE || b->context->new_bundle) && carries(b, s->target) &&
+            !is_mentioned(b->plan, from, s->target))
+            add(b, PLAN_DRAIN, s->link, s->target, "%s", reasons[s->action]);
+    }
+}
+
+/* Moves the steps of one plan to the end of another. */
+static void append(struct plan *p, struct plan *more)
+{
+    p->cap = p->n + more->n;
+    p->steps = xreallocarray(p->steps, p->cap ? p->cap : 1, sizeof(*p->steps));
+    if (more->n)
+        memcpy(p->steps + p->n, more->steps, more->n * sizeof(*p->steps));
+    p->n += more->n;
+    free(more->steps);
+    free(more);
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -412,6 +462,7 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
         .have = have,
         .marker = xasprintf(PLAN_MARKER " %s ", context->mesh),
         .plan = xcalloc(1, sizeof(*b.plan)),
+        .breaks = xcalloc(1, sizeof(*b.breaks)),
     };
 
     sort_links(&b);
@@ -420,10 +471,13 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
         for (size_t i = 0; i < want->n_links; i++)
             plan_link(&b, i);
     }
+    plan_removals(&b);
+    if (want && !context->no_frr)
+        plan_drains(&b);
     if (!have->frr_in_force && !context->no_frr)
         add(&b, PLAN_FRR, PLAN_NO_LINK, "", "%s",
             want ? "compare it with the bundle and change what differs" : "take away what is ours");
-    plan_removals(&b);
+    append(b.plan, b.breaks);
     free(b.wanted);
     free(b.there);
     free(b.marker);
@@ -468,7 +522,9 @@ void plan_print(const struct plan *p, struct buf *ret)
         [PLAN_LINK_UP] = "set up interface",
         [PLAN_PROCESS_START] = "start OpenVPN of",
         [PLAN_PROCESS_RESTART] = "restart OpenVPN of",
+        [PLAN_DRAIN] = "move traffic off",
         [PLAN_FRR] = "configure FRR",
+        [PLAN_PROCESS_REPLACE] = "restart OpenVPN of",
         [PLAN_ADDRESS_REMOVE] = "remove address from",
         [PLAN_PROCESS_STOP] = "stop OpenVPN of",
         [PLAN_LINK_REMOVE] = "remove interface",

@@ -4,8 +4,8 @@
  *
  * plan_compute() is pure: no file, socket or process; same inputs, same steps, same order; nothing
  * about what is right already.  The order makes before it breaks: settings, new and changed links,
- * then FRR, then what has to go.  Only apply.h acts on a plan.  A plan owns its steps and keeps no
- * pointer into its inputs.
+ * then FRR, then what restarts or has to go, once its traffic is elsewhere (drain.h).  Only apply.h
+ * acts on a plan.  A plan owns its steps and keeps no pointer into its inputs.
  *
  * An interface is ours if its alias begins with "p2pvpn MESH ".  Everything on such an interface is
  * ours too; nothing else is ever changed or removed, but for the settings of the whole machine that
@@ -37,8 +37,10 @@ enum plan_action {
     PLAN_ADDRESS_ADD,    /* address */
     PLAN_LINK_UP,
     PLAN_PROCESS_START,   /* text: digest of the new process */
-    PLAN_PROCESS_RESTART, /* text: likewise */
+    PLAN_PROCESS_RESTART, /* text: likewise; on a new interface: nothing passes there yet */
+    PLAN_DRAIN,           /* move the traffic away before what the plan takes from this link */
     PLAN_FRR,             /* give FRR the bundle's configuration */
+    PLAN_PROCESS_REPLACE, /* restart a process that has carried traffic; text: digest */
     PLAN_ADDRESS_REMOVE,  /* address */
     PLAN_PROCESS_STOP,
     PLAN_LINK_REMOVE,
@@ -56,7 +58,7 @@ struct plan_step {
     char *text;   /* NULL where unused; of PLAN_FRR: its lines that change, where they are known */
     long value;
     struct link_address address;
-    bool failed; /* apply.h tried it in vain */
+    bool failed; /* apply.h tried it in vain, or it has to wait */
 };
 
 struct plan {
@@ -69,6 +71,7 @@ struct plan_context {
     int64_t link_uid;                      /* that owns the tuns */
     char keys_digest[DIGEST_TEXT_LEN + 1]; /* state_keys_digest() */
     bool no_frr;
+    bool new_bundle; /* not all of it is in place yet; else what differs was changed by hand */
 };
 
 /* The settings of the machine that a plan may look at; NULL-terminated. */

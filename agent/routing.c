@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/vtysh.h"
 #include "agent/vtysh_json.h"
@@ -22,26 +23,44 @@ static int read_config(const struct settings *s, struct buf *ret, struct error_l
     return fs_read(path, BUNDLE_MAX_BYTES, ret, err);
 }
 
-static int with_config(frr_function *act, const struct settings *s, struct frr_result *ret,
+/* What was applied last; without it nothing is kept that the bundle does not have. */
+static void read_record(const struct settings *s, struct buf *ret)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" FRR_APPLIED_FILE, s->state_dir);
+    struct error_list ignored = ERROR_LIST_INIT;
+
+    if (access(path, F_OK) == 0)
+        fs_read(path, BUNDLE_MAX_BYTES, ret, &ignored);
+    error_clear(&ignored);
+}
+
+static int with_config(frr_function *act, const struct settings *s,
+                       const struct drain_request *drain, struct frr_result *ret,
                        struct error_list *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_buf_ struct buf bundle = BUF_INIT, record = BUF_INIT, text = BUF_INIT;
     struct vtysh v;
-    int r = read_config(s, &text, err);
+    int r = read_config(s, &bundle, err);
 
     if (r == 0)
         r = vtysh_open(&v, s->frr_namespace, err);
-    return r < 0 ? r : act(&v, buf_cstr(&text), s->state_dir, ret, err);
+    if (r < 0)
+        return r;
+    read_record(s, &record);
+    drain_text(buf_cstr(&bundle), buf_cstr(&record), drain, &text);
+    return act(&v, buf_cstr(&text), s->state_dir, ret, err);
 }
 
-int routing_apply(const struct settings *s, struct frr_result *ret, struct error_list *err)
+int routing_apply(const struct settings *s, const struct drain_request *drain,
+                  struct frr_result *ret, struct error_list *err)
 {
-    return with_config(frr_apply, s, ret, err);
+    return with_config(frr_apply, s, drain, ret, err);
 }
 
-int routing_check(const struct settings *s, struct frr_result *ret, struct error_list *err)
+int routing_check(const struct settings *s, const struct drain_request *drain,
+                  struct frr_result *ret, struct error_list *err)
 {
-    return with_config(frr_check, s, ret, err);
+    return with_config(frr_check, s, drain, ret, err);
 }
 
 int routing_compare(const struct settings *s, const char *config, struct frr_result *ret,

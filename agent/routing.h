@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "agent/drain_text.h"
 #include "agent/frr_apply.h"
 #include "agent/settings.h"
 #include "common/bundle.h"
@@ -17,10 +18,13 @@
 
 #define ROUTING_CONFIG "frr/frr.conf" /* in a bundle */
 
-/* Makes FRR hold what STATE/current says; *ret lists what changed.  0, or a negative errno. */
-int routing_apply(const struct settings *s, struct frr_result *ret, struct error_list *err);
+/* Makes FRR hold what STATE/current says, with what is to be drained (drain_text.h); *ret lists
+ * what changed.  0, or a negative errno. */
+int routing_apply(const struct settings *s, const struct drain_request *drain,
+                  struct frr_result *ret, struct error_list *err);
 /* 0: it holds that; 1: *ret lists what differs; or a negative errno. */
-int routing_check(const struct settings *s, struct frr_result *ret, struct error_list *err);
+int routing_check(const struct settings *s, const struct drain_request *drain,
+                  struct frr_result *ret, struct error_list *err);
 /* The same for a text that may come into force; FRR and STATE are only read. */
 int routing_compare(const struct settings *s, const char *config, struct frr_result *ret,
                     struct error_list *err);

@@ -148,7 +148,7 @@ static void agent_counts(const struct bundle *old, const struct bundle *now, siz
     plan = plan_compute(now, &context, &have);
     for (size_t i = 0; i < plan->n; i++) {
         ret[CHANGE_ADDED] += plan->steps[i].action == PLAN_PROCESS_START;
-        ret[CHANGE_CHANGED] += plan->steps[i].action == PLAN_PROCESS_RESTART;
+        ret[CHANGE_CHANGED] += plan->steps[i].action == PLAN_PROCESS_REPLACE;
         ret[CHANGE_REMOVED] += plan->steps[i].action == PLAN_PROCESS_STOP;
     }
     plan_free(plan);

@@ -309,13 +309,16 @@ START_TEST(test_processes)
     everything_in_place();
     snprintf(w.files[0].sha256, sizeof(w.files[0].sha256), "cc");
     w.have.n_processes = 1; /* pv7's died */
-    expect("restart OpenVPN of pv2: its configuration or certificate changed\n"
-           "start OpenVPN of pv7: it has no process\n");
+    expect("start OpenVPN of pv7: it has no process\n"
+           "move traffic off pv2: its OpenVPN restarts\n"
+           "restart OpenVPN of pv2: its configuration or certificate changed\n");
     /* Another certificate concerns every link. */
     snprintf(w.files[0].sha256, sizeof(w.files[0].sha256), "aa");
     w.have.n_processes = 2;
     snprintf(w.context.keys_digest, sizeof(w.context.keys_digest), "new");
-    expect("restart OpenVPN of pv2: its configuration or certificate changed\n"
+    expect("move traffic off pv2: its OpenVPN restarts\n"
+           "move traffic off pv7: its OpenVPN restarts\n"
+           "restart OpenVPN of pv2: its configuration or certificate changed\n"
            "restart OpenVPN of pv7: its configuration or certificate changed\n");
 }
 END_TEST
@@ -339,7 +342,8 @@ START_TEST(test_link_leaves)
     everything_in_place();
     w.b.n_links = 1;
     w.have.frr_in_force = false;
-    expect("configure FRR: compare it with the bundle and change what differs\n"
+    expect("move traffic off pv7: the bundle does not have this link\n"
+           "configure FRR: compare it with the bundle and change what differs\n"
            "stop OpenVPN of pv7: the bundle does not have this link\n"
            "remove interface pv7: the bundle does not have this link\n");
 }
@@ -363,7 +367,8 @@ START_TEST(test_parallel_tunnels)
     everything_in_place();
     expect("");
     w.b.n_links = 1;
-    expect("stop OpenVPN of pv2-2: the bundle does not have this link\n"
+    expect("move traffic off pv2-2: the bundle does not have this link\n"
+           "stop OpenVPN of pv2-2: the bundle does not have this link\n"
            "remove interface pv2-2: the bundle does not have this link\n");
 }
 END_TEST
