@@ -13,6 +13,7 @@
 #include "agent/enroll.h"
 #include "agent/log.h"
 #include "agent/loop.h"
+#include "agent/metrics_file.h"
 #include "agent/once.h"
 #include "agent/reach.h"
 #include "agent/settings.h"
@@ -31,6 +32,7 @@ static const char usage[] =
     "  confirm                  the running agent keeps the change that it is proving\n"
     "  reload                   the running agent looks at everything again\n"
     "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
+    "  metrics                  the same for Prometheus\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
     "                           make this gateway's key and a request for its certificate\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
@@ -93,30 +95,30 @@ static int verb_enroll(const struct options *o, char **args, struct error_list *
 /* A gateway with problems is a state that is wrong: scripts see it by the exit code. */
 static int verb_status(const struct options *o, char **args, struct error_list *err)
 {
-    _cleanup_free_ char *current = settings_current_dir(&o->settings);
-    _cleanup_free_ char *management = settings_management_dir(&o->settings);
-    _cleanup_free_ char *origins = settings_origins_copy(&o->settings);
-    _cleanup_free_ char *report = settings_origin_report(&o->settings);
-    const struct status_query query = {
-        .bundle_dir = current,
-        .management_dir = management,
-        .log_dir = o->settings.run_dir,
-        .origins = origins,
-        .origin_report = report,
-        .frr_namespace = o->settings.frr_namespace,
-        .no_frr = o->settings.no_frr,
-    };
     _cleanup_buf_ struct buf text = BUF_INIT;
+    struct arena paths = ARENA_INIT;
+    const struct status_query query = status_query_of(&o->settings, &paths);
     struct status *status = NULL;
     int r = status_collect(&query, &status, err);
 
     (void)args;
-    if (r < 0)
-        return r;
-    (o->json ? status_print_json : status_print_text)(status, &text);
-    fputs(buf_cstr(&text), stdout);
-    r = status->problems.n ? -EINVAL : 0;
+    if (r == 0) {
+        (o->json ? status_print_json : status_print_text)(status, &text);
+        fputs(buf_cstr(&text), stdout);
+        r = status->problems.n ? -EINVAL : 0;
+    }
     status_free(status);
+    arena_free(&paths);
+    return r;
+}
+
+static int verb_metrics(const struct options *o, char **args, struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r = metrics_collect(&o->settings, NULL, &text, err);
+
+    (void)args;
+    fputs(buf_cstr(&text), stdout);
     return r;
 }
 
@@ -172,6 +174,7 @@ static const struct verb verbs[] = {
     {"remove", 0, 0, verb_remove},     {"status", 0, 0, verb_status},
     {"rollback", 0, 0, verb_rollback}, {"confirm", 0, 0, verb_confirm},
     {"reload", 0, 0, verb_reload},     {"settings", 0, 0, verb_settings},
+    {"metrics", 0, 0, verb_metrics},
 };
 
 enum {
@@ -334,7 +337,8 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
                       verb->name);
     if (r == 0 && o->settings.reach)
         r = reach_check(o->settings.reach, &err);
-    if (r == 0 && verb->run != verb_status && verb->run != verb_settings)
+    if (r == 0 && verb->run != verb_status && verb->run != verb_metrics &&
+        verb->run != verb_settings)
         r = settings_resolve_user(&o->settings, &err);
     if (r == 0)
         r = verb->run(o, args, &err);

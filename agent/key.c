@@ -303,6 +303,24 @@ static int install_certificate(const char *file, X509 *cert, struct error_list *
                : x509_failed(err, file, "cannot write the certificate");
 }
 
+int64_t key_expires(const char *keys)
+{
+    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509 *certificate = NULL;
+    struct tm tm = {0};
+    int64_t expires = 0;
+
+    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
+        certificate = x509_next_certificate(&pem);
+    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
+        expires = timegm(&tm);
+    X509_free(certificate);
+    error_clear(&ignored);
+    return expires;
+}
+
 static void format_time(const ASN1_TIME *time, char *ret, size_t size)
 {
     struct tm tm = {0};

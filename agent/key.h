@@ -14,6 +14,7 @@
 #define P2PVPN_AGENT_KEY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
@@ -45,6 +46,9 @@ struct key_installed {
 int key_install(const char *keys, const char *answer_file, struct key_installed *ret,
                 struct error_list *err);
 void key_installed_clear(struct key_installed *installed);
+
+/* When the gateway's certificate ends, in seconds since 1970; 0: there is none that can be read. */
+int64_t key_expires(const char *keys);
 
 /* True: a certificate is installed, and it is for a gateway of another name.  *name: what it says,
  * "perth.g1"; the caller frees it. */

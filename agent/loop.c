@@ -20,6 +20,7 @@
 #include "agent/drift.h"
 #include "agent/frr_watch.h"
 #include "agent/log.h"
+#include "agent/metrics_file.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
 #include "agent/origin_cache.h"
@@ -76,6 +77,7 @@ struct loop {
     bool settled;       /* everything was found as this bundle says: what changes now has drifted */
     bool frr_repairing; /* FRR, too */
     unsigned deaths;    /* of processes, that were counted */
+    struct metrics_file *metrics;
     struct agent_report report;
     struct agent_report_file report_file;
     struct transaction *transaction;
@@ -710,6 +712,8 @@ static int open_sources(struct loop *l, struct error_list *err)
     if (r == 0)
         r = origin_cache_new(l->settings, &l->origins, err);
     if (r == 0)
+        r = metrics_file_new(l->settings, &l->metrics, err);
+    if (r == 0)
         r = frr_watch_new(l->settings, &l->frr_watch, err);
     if (r == 0)
         r = source_new(l->dir, l->settings, &l->source, err);
@@ -733,6 +737,8 @@ static int open_sources(struct loop *l, struct error_list *err)
     if (r == 0)
         r = add_source(l, origin_cache_fd(l->origins), &l->origins);
     if (r == 0)
+        r = add_source(l, metrics_file_fd(l->metrics), &l->metrics);
+    if (r == 0)
         r = add_source(l, frr_watch_fd(l->frr_watch), &l->frr_watch);
     if (r == 0)
         r = add_source(l, control_fd(l->control), &l->control);
@@ -749,6 +755,7 @@ static int wait_ms(const struct loop *l)
     next = earliest(next, supervisor_deadline(l->supervisor));
     next = earliest(next, drain_deadline(l->drain));
     next = earliest(next, origin_cache_deadline(l->origins));
+    next = earliest(next, metrics_file_deadline(l->metrics));
     next = earliest(next, frr_watch_deadline(l->frr_watch));
     next = earliest(next, control_deadline(l->control));
     next = earliest(next, transaction_deadline(l->transaction));
@@ -779,6 +786,7 @@ static void turn(struct loop *l)
         return;
     supervisor_run(l->supervisor);
     origin_cache_run(l->origins);
+    metrics_file_run(l->metrics, l->bundle);
     on_frr_watch(l);
     control_run(l->control);
     run_transaction(l);
@@ -844,6 +852,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     control_free(l.control);
     source_free(l.source);
     drain_free(l.drain);
+    metrics_file_free(l.metrics);
     origin_cache_free(l.origins);
     supervisor_free(l.supervisor);
     netlink_monitor_close(l.monitor);

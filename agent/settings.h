@@ -35,6 +35,7 @@ struct settings {
     const char *state_dir, *run_dir;
     const char *bundle;        /* that `run` watches */
     const char *origins;       /* where the mesh's table of origins comes from */
+    const char *metrics_file;  /* written for Prometheus; NULL: none */
     const char *frr_namespace; /* vtysh -N; NULL: the machine's FRR */
     const char *link_user;
     uid_t link_uid; /* of link_user, after settings_resolve_user() */

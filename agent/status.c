@@ -9,14 +9,17 @@
 
 #include "agent/netlink.h"
 #include "agent/plan.h"
+#include "agent/status_agent.h"
 #include "agent/status_origins.h"
 #include "agent/status_print.h"
+#include "agent/vty.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
 #include "common/fs.h"
 
 #define LINK_TIMEOUT_MS 2000
-#define LINKS_TIMEOUT_S 10 /* for all of them together */
+#define FRR_TIMEOUT_MS 5000 /* in the light way */
+#define LINKS_TIMEOUT_S 10  /* for all of them together */
 #define LOG_MAX (64u << 20)
 #define MAX_NAMED 6
 
@@ -102,33 +105,69 @@ static void judge_interface(const struct bundle *b, const struct bundle_link *li
     free(marker);
 }
 
+static struct status_session session_of(const struct status *s, const struct bundle_link *link,
+                                        size_t k, bool bgp_known)
+{
+    struct status_session n = {
+        .link = link, .address = link->peer_addresses[k], .known = bgp_known};
+
+    n.address.len = n.address.family == FAMILY_IPV4 ? 32 : 128;
+    n.bgp = bgp_sessions_find(&s->bgp, &n.address, n.address.family);
+    n.bfd = bfd_sessions_find(&s->bfd, &n.address);
+    return n;
+}
+
+/* In the light way: packets come through the tunnel. */
+static bool comes_through(const struct status *s, const struct bundle_link *link)
+{
+    for (size_t k = 0; k < link->n_addresses; k++) {
+        struct status_session n = session_of(s, link, k, true);
+
+        if (n.bfd ? n.bfd->up : n.bgp && n.bgp->established)
+            return true;
+    }
+    return false;
+}
+
+static void ask_link(const struct status_query *q, struct status *s, struct status_link *l,
+                     const struct link_table *table, unsigned timeout_ms)
+{
+    struct error_list why = ERROR_LIST_INIT;
+    char *path = xasprintf("%s/%s.sock", q->management_dir, l->link->interface);
+
+    if (table)
+        judge_interface(s->bundle, l->link, table, &why);
+    if (why.n == 0 && openvpn_status_read(path, timeout_ms, &l->vpn, &why) == 0)
+        l->up = l->vpn.connected;
+    read_log(q, l);
+    if (!l->up)
+        link_problem(s, l, why.n ? why.items[0].message : NULL);
+    free(path);
+    error_clear(&why);
+}
+
 static void ask_links(const struct status_query *q, struct status *s)
 {
     struct error_list ignored = ERROR_LIST_INIT;
     struct link_table table = LINK_TABLE_INIT;
     struct netlink *nl = NULL;
-    bool known = netlink_open(&nl, &ignored) == 0 && netlink_links(nl, true, &table, &ignored) == 0;
+    bool known = !q->light && netlink_open(&nl, &ignored) == 0 &&
+                 netlink_links(nl, true, &table, &ignored) == 0;
     time_t give_up = time(NULL) + LINKS_TIMEOUT_S;
 
     s->n_links = s->bundle->n_links;
     s->links = xcalloc(s->n_links + 1, sizeof(*s->links));
     for (size_t i = 0; i < s->n_links; i++) {
         struct status_link *l = &s->links[i];
-        struct error_list why = ERROR_LIST_INIT;
-        char *path;
 
         l->link = &s->bundle->links[i];
-        path = xasprintf("%s/%s.sock", q->management_dir, l->link->interface);
-        if (known)
-            judge_interface(s->bundle, l->link, &table, &why);
-        if (why.n == 0 && openvpn_status_read(path, time(NULL) < give_up ? LINK_TIMEOUT_MS : 1,
-                                              &l->vpn, &why) == 0)
-            l->up = l->vpn.connected;
-        read_log(q, l);
+        if (!q->light || q->no_frr) {
+            ask_link(q, s, l, known ? &table : NULL, time(NULL) < give_up ? LINK_TIMEOUT_MS : 1);
+            continue;
+        }
+        l->up = comes_through(s, l->link);
         if (!l->up)
-            link_problem(s, l, why.n ? why.items[0].message : NULL);
-        free(path);
-        error_clear(&why);
+            link_problem(s, l, "no packet comes through");
     }
     link_table_clear(&table);
     netlink_close(nl);
@@ -136,11 +175,32 @@ static void ask_links(const struct status_query *q, struct status *s)
 }
 
 /* Asks one daemon into *b, which is emptied first; false: a problem was added. */
-static bool ask(struct status *s, const struct vtysh *v, const char *daemon, const char *command,
-                struct buf *b)
+static bool ask(const struct status_query *q, struct status *s, const struct vtysh *v,
+                const char *daemon, const char *command, struct buf *b)
 {
+    _cleanup_free_ char *path = q->light ? vtysh_socket(v, daemon) : NULL;
+
     buf_reset(b);
-    return vtysh_show(v, daemon, command, b, &s->problems) == 0;
+    if (!q->light)
+        return vtysh_show(v, daemon, command, b, &s->problems) == 0;
+    if (vty_show(path, command, FRR_TIMEOUT_MS, b) == 0)
+        return true;
+    error_add(&s->problems, NULL, 0, NULL, "FRR's %s does not answer", daemon);
+    return false;
+}
+
+static bool open_frr(const struct status_query *q, struct vtysh *v, struct error_list *problems)
+{
+    if (!q->light)
+        return vtysh_open(v, q->frr_namespace, problems) == 0;
+    *v = (struct vtysh){.frr_namespace = q->frr_namespace};
+    return true;
+}
+
+static bool alive(const struct status_query *q, const struct vtysh *v, const char *daemon,
+                  struct error_list *problems)
+{
+    return q->light || vtysh_daemon_alive(v, daemon, problems) == 0;
 }
 
 static void ask_frr(const struct status_query *q, struct status *s, bool *bgp, bool *bfd)
@@ -152,23 +212,21 @@ static void ask_frr(const struct status_query *q, struct status *s, bool *bgp, b
 
     *bgp = *bfd = false;
     s->frr_asked = !q->no_frr;
-    if (q->no_frr || vtysh_open(&v, q->frr_namespace, p) < 0) {
+    if (q->no_frr || !open_frr(q, &v, p)) {
         status_origins_collect(q, NULL, s);
         return;
     }
-    zebra = vtysh_daemon_alive(&v, "zebra", p) == 0;
-    *bgp = vtysh_daemon_alive(&v, "bgpd", p) == 0 &&
-           ask(s, &v, "bgpd", "show bgp summary json", &b) &&
+    zebra = alive(q, &v, "zebra", p);
+    *bgp = alive(q, &v, "bgpd", p) && ask(q, s, &v, "bgpd", "show bgp summary json", &b) &&
            vtysh_json_bgp_summary(buf_cstr(&b), &s->bgp, p) == 0;
-    *bfd = vtysh_daemon_alive(&v, "bfdd", p) == 0 &&
-           ask(s, &v, "bfdd", "show bfd peers json", &b) &&
+    *bfd = alive(q, &v, "bfdd", p) && ask(q, s, &v, "bfdd", "show bfd peers json", &b) &&
            vtysh_json_bfd_peers(buf_cstr(&b), &s->bfd, p) == 0;
-    s->routes_known = zebra && ask(s, &v, "zebra", "show ip route bgp json", &b) &&
+    s->routes_known = zebra && ask(q, s, &v, "zebra", "show ip route bgp json", &b) &&
                       vtysh_json_routes(buf_cstr(&b), &s->routes, p) == 0 &&
-                      ask(s, &v, "zebra", "show ipv6 route bgp json", &b) &&
+                      ask(q, s, &v, "zebra", "show ipv6 route bgp json", &b) &&
                       vtysh_json_routes(buf_cstr(&b), &s->routes, p) == 0;
     buf_free(&b);
-    status_origins_collect(q, *bgp ? &v : NULL, s);
+    status_origins_collect(q, *bgp && !q->light ? &v : NULL, s);
 }
 
 /* --- judging ------------------------------------------------------------------------------------
@@ -232,18 +290,6 @@ static void silence_problem(struct status *s, const struct status_link *l,
     buf_free(&since);
 }
 
-static struct status_session session_of(const struct status *s, const struct bundle_link *link,
-                                        size_t k, bool bgp_known)
-{
-    struct status_session n = {
-        .link = link, .address = link->peer_addresses[k], .known = bgp_known};
-
-    n.address.len = n.address.family == FAMILY_IPV4 ? 32 : 128;
-    n.bgp = bgp_sessions_find(&s->bgp, &n.address, n.address.family);
-    n.bfd = bfd_sessions_find(&s->bfd, &n.address);
-    return n;
-}
-
 static void judge_sessions(struct status *s, bool bgp_known, bool bfd_known)
 {
     size_t most = 0;
@@ -295,29 +341,69 @@ void status_judge(struct status *s, bool bgp_known, bool bfd_known)
     judge_routes(s);
 }
 
+static const char *kept(struct arena *paths, char *path)
+{
+    const char *copy = arena_strdup(paths, path);
+
+    free(path);
+    return copy;
+}
+
+struct status_query status_query_of(const struct settings *s, struct arena *paths)
+{
+    return (struct status_query){
+        .bundle_dir = kept(paths, settings_current_dir(s)),
+        .management_dir = kept(paths, settings_management_dir(s)),
+        .log_dir = s->run_dir,
+        .origins = kept(paths, settings_origins_copy(s)),
+        .origin_report = kept(paths, settings_origin_report(s)),
+        .frr_namespace = s->frr_namespace,
+        .keys_dir = kept(paths, settings_keys_dir(s)),
+        .run_dir = s->run_dir,
+        .state_dir = s->state_dir,
+        .bundle_source = s->bundle,
+        .no_frr = s->no_frr,
+    };
+}
+
+static int get_bundle(const struct status_query *q, struct status *s, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/%s", q->bundle_dir, BUNDLE_FILE);
+    int r;
+
+    s->bundle = q->bundle;
+    if (s->bundle)
+        return 0;
+    if (access(file, F_OK) < 0 && errno == ENOENT)
+        return q->light ? 0
+                        : error_add(err, NULL, 0, NULL,
+                                    "no bundle is in force on this gateway (there is no %s): run "
+                                    "\"p2pvpn-agent apply BUNDLE\", or start the service "
+                                    "p2pvpn-agent",
+                                    file);
+    r = bundle_load(q->bundle_dir, &s->owned, err);
+    s->bundle = s->owned;
+    return r;
+}
+
 int status_collect(const struct status_query *q, struct status **ret, struct error_list *err)
 {
     struct status *s = xcalloc(1, sizeof(*s));
-    char *file = xasprintf("%s/%s", q->bundle_dir, BUNDLE_FILE);
     bool bgp, bfd;
-    int r = 0;
+    int r = get_bundle(q, s, err);
 
-    if (access(file, F_OK) < 0 && errno == ENOENT)
-        r = error_add(err, NULL, 0, NULL,
-                      "no bundle is in force on this gateway (there is no %s): run \"p2pvpn-agent "
-                      "apply BUNDLE\", or start the service p2pvpn-agent",
-                      file);
-    if (r == 0)
-        r = bundle_load(q->bundle_dir, &s->bundle, err);
     if (r == 0) {
         s->now = time(NULL);
-        ask_frr(q, s, &bgp, &bfd);
-        ask_links(q, s);
-        status_judge(s, bgp, bfd);
+        status_agent_collect(q, s);
+        status_agent_judge(s);
+        if (s->bundle) {
+            ask_frr(q, s, &bgp, &bfd);
+            ask_links(q, s);
+            status_judge(s, bgp, bfd);
+        }
         *ret = s;
         s = NULL;
     }
-    free(file);
     status_free(s);
     return r;
 }
@@ -326,7 +412,8 @@ struct status *status_free(struct status *s)
 {
     if (!s)
         return NULL;
-    bundle_free(s->bundle);
+    bundle_free(s->owned);
+    status_agent_clear(&s->agent);
     free(s->links);
     free(s->sessions);
     free(s->expected);

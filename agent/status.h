@@ -6,9 +6,9 @@
  * what should be, each OpenVPN process, bgpd, bfdd and zebra say what is.  Whatever does not answer
  * becomes a sentence among the problems, and the rest is still shown.
  *
- * Problems are ordered by cause: FRR's daemons, then who may announce what (status_origins.h), then
- * links, then sessions whose link is up; last comes the effect, prefixes without a route.  Sessions
- * of a link that is down are not named.
+ * Problems are ordered by cause: the agent (status_agent.h), FRR's daemons, then who may announce
+ * what (status_origins.h), then links, then sessions whose link is up; last comes the effect,
+ * prefixes without a route.  Sessions of a link that is down are not named.
  */
 #ifndef P2PVPN_AGENT_STATUS_H
 #define P2PVPN_AGENT_STATUS_H
@@ -17,9 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/agent_report.h"
+#include "agent/change.h"
 #include "agent/openvpn_status.h"
 #include "agent/rtr.h"
+#include "agent/settings.h"
 #include "agent/vtysh_json.h"
+#include "common/alloc.h"
 #include "common/bundle.h"
 #include "common/error.h"
 #include "common/origins.h"
@@ -31,7 +35,15 @@ struct status_query {
     const char *origins;        /* STATE/origins */
     const char *origin_report;  /* RUN/origins.json */
     const char *frr_namespace;  /* NULL: the system's FRR */
+    const char *keys_dir;       /* STATE/keys */
+    const char *state_dir;      /* holds change.json */
+    const char *run_dir;        /* holds agent.json */
+    const char *bundle_source;  /* where the bundle comes from; an agent that runs knows better */
     bool no_frr;                /* links only */
+    /* For metrics, every few seconds: FRR's sockets are read without vtysh, and BFD and BGP say
+     * whether a link is up, not its OpenVPN process.  A missing bundle is no error then. */
+    bool light;
+    const struct bundle *bundle; /* NULL: the one in bundle_dir */
 };
 
 struct status_link {
@@ -58,8 +70,21 @@ struct status_origins {
     bool bgpd_known, bgpd_synchronized; /* bgpd goes by a table */
 };
 
+/* The agent itself, and what it goes by. */
+struct status_agent {
+    bool known; /* there is a report, perhaps of one that has ended */
+    bool running;
+    struct agent_report report;
+    bool change_known; /* there is a record of it */
+    struct change change;
+    int64_t boot_ms;             /* CLOCK_BOOTTIME, which the change's deadline is of */
+    int64_t certificate_expires; /* seconds since 1970; 0: unknown */
+};
+
 struct status {
-    struct bundle *bundle;
+    const struct bundle *bundle;
+    struct bundle *owned; /* it, or NULL: it is the caller's */
+    struct status_agent agent;
     struct status_origins origins;
     int64_t now;               /* seconds since 1970 */
     struct status_link *links; /* the bundle's, in its order */
@@ -76,6 +101,9 @@ struct status {
     struct bfd_sessions bfd;
     struct route_set routes;
 };
+
+/* What the settings say; the paths live in *paths. */
+struct status_query status_query_of(const struct settings *settings, struct arena *paths);
 
 /* 0 and *ret set, also when everything is down.  -EINVAL: no bundle is in force here. */
 int status_collect(const struct status_query *q, struct status **ret, struct error_list *err);

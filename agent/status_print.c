@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/status.h"
+#include "agent/status_agent.h"
 
 #define MAX_COLUMNS 10
 
@@ -28,10 +29,11 @@ struct cell {
     bool bad;   /* CELL_STATE: written in capitals */
 };
 
-/* The walk hands over values in this order: fields, problems, tables, origins, prefixes. */
+/* The walk hands over values in this order: fields, problems, agent, tables, origins, prefixes. */
 struct printer {
     void (*field)(void *to, const char *key, const char *value);
     void (*problems)(void *to, const struct error_list *problems);
+    void (*agent)(void *to, const struct status *s);
     void (*table_begin)(void *to, const char *key, const struct column *columns, size_t n);
     void (*row)(void *to, const struct cell *cells);
     void (*table_end)(void *to);
@@ -134,6 +136,7 @@ static void walk(const struct status *s, const struct printer *p, void *to)
     p->field(to, "lan", s->bundle->lan);
     p->field(to, "revision", s->bundle->revision);
     p->problems(to, &s->problems);
+    p->agent(to, s);
     walk_links(s, p, to);
     if (s->frr_asked) {
         walk_sessions(s, p, to);
@@ -205,6 +208,83 @@ static void text_problems(void *to, const struct error_list *problems)
         buf_printf(t->out, "\n%zu problem%s:\n", problems->n, problems->n == 1 ? "" : "s");
     for (size_t i = 0; i < problems->n; i++)
         buf_printf(t->out, "  %s\n", problems->items[i].message);
+}
+
+static void text_ago(const struct text_printer *t, const char *before, int64_t then, int64_t now)
+{
+    buf_str(t->out, before);
+    status_print_duration(then < now ? (uint64_t)(now - then) : 0, t->out);
+}
+
+static void text_repairs(const struct text_printer *t, const struct agent_report *r, int64_t now)
+{
+    uint64_t total = 0;
+    int64_t last = 0;
+
+    for (size_t i = 0; i < REPAIR_KINDS; i++) {
+        total += r->repairs[i].total;
+        last = r->repairs[i].last > last ? r->repairs[i].last : last;
+    }
+    if (total == 0)
+        return;
+    buf_printf(t->out, "Repairs: %llu", (unsigned long long)total);
+    text_ago(t, ", the last one ", last, now);
+    buf_str(t->out, " ago:");
+    for (size_t i = 0; i < REPAIR_KINDS; i++)
+        if (r->repairs[i].total)
+            buf_printf(t->out, " %s %llu", repair_names[i],
+                       (unsigned long long)r->repairs[i].total);
+    buf_str(t->out, ".\n");
+}
+
+static void text_change(const struct text_printer *t, const struct status *s)
+{
+    const struct status_agent *a = &s->agent;
+    const struct change *c = &a->change;
+    int64_t left = c->deadline - a->boot_ms;
+
+    if (!a->change_known || c->state == CHANGE_NONE)
+        return;
+    buf_printf(t->out, "Change: %s",
+               c->state == CHANGE_PENDING     ? "PENDING"
+               : c->state == CHANGE_CONFIRMED ? "confirmed"
+                                              : "ROLLED BACK");
+    text_ago(t, c->state == CHANGE_PENDING ? " since " : " ", c->since, s->now);
+    buf_str(t->out, c->state == CHANGE_PENDING ? "" : " ago");
+    if (c->state == CHANGE_PENDING && left > 0 && left < INT64_MAX / 2) {
+        buf_str(t->out, ", for another ");
+        status_print_duration((uint64_t)left / 1000, t->out);
+    }
+    if (c->why)
+        buf_printf(t->out, ": %s", c->why);
+    buf_str(t->out, ".\n");
+}
+
+static void text_agent(void *to, const struct status *s)
+{
+    const struct status_agent *a = &s->agent;
+    struct text_printer *t = to;
+    int64_t days = status_certificate_days(s);
+
+    buf_str(t->out, s->problems.n ? "\nAgent: " : "Agent: ");
+    if (a->running)
+        text_ago(t, "running for ", a->report.since, s->now);
+    else
+        buf_str(t->out, "NOT RUNNING");
+    if (a->report.source)
+        buf_printf(t->out, ", takes bundles from %s", a->report.source);
+    buf_str(t->out, ".\n");
+    if (a->report.drained)
+        buf_str(t->out, "The gateway is DRAINED: \"p2pvpn-agent undrain\" ends that.\n");
+    text_change(t, s);
+    text_repairs(t, &a->report, s->now);
+    if (a->certificate_expires == 0)
+        buf_str(t->out, "Certificate: NONE.\n");
+    else if (days < 0)
+        buf_str(t->out, "Certificate: EXPIRED.\n");
+    else
+        buf_printf(t->out, "Certificate: good for %lld day%s.\n", (long long)days,
+                   days == 1 ? "" : "s");
 }
 
 static void text_table_begin(void *to, const char *key, const struct column *columns, size_t n)
@@ -311,8 +391,8 @@ static void text_prefixes(void *to, const struct status *s)
 
 void status_print_text(const struct status *s, struct buf *ret)
 {
-    static const struct printer p = {text_field,     text_problems, text_table_begin, text_row,
-                                     text_table_end, text_origins,  text_prefixes};
+    static const struct printer p = {text_field, text_problems,  text_agent,   text_table_begin,
+                                     text_row,   text_table_end, text_origins, text_prefixes};
     struct text_printer t = {.out = ret};
 
     walk(s, &p, &t);
@@ -343,6 +423,71 @@ static void json_problems(void *to, const struct error_list *problems)
     for (size_t i = 0; i < problems->n; i++)
         json_array_append_new(list, json_string(problems->items[i].message));
     json_object_set_new(j->root, "problems", list);
+}
+
+static json_t *json_repairs(const struct agent_report *r)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < REPAIR_KINDS; i++) {
+        json_t *one = json_object();
+
+        json_object_set_new(one, "total", json_integer((json_int_t)r->repairs[i].total));
+        if (r->repairs[i].total)
+            json_object_set_new(one, "last", json_integer(r->repairs[i].last));
+        json_object_set_new(object, repair_names[i], one);
+    }
+    return object;
+}
+
+static json_t *json_change(const struct status_agent *a)
+{
+    const struct change *c = &a->change;
+    int64_t left = c->deadline - a->boot_ms;
+    json_t *object = json_object();
+
+    json_object_set_new(object, "state",
+                        json_string(change_state_name(a->change_known ? c->state : CHANGE_NONE)));
+    if (!a->change_known)
+        return object;
+    if (c->since)
+        json_object_set_new(object, "since", json_integer(c->since));
+    if (*c->previous)
+        json_object_set_new(object, "previous", json_string(c->previous));
+    if (*c->refused)
+        json_object_set_new(object, "refused", json_string(c->refused));
+    if (c->state == CHANGE_PENDING)
+        json_object_set_new(object, "seconds-left", json_integer(left > 0 ? left / 1000 : 0));
+    if (c->why)
+        json_object_set_new(object, "why", json_string(c->why));
+    return object;
+}
+
+static void json_agent(void *to, const struct status *s)
+{
+    const struct status_agent *a = &s->agent;
+    struct json_printer *j = to;
+    json_t *object = json_object(), *certificate = json_object();
+
+    json_object_set_new(j->root, "version", json_string(P2PVPN_VERSION));
+    json_object_set_new(object, "running", json_boolean(a->running));
+    if (a->running) {
+        json_object_set_new(object, "pid", json_integer(a->report.pid));
+        json_object_set_new(object, "since", json_integer(a->report.since));
+    }
+    if (a->running && a->report.applied)
+        json_object_set_new(object, "applied", json_integer(a->report.applied));
+    if (a->report.source)
+        json_object_set_new(object, "source", json_string(a->report.source));
+    json_object_set_new(object, "drained", json_boolean(a->report.drained));
+    json_object_set_new(object, "repairs", json_repairs(&a->report));
+    json_object_set_new(j->root, "agent", object);
+    json_object_set_new(j->root, "change", json_change(a));
+    if (a->certificate_expires) {
+        json_object_set_new(certificate, "expires", json_integer(a->certificate_expires));
+        json_object_set_new(certificate, "days", json_integer(status_certificate_days(s)));
+    }
+    json_object_set_new(j->root, "certificate", certificate);
 }
 
 static void json_table_begin(void *to, const char *key, const struct column *columns, size_t n)
@@ -422,8 +567,8 @@ static void json_prefixes(void *to, const struct status *s)
 
 void status_print_json(const struct status *s, struct buf *ret)
 {
-    static const struct printer p = {json_field,     json_problems, json_table_begin, json_row,
-                                     json_table_end, json_origins,  json_prefixes};
+    static const struct printer p = {json_field, json_problems,  json_agent,   json_table_begin,
+                                     json_row,   json_table_end, json_origins, json_prefixes};
     struct json_printer j = {.root = json_object()};
     char *dump;
 

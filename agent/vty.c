@@ -10,6 +10,7 @@
 
 #include "agent/supervise.h" /* monotonic_ms() */
 
+#define WARNING 1              /* CMD_WARNING of lib/command.h */
 #define MARK 3                 /* NULs before the status */
 #define ANSWER_MAX (64u << 20) /* bytes */
 
@@ -75,8 +76,8 @@ bool vty_send(int fd, const char *command)
     return send(fd, command, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-/* One command and its whole answer. */
-static int ask(int fd, const char *command, int64_t until, struct buf *keep)
+/* One command and its whole answer; its status may be `most`. */
+static int ask(int fd, const char *command, int64_t until, uint8_t most, struct buf *keep)
 {
     struct vty_answer answer = VTY_ANSWER(keep, 0);
     char data[16384];
@@ -99,19 +100,30 @@ static int ask(int fd, const char *command, int64_t until, struct buf *keep)
         if (keep && keep->len > ANSWER_MAX)
             return -EFBIG;
     }
-    return answer.status == 0 ? 0 : -EIO;
+    return answer.status <= most ? 0 : -EIO;
 }
 
-int vty_running_config(const char *path, unsigned timeout_ms, struct buf *ret)
+static int ask_at(const char *path, const char *command, unsigned timeout_ms, uint8_t most,
+                  struct buf *ret)
 {
     int64_t until = monotonic_ms() + timeout_ms;
     int fd = vty_connect(path), r;
 
     if (fd < 0)
         return fd;
-    r = ask(fd, VTY_ENABLE, until, NULL);
+    r = ask(fd, VTY_ENABLE, until, 0, NULL);
     if (r == 0)
-        r = ask(fd, VTY_RUNNING_CONFIG, until, ret);
+        r = ask(fd, command, until, most, ret);
     close(fd);
     return r;
+}
+
+int vty_running_config(const char *path, unsigned timeout_ms, struct buf *ret)
+{
+    return ask_at(path, VTY_RUNNING_CONFIG, timeout_ms, 0, ret);
+}
+
+int vty_show(const char *path, const char *command, unsigned timeout_ms, struct buf *ret)
+{
+    return ask_at(path, command, timeout_ms, WARNING, ret);
 }

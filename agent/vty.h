@@ -56,4 +56,8 @@ bool vty_send(int fd, const char *command);
  * connect(). */
 int vty_running_config(const char *path, unsigned timeout_ms, struct buf *ret);
 
+/* The same for the answer to a `show` command.  What a daemon says when there is nothing to show,
+ * in prose, is an answer. */
+int vty_show(const char *path, const char *command, unsigned timeout_ms, struct buf *ret);
+
 #endif

@@ -302,6 +302,7 @@ START_TEST(text)
         "gateway head, mesh five-sites, lan head-office, revision 24f9a7141c95\n"
         "\n1 problem:\n"
         "  1 of the 2 prefixes of other LANs have no route by BGP: 10.3.0.0/16\n"
+        "\nAgent: NOT RUNNING.\nCertificate: NONE.\n"
         "\n"
         "LINK  PEER    STATE  SINCE  CIPHER            IN      OUT  REMOTE\n"
         "pv1   branch  up     1h 2m  AES-256-GCM  5.0 GiB  1.5 KiB  203.0.113.5:11002\n"
