@@ -83,7 +83,9 @@ def test_a_dead_process_is_a_link_that_is_down(well):
     wait_for(lambda: "pv3" not in well.openvpns(), 5, "OpenVPN to be gone")
     status, code = look(well)
     assert code == 1
-    assert status["problems"][0] == "link pv3 to sales is down: its OpenVPN process does not run"
+    assert status["agent"]["running"] is False
+    assert status["problems"][0].startswith("the agent does not run")
+    assert status["problems"][1] == "link pv3 to sales is down: its OpenVPN process does not run"
     assert "SENT" in well.agent("status", check=False).stdout  # the rest is shown
     well.start_agent()
     wait_for(lambda: healthy(well), 60, "the agent to repair it")
