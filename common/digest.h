@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 (FIPS 180-4), by OpenSSL. */
+/* SHA-256 (FIPS 180-4), as bytes and as text; see sha256.h for what computes it. */
 #ifndef P2PVPN_COMMON_DIGEST_H
 #define P2PVPN_COMMON_DIGEST_H
 
