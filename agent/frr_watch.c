@@ -22,8 +22,8 @@ struct frr_watch {
     size_t daemon;
     bool enabled; /* the second one is under way */
     struct vty_answer answer;
-    int64_t began, deadline;
-    int64_t cost; /* of a look, in 1/8 ms */
+    size_t bytes; /* of all answers so far */
+    int64_t deadline;
 };
 
 int frr_watch_new(const struct settings *s, struct frr_watch **ret, struct error_list *err)
@@ -99,16 +99,13 @@ static bool call(struct frr_watch *w, uint64_t digest)
 /* The whole text was seen. */
 static bool seen(struct frr_watch *w)
 {
-    int64_t now = monotonic_ms(), took = now - w->began, wait;
+    int64_t wait = (int64_t)(w->bytes / FRR_WATCH_BYTES);
 
     hang_up(w);
     if (w->answer.digest != w->judged)
         return false;
-    /* The short ones count: what disturbs a look makes it longer, and is no work of bgpd's. */
-    w->cost = took * 8 < w->cost ? took * 8 : w->cost + took - w->cost / 8;
-    wait = w->cost * FRR_WATCH_SHARE / 8;
     wait = wait < FRR_WATCH_MS ? FRR_WATCH_MS : wait;
-    w->deadline = now + (wait > FRR_WATCH_MAX_MS ? FRR_WATCH_MAX_MS : wait);
+    w->deadline = monotonic_ms() + (wait > FRR_WATCH_MAX_MS ? FRR_WATCH_MAX_MS : wait);
     return true;
 }
 
@@ -137,6 +134,7 @@ static bool hear(struct frr_watch *w)
             continue;
         if (n < 0 && errno == EAGAIN)
             return true;
+        w->bytes += n > 0 ? (size_t)n : 0;
         if (n <= 0 || (vty_take(&w->answer, data, (size_t)n) && !go_on(w)))
             return false;
     }
@@ -152,8 +150,8 @@ bool frr_watch_run(struct frr_watch *w)
         if (known && w->fd >= 0 && monotonic_ms() >= w->deadline)
             known = false;
     } else if (!w->paused && monotonic_ms() >= w->deadline) {
-        w->began = monotonic_ms();
-        w->deadline = w->began + FRR_WATCH_TIMEOUT_MS;
+        w->deadline = monotonic_ms() + FRR_WATCH_TIMEOUT_MS;
+        w->bytes = 0;
         w->daemon = 0;
         known = call(w, VTY_DIGEST_START);
     }

@@ -7,9 +7,10 @@
  * text means is for frr_check() to say, in a worker; it tells the digest of what it judged, right
  * or wrong, and from then on that text is no news.
  *
- * The looks are the rarer the longer they take, so that neither the agent nor bgpd is kept busy by
- * them: of FRR's time they take 1/FRR_WATCH_SHARE at most.  Nothing here blocks; a daemon that does
- * not answer in time counts as another text.
+ * The looks are the rarer the longer the texts are, so that neither the agent nor bgpd is kept busy
+ * by them: 300 kB, of 500 neighbors, take bgpd 2 ms.  How long an answer takes is no measure, for a
+ * busy machine should not be looked at less.  Nothing here blocks; a daemon that does not answer in
+ * time counts as another text.
  */
 #ifndef P2PVPN_AGENT_FRR_WATCH_H
 #define P2PVPN_AGENT_FRR_WATCH_H
@@ -22,7 +23,7 @@
 
 #define FRR_WATCH_MS 2000 /* between two looks, at least */
 #define FRR_WATCH_MAX_MS 30000
-#define FRR_WATCH_SHARE 500
+#define FRR_WATCH_BYTES 200       /* of text, for each millisecond between two looks */
 #define FRR_WATCH_TIMEOUT_MS 5000 /* for one look */
 
 struct frr_watch;

@@ -40,7 +40,7 @@
 #define SETTLE_MS 100 /* from the first event to the look, so that a burst is one */
 #define AUDIT_MS 3000 /* everything, whether or not something was heard */
 #define AUDIT_MAX_MS 30000
-#define AUDIT_SHARE 1000   /* at most this part of the time goes into looking */
+#define AUDIT_LINK_MS 8    /* and for each link: looking at it takes some 8 us */
 #define SAY_AGAIN_MS 30000 /* our addresses, to zebra */
 #define RETRY_MS 5000      /* after a failure */
 /* Addresses are said again this often after FRR was configured: a busy zebra may still be learning
@@ -94,9 +94,9 @@ struct loop {
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     char *failing; /* a plan that was announced, and failed or waits: it is not announced again */
     int epoll, signals, lock;
-    int64_t worker_began, check_took;
+    int64_t worker_began;
+    int64_t check_took; /* of the last check, if it found nothing wrong */
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
-    int64_t cost;     /* of a look at everything, in 1/8 ms */
     unsigned repeats; /* still to come soon */
     bool leave;
 };
@@ -240,7 +240,7 @@ static void on_worker(struct loop *l)
     if (l->worker.pid == 0 || !worker_collect(&l->worker, &r, &err))
         return;
     if (!l->worker_applies)
-        l->check_took = now - l->worker_began;
+        l->check_took = r == 0 ? now - l->worker_began : 0;
     l->frr_at = now + (r < 0 ? FRR_RETRY_MS : FRR_CHECK_MS);
     if (r >= 0 && !l->frr_stale)
         frr_watch_judged(l->frr_watch, l->found->running);
@@ -294,13 +294,10 @@ static void on_frr_watch(struct loop *l)
 /* --- the one answer to everything ----------------------------------------------------------- */
 
 /* When to look at everything again: often, but not all the time. */
-static int64_t next_audit(struct loop *l)
+static int64_t next_audit(const struct loop *l)
 {
-    int64_t took = monotonic_ms() - l->converged, wait;
+    int64_t wait = (int64_t)l->bundle->n_links * AUDIT_LINK_MS;
 
-    /* The short ones count: what disturbs a look makes it longer. */
-    l->cost = took * 8 < l->cost ? took * 8 : l->cost + took - l->cost / 8;
-    wait = l->cost * AUDIT_SHARE / 8;
     wait = wait < AUDIT_MS ? AUDIT_MS : wait;
     return l->converged + (wait > AUDIT_MAX_MS ? AUDIT_MAX_MS : wait);
 }

@@ -70,6 +70,10 @@ def compile_hub(ctl, place, name, model):
     return kept
 
 
+def frr_version():
+    return run("/usr/lib/frr/bgpd", "--version").split()[2]
+
+
 def descendants(pid):
     """A process and all its children's children."""
     found = [pid]
