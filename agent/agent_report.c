@@ -27,6 +27,7 @@ const char *const trouble_names[TROUBLE_KINDS] = {
     [TROUBLE_BUNDLE] = "bundle",
     [TROUBLE_LINKS] = "links",
     [TROUBLE_FRR] = "frr",
+    [TROUBLE_FIREWALL] = "firewall",
 };
 
 /* A member of an object whose first member stands before it. */

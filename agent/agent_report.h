@@ -38,6 +38,7 @@ enum trouble_kind {
     TROUBLE_BUNDLE, /* what lies at the source is not taken */
     TROUBLE_LINKS,
     TROUBLE_FRR,
+    TROUBLE_FIREWALL,
     TROUBLE_KINDS,
 };
 extern const char *const trouble_names[TROUBLE_KINDS];

@@ -206,10 +206,10 @@ bool plan_has_breaks(const struct plan *plan)
     return false;
 }
 
-bool plan_has_frr(const struct plan *plan)
+bool plan_has(const struct plan *plan, enum plan_action action)
 {
     for (size_t i = 0; i < plan->n; i++)
-        if (plan->steps[i].action == PLAN_FRR)
+        if (plan->steps[i].action == action)
             return true;
     return false;
 }

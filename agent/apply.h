@@ -3,8 +3,8 @@
  * Apply: acts on a plan, one step after the other.
  *
  * A step that fails is reported and the rest of that link is left for the next run; other links go
- * on.  FRR is the caller's business (it takes long, and loop.c wants to stay awake): the steps up
- * to PLAN_FRR and those behind it are carried out by separate calls.
+ * on.  FRR is the caller's business (it takes long, and loop.c wants to stay awake), and so is the
+ * firewall: the steps up to PLAN_FRR and those behind it are carried out by separate calls.
  */
 #ifndef P2PVPN_AGENT_APPLY_H
 #define P2PVPN_AGENT_APPLY_H
@@ -51,9 +51,9 @@ void apply_put_off(struct plan *plan);
 int apply_repeat_addresses(const struct apply_context *c, const struct bundle *want,
                            const struct plan *plan, struct error_list *err);
 
-/* Whether a plan has steps after PLAN_FRR, or PLAN_FRR itself. */
+/* Whether a plan has steps after PLAN_FRR, or one of this kind. */
 bool plan_has_breaks(const struct plan *plan);
-bool plan_has_frr(const struct plan *plan);
+bool plan_has(const struct plan *plan, enum plan_action action);
 /* Nothing is left that could be done. */
 bool plan_is_done(const struct plan *plan);
 

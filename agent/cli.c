@@ -33,6 +33,7 @@ static const char usage[] =
     "  reload                   the running agent looks at everything again\n"
     "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
     "  metrics                  the same for Prometheus\n"
+    "  firewall [BUNDLE]        print the nftables table of the bundle, or of the one in force\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
     "                           make this gateway's key and a request for its certificate\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
@@ -151,6 +152,11 @@ static int verb_reload(const struct options *o, char **args, struct error_list *
     return ask(o, "reload", err);
 }
 
+static int verb_firewall(const struct options *o, char **args, struct error_list *err)
+{
+    return once_firewall(&o->settings, args[0], err);
+}
+
 static int verb_remove(const struct options *o, char **args, struct error_list *err)
 {
     (void)args;
@@ -174,7 +180,7 @@ static const struct verb verbs[] = {
     {"remove", 0, 0, verb_remove},     {"status", 0, 0, verb_status},
     {"rollback", 0, 0, verb_rollback}, {"confirm", 0, 0, verb_confirm},
     {"reload", 0, 0, verb_reload},     {"settings", 0, 0, verb_settings},
-    {"metrics", 0, 0, verb_metrics},
+    {"metrics", 0, 0, verb_metrics},   {"firewall", 0, 1, verb_firewall},
 };
 
 enum {

@@ -482,7 +482,7 @@ static const char source_chains[] =
     "\t\tiifname @transit ip6 saddr @mesh6 accept\n"
     "\t\tiifname @transit ip saddr @hops4 " HOPS " accept\n"
     "\t\tiifname @transit ip6 saddr @hops6 " HOPS6 " accept\n"
-    "\t\tip6 saddr { ::, fe80::/10 } ip6 daddr { fe80::/10, ff02::/16 } meta l4proto ipv6-icmp "
+    "\t\tip6 saddr { ::, fe80::/10 } ip6 daddr { fe80::/10, ff02::/16 } meta l4proto 58 "
     "accept\n"
     "\t\tcounter name iifname map @foreign\n"
     "\t\tdrop\n"
@@ -680,14 +680,33 @@ void firewall_render_hosts(const struct firewall *f, const struct firewall_host 
     free(w.links);
 }
 
-bool firewall_has_hosts(const struct firewall *f)
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **firewall_hosts(const struct firewall *f, size_t *ret_n)
 {
     struct buf unused = BUF_INIT;
+    const struct bundle_link *link;
+    struct prefix ignored;
+    const char **names;
+    size_t n = 0, at = 0;
     struct writer w;
 
     writer_init(&w, f, &unused);
+    names = xcalloc(2 * w.n_links + 1, sizeof(*names));
+    while (w.hosts && each_port(&w, &at, &link))
+        if (whom(link, &ignored) == WHOM_HOST)
+            names[n++] = link->remote_host;
+    if (n > 1)
+        qsort(names, n, sizeof(*names), compare_texts);
+    *ret_n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
+            names[(*ret_n)++] = names[i];
     free(w.links);
-    return w.hosts;
+    return names;
 }
 
 /* --- the comment ---------------------------------------------------------------------------- */

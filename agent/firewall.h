@@ -64,8 +64,9 @@ struct firewall_host {
 void firewall_render_hosts(const struct firewall *f, const struct firewall_host *hosts, size_t n,
                            struct buf *ret);
 
-/* Some link's peer has a name, and it matters. */
-bool firewall_has_hosts(const struct firewall *f);
+/* The names that matter, sorted, each once; the array is the caller's, the names are the bundles'.
+ */
+const char **firewall_hosts(const struct firewall *f, size_t *ret_n);
 
 /* False: the table with this comment is not one of ours. */
 bool firewall_comment_parse(const char *comment, struct firewall_comment *ret);

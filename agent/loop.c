@@ -19,6 +19,7 @@
 #include "agent/drain.h"
 #include "agent/drift.h"
 #include "agent/frr_watch.h"
+#include "agent/guard.h"
 #include "agent/log.h"
 #include "agent/metrics_file.h"
 #include "agent/netlink.h"
@@ -66,6 +67,7 @@ struct loop {
     const struct settings *settings;
     const char *dir;
     struct bundle *bundle; /* in force; NULL: none yet */
+    struct bundle *before; /* what was, until everything is as the bundle in force says */
     struct netlink *netlink;
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;
@@ -82,6 +84,7 @@ struct loop {
     struct agent_report_file report_file;
     struct transaction *transaction;
     struct control *control;
+    struct guard *guard;
     struct worker worker;
     bool worker_applies;   /* else it checks */
     bool frr_in_force;     /* as far as we know */
@@ -279,6 +282,8 @@ static void on_frr_due(struct loop *l)
 {
     if (l->settings->no_frr || !l->bundle)
         l->frr_at = SUPERVISE_NEVER;
+    else if (guard_applying(l->guard)) /* routes come after the firewall */
+        l->frr_at = monotonic_ms() + SETTLE_MS;
     else if (l->worker.pid == 0)
         start_worker(l, !l->frr_in_force);
 }
@@ -345,7 +350,7 @@ static struct plan *make_plan(struct loop *l, const struct plan_context *context
         !drain_consider(l->drain, l->bundle, plan, no_restarts, l->converged))
         return plan;
     frr_changes(l);
-    if (!plan_has_frr(plan)) {
+    if (!plan_has(plan, PLAN_FRR)) {
         plan_free(plan);
         have->frr_in_force = false;
         plan = plan_compute(l->bundle, context, have);
@@ -364,6 +369,20 @@ static void on_drain(struct loop *l, int64_t now)
         l->converge_at = now;
 }
 
+/* Links that leave, and what may come by an old way, count until nothing of it is left. */
+static void forget_before(struct loop *l, const struct plan *plan)
+{
+    if (!l->before || plan_has(plan, PLAN_FRR) || plan_has_breaks(plan) || drain_busy(l->drain))
+        return;
+    l->before = bundle_free(l->before);
+    l->converge_at = monotonic_ms();
+}
+
+static struct firewall firewall(const struct loop *l)
+{
+    return (struct firewall){l->bundle, l->before, origin_cache_table(l->origins)};
+}
+
 static void converge(struct loop *l)
 {
     struct apply_context c = {l->settings, l->netlink, l->supervisor, l->drain, false};
@@ -375,34 +394,40 @@ static void converge(struct loop *l)
         .no_frr = l->settings->no_frr,
         .new_bundle = drain_is_new_bundle(l->drain),
     };
+    struct firewall wanted;
     struct plan *plan;
-    int r;
+    int r, q;
 
     l->converged = monotonic_ms();
     l->converge_at = l->converged + AUDIT_MAX_MS;
     if (!l->bundle)
         return;
     state_keys_digest(l->settings, context.keys_digest);
+    wanted = firewall(l);
     if (observe(l->netlink, l->supervisor, &have, &err) < 0) {
         log_report(&l->told_links, &err);
         error_clear(&err);
         l->converge_at = l->converged + RETRY_MS;
         return;
     }
+    q = guard_look(l->guard, &wanted, &context, &have, &err);
     r = tun_check(l->settings->link_uid, l->settings->link_gid, &err);
     c.hold_processes = r < 0 || state_check_keys(l->settings, &err) < 0;
-    if (c.hold_processes)
+    if (c.hold_processes || q < 0)
         r = -EINVAL;
     plan = make_plan(l, &context, &have, c.hold_processes);
-    if (plan->n && !(plan->n == 1 && plan_has_frr(plan)))
+    if (plan->n && !(plan->n == 1 && plan_has(plan, PLAN_FRR)))
         announce(l, plan);
+    if (plan_has(plan, PLAN_FIREWALL) && guard_apply(l->guard, &wanted))
+        agent_report_repaired(&l->report, REPAIR_FIREWALL);
     if (apply_make(&c, l->bundle, plan, &err) < 0)
         r = -EIO;
-    if (plan_has_frr(plan) && l->worker.pid == 0 && l->frr_failures == 0)
+    if (plan_has(plan, PLAN_FRR) && l->worker.pid == 0 && l->frr_failures == 0 &&
+        !guard_applying(l->guard))
         start_worker(l, true);
     if (l->frr_failures >= FRR_PATIENCE)
         drain_give_up(l->drain);
-    if (plan_has_frr(plan) && l->frr_failures < FRR_PATIENCE)
+    if (plan_has(plan, PLAN_FRR) && l->frr_failures < FRR_PATIENCE)
         apply_put_off(plan);
     else if (apply_break(&c, l->bundle, plan, &err) < 0)
         r = -EIO;
@@ -419,13 +444,18 @@ static void converge(struct loop *l)
     if (r < 0) {
         l->converge_at = l->converged + RETRY_MS;
     } else if (!drain_busy(l->drain)) {
-        free(l->failing);
-        l->failing = NULL;
-        if (plan->n > 0 && !plan_has_frr(plan))
+        if (!guard_trouble(l->guard)) {
+            free(l->failing);
+            l->failing = NULL;
+        }
+        if (plan->n > 0 && !plan_has(plan, PLAN_FRR))
             l->report.applied = time(NULL);
     }
+    forget_before(l, plan);
     log_report(&l->told_links, &err);
-    transaction_see(l->transaction, r == 0 && plan_is_done(plan) && !drain_busy(l->drain),
+    transaction_see(l->transaction,
+                    r == 0 && plan_is_done(plan) && !drain_busy(l->drain) &&
+                        !guard_applying(l->guard),
                     !l->dir_missing);
     plan_free(plan);
     observed_clear(&have);
@@ -450,7 +480,12 @@ static void take(struct loop *l, struct bundle *b)
     bool changed = !l->bundle || strcmp(l->bundle->revision, b->revision) != 0;
     bool back = l->bundle && transaction_refuses(l->transaction, l->bundle->revision);
 
-    bundle_free(l->bundle);
+    if (changed) {
+        bundle_free(l->before);
+        l->before = l->bundle;
+    } else {
+        bundle_free(l->bundle);
+    }
     l->bundle = b;
     if (!changed)
         return;
@@ -718,6 +753,8 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = control_new(l->settings, verbs, l, &l->control, err);
     if (r == 0)
         r = transaction_new(l->settings, &l->transaction, err);
+    if (r == 0)
+        r = guard_new(l->settings, &l->guard, err);
     if (r < 0)
         return r;
     l->found =
@@ -741,6 +778,8 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = add_source(l, control_fd(l->control), &l->control);
     if (r == 0)
         r = add_source(l, transaction_fd(l->transaction), &l->transaction);
+    if (r == 0)
+        r = add_source(l, guard_fd(l->guard), &l->guard);
     return r < 0 ? error_sys(err, -r, NULL, "cannot set up the event loop") : 0;
 }
 
@@ -756,6 +795,7 @@ static int wait_ms(const struct loop *l)
     next = earliest(next, frr_watch_deadline(l->frr_watch));
     next = earliest(next, control_deadline(l->control));
     next = earliest(next, transaction_deadline(l->transaction));
+    next = earliest(next, guard_deadline(l->guard));
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);
@@ -764,6 +804,7 @@ static int wait_ms(const struct loop *l)
 static void turn(struct loop *l)
 {
     struct epoll_event events[16];
+    struct firewall wanted;
     int n = epoll_wait(l->epoll, events, 16, wait_ms(l));
     int64_t now;
 
@@ -787,6 +828,9 @@ static void turn(struct loop *l)
     on_frr_watch(l);
     control_run(l->control);
     run_transaction(l);
+    wanted = firewall(l);
+    if (guard_run(l->guard, l->bundle ? &wanted : NULL))
+        converge_soon(l);
     now = monotonic_ms();
     on_drain(l, now);
     if (l->look_at <= now)
@@ -806,6 +850,7 @@ static void report(struct loop *l)
     agent_report_trouble(&l->report, TROUBLE_BUNDLE, l->told_bundle);
     agent_report_trouble(&l->report, TROUBLE_LINKS, l->told_links);
     agent_report_trouble(&l->report, TROUBLE_FRR, l->told_frr);
+    agent_report_trouble(&l->report, TROUBLE_FIREWALL, guard_trouble(l->guard));
     agent_report_run(&l->report_file, &l->report);
 }
 
@@ -850,11 +895,13 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     source_free(l.source);
     drain_free(l.drain);
     metrics_file_free(l.metrics);
+    guard_free(l.guard);
     origin_cache_free(l.origins);
     supervisor_free(l.supervisor);
     netlink_monitor_close(l.monitor);
     netlink_close(l.netlink);
     bundle_free(l.bundle);
+    bundle_free(l.before);
     free(l.told_links);
     free(l.failing);
     free(l.told_frr);

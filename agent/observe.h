@@ -4,7 +4,8 @@
  *
  * Interfaces with their settings come from the kernel in one answer, processes from the supervisor,
  * the machine's settings from /proc/sys: the least work, for this is done every few seconds.
- * Whether FRR has what the bundle says is not looked at here (that takes long): the caller sets it.
+ * Whether FRR has what the bundle says is not looked at here (that takes long): the caller sets it,
+ * and guard.h what it sees of the firewall.
  */
 #ifndef P2PVPN_AGENT_OBSERVE_H
 #define P2PVPN_AGENT_OBSERVE_H
@@ -28,6 +29,8 @@ struct observed_setting {
     long value; /* never SYSCTL_ABSENT */
 };
 
+enum firewall_there { FIREWALL_NONE, FIREWALL_FOREIGN, FIREWALL_OURS };
+
 struct observed {
     struct link_table links;
     struct observed_process *processes; /* by interface name */
@@ -35,11 +38,14 @@ struct observed {
     struct observed_setting *settings; /* of the machine, by name */
     size_t n_settings;
     bool frr_in_force; /* FRR holds exactly what the bundle says */
+    enum firewall_there firewall;
+    char firewall_digest[DIGEST_TEXT_LEN + 1]; /* that ours claims */
+    bool firewall_changed;                     /* ours, but somebody changed it */
 };
 
-#define OBSERVED_INIT                            \
-    {                                            \
-        LINK_TABLE_INIT, NULL, 0, NULL, 0, false \
+#define OBSERVED_INIT                                                      \
+    {                                                                      \
+        LINK_TABLE_INIT, NULL, 0, NULL, 0, false, FIREWALL_NONE, "", false \
     }
 
 int observe(struct netlink *nl, const struct supervisor *sv, struct observed *ret,

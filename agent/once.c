@@ -8,6 +8,7 @@
 
 #include "agent/apply.h"
 #include "agent/drain.h"
+#include "agent/guard.h"
 #include "agent/log.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
@@ -26,6 +27,7 @@
 struct session {
     struct apply_context apply;
     struct drain *drain;
+    struct firewall firewall;
     struct plan_context plan;
     struct observed have;
     bool frr_in_force;
@@ -79,7 +81,8 @@ static struct plan *look(struct session *n, const struct bundle *want, const cha
     n->plan.new_bundle = true;
     state_keys_digest(n->apply.settings, n->plan.keys_digest);
     observed_clear(&n->have);
-    if (observe(n->apply.netlink, n->apply.supervisor, &n->have, err) < 0)
+    if (observe(n->apply.netlink, n->apply.supervisor, &n->have, err) < 0 ||
+        guard_look_once(n->apply.settings, &n->firewall, &n->plan, &n->have, err) < 0)
         return NULL;
     n->have.frr_in_force = n->frr_in_force;
     return plan_compute(want, &n->plan, &n->have);
@@ -138,7 +141,8 @@ static int round_of(struct session *n, const struct bundle *want, bool *done,
         return -EIO;
     if (!s->no_frr && drain_consider(n->drain, want, plan, n->apply.hold_processes, monotonic_ms()))
         n->frr_in_force = false;
-    r = apply_make(&n->apply, want, plan, err);
+    r = plan_has(plan, PLAN_FIREWALL) ? guard_set(s, &n->firewall, err) : 0;
+    r = keep_worse(r, apply_make(&n->apply, want, plan, err));
     if (!n->frr_in_force && !s->no_frr)
         q = configure_frr(n, err);
     r = keep_worse(r, q);
@@ -155,6 +159,19 @@ static int round_of(struct session *n, const struct bundle *want, bool *done,
     return r;
 }
 
+/* What left is gone, and so is the firewall's reason to know it. */
+static int leave_behind(struct session *n, struct error_list *err)
+{
+    int r = 0;
+
+    n->firewall.before = NULL;
+    if (!n->plan.no_firewall)
+        r = guard_look_once(n->apply.settings, &n->firewall, &n->plan, &n->have, err);
+    if (r == 0 && strcmp(n->plan.firewall_digest, n->have.firewall_digest) != 0)
+        r = guard_set(n->apply.settings, &n->firewall, err);
+    return r;
+}
+
 static int act(struct session *n, const struct bundle *want, struct error_list *err)
 {
     const struct settings *s = n->apply.settings;
@@ -164,12 +181,15 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
     if (r == 0)
         r = state_check_keys(s, err);
     n->apply.hold_processes = r < 0;
+    n->firewall.now = want;
     drain_new_bundle(n->drain, false);
     for (unsigned i = 0; i < MAX_ROUNDS && !done; i++) {
         if (i > 0)
             wait_for_drain(n);
         r = keep_worse(r, round_of(n, want, &done, err));
     }
+    if (n->frr_in_force || s->no_frr)
+        r = keep_worse(r, leave_behind(n, err));
     return r;
 }
 
@@ -215,19 +235,34 @@ static int install(const struct settings *s, const char *dir, struct bundle **re
     return r;
 }
 
+/* NULL: none that could be read. */
+static struct bundle *in_force(const struct settings *s)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct bundle *b = NULL;
+
+    state_current(s, &b, &ignored);
+    error_clear(&ignored);
+    return b;
+}
+
 int once_apply(const struct settings *s, const char *dir, struct error_list *err)
 {
-    struct bundle *want = NULL;
+    struct bundle *want = NULL, *before = NULL;
     struct session n;
     int r = session_open(&n, s, err);
 
     if (r == 0)
         r = check_origins(s, dir, err);
     if (r == 0)
+        before = in_force(s);
+    n.firewall.before = before;
+    if (r == 0)
         r = install(s, dir, &want, err);
     if (r == 0)
         r = act(&n, want, err);
     bundle_free(want);
+    bundle_free(before);
     session_close(&n);
     return r;
 }
@@ -255,7 +290,11 @@ static int compare_frr(struct session *n, const struct bundle_source *from, stru
 int once_plan(const struct settings *s, const char *dir, struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT, lines = BUF_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
     struct bundle_source *from = NULL;
+    const struct bundle *want = NULL;
+    struct bundle *before = NULL;
+    struct origins *origins = NULL;
     struct plan *plan = NULL;
     struct session n = SESSION_INIT(s);
     int r = bundle_open(dir, &from, err), q = 0;
@@ -265,7 +304,12 @@ int once_plan(const struct settings *s, const char *dir, struct error_list *err)
     if (r == 0 && !s->no_frr)
         q = compare_frr(&n, from, &lines, err);
     if (r == 0) {
-        plan = look(&n, bundle_opened(from), bundle_opened(from)->mesh, err);
+        want = bundle_opened(from);
+        before = in_force(s);
+        if (want->origin_check == BUNDLE_ORIGINS_BY_CACHE)
+            state_origins(s, want->mesh, &origins, &ignored);
+        n.firewall = (struct firewall){want, before, origins};
+        plan = look(&n, want, want->mesh, err);
         r = plan ? q : -EIO;
     }
     for (size_t i = 0; plan && i < plan->n; i++)
@@ -277,7 +321,32 @@ int once_plan(const struct settings *s, const char *dir, struct error_list *err)
     }
     plan_free(plan);
     bundle_close(from);
+    bundle_free(before);
+    origins_free(origins);
+    error_clear(&ignored);
     session_close(&n);
+    return r;
+}
+
+int once_firewall(const struct settings *s, const char *dir, struct error_list *err)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct origins *origins = NULL;
+    struct bundle *b = NULL;
+    int r = dir ? bundle_load(dir, &b, err) : state_current(s, &b, err);
+
+    if (r == -ENOENT)
+        r = error_add(err, s->state_dir, 0, NULL, "no bundle is in force here; name one");
+    if (r == 0 && b->origin_check == BUNDLE_ORIGINS_BY_CACHE)
+        state_origins(s, b->mesh, &origins, &ignored);
+    if (r == 0)
+        r = guard_text(s, &(struct firewall){b, NULL, origins}, &text, err);
+    if (r == 0)
+        fputs(buf_cstr(&text), stdout);
+    origins_free(origins);
+    bundle_free(b);
+    error_clear(&ignored);
     return r;
 }
 
@@ -301,7 +370,7 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
     struct frr_result changed = FRR_RESULT_INIT;
     int r = plan ? 0 : -EIO;
 
-    if (plan && plan_has_frr(plan)) {
+    if (plan && plan_has(plan, PLAN_FRR)) {
         r = routing_remove(s, &changed, err);
         say_changes(&changed);
     }
@@ -313,6 +382,8 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
     /* A router that cannot be asked keeps nothing of ours alive: the links go all the same. */
     if (plan)
         r = keep_worse(r, apply_break(&n->apply, NULL, plan, err));
+    if (plan && plan_has(plan, PLAN_FIREWALL_REMOVE))
+        r = keep_worse(r, guard_remove(s, err));
     r = keep_worse(r, supervisor_settle(n->apply.supervisor, PATIENCE_MS, err));
     plan_free(plan);
     return r;

@@ -20,8 +20,12 @@ int once_apply(const struct settings *s, const char *dir, struct error_list *err
  * When FRR does not answer, the rest is printed and *err says so. */
 int once_plan(const struct settings *s, const char *dir, struct error_list *err);
 
-/* Takes away what is ours: FRR's objects, processes, interfaces, the copy of the bundle, run-time
- * files.  Keys stay, and so do the machine's forwarding settings.  Done when nothing is there. */
+/* Prints the nftables table of the bundle in `dir`, or of the one in force where that is NULL. */
+int once_firewall(const struct settings *s, const char *dir, struct error_list *err);
+
+/* Takes away what is ours: the firewall, FRR's objects, processes, interfaces, the copy of the
+ * bundle, run-time files.  Keys stay, and so do the machine's forwarding settings.  Done when
+ * nothing is there. */
 int once_remove(const struct settings *s, struct error_list *err);
 
 #endif

@@ -233,6 +233,11 @@ void origin_cache_take(struct origin_cache *c, const struct bundle *b)
     write_report(c);
 }
 
+const struct origins *origin_cache_table(const struct origin_cache *c)
+{
+    return c->rtr ? rtr_table(c->rtr) : NULL;
+}
+
 /* --- what bgpd makes of it ------------------------------------------------------------------ */
 
 static int work_reconsider(void *arg, struct error_list *err)

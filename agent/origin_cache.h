@@ -22,6 +22,7 @@
 #include "agent/settings.h"
 #include "common/bundle.h"
 #include "common/error.h"
+#include "common/origins.h"
 
 struct origin_cache;
 
@@ -35,6 +36,9 @@ void origin_cache_take(struct origin_cache *c, const struct bundle *b);
 /* Looks at the file, and takes it if it is not the one that was taken or refused last; `again`:
  * even then. */
 void origin_cache_look(struct origin_cache *c, bool again);
+
+/* What is served; NULL: nothing.  Until the next call of any of these. */
+const struct origins *origin_cache_table(const struct origin_cache *c);
 
 int origin_cache_fd(const struct origin_cache *c);
 int64_t origin_cache_deadline(const struct origin_cache *c);

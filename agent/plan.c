@@ -196,6 +196,27 @@ static void plan_settings(struct builder *b)
     }
 }
 
+/* --- the firewall --------------------------------------------------------------------------- */
+
+static void plan_firewall(struct builder *b)
+{
+    const char *wanted = b->context->firewall_digest;
+    const char *reason = NULL;
+
+    if (!*wanted)
+        return;
+    if (b->have->firewall == FIREWALL_NONE)
+        reason = "there is none";
+    else if (b->have->firewall == FIREWALL_FOREIGN)
+        reason = "there is another table of its name; that one has to go";
+    else if (strcmp(b->have->firewall_digest, wanted) != 0)
+        reason = "it is not what the bundle asks for";
+    else if (b->have->firewall_changed)
+        reason = "somebody changed it";
+    if (reason)
+        add(b, PLAN_FIREWALL, PLAN_NO_LINK, "", "%s", reason);
+}
+
 /* --- links that shall be -------------------------------------------------------------------- */
 
 struct link_address plan_link_address(const struct bundle_link *link, size_t i)
@@ -468,6 +489,7 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
     sort_links(&b);
     if (want) {
         plan_settings(&b);
+        plan_firewall(&b);
         for (size_t i = 0; i < want->n_links; i++)
             plan_link(&b, i);
     }
@@ -480,6 +502,8 @@ struct plan *plan_compute(const struct bundle *want, const struct plan_context *
     append(b.plan, b.breaks);
     free(b.wanted);
     free(b.there);
+    if (!want && have->firewall == FIREWALL_OURS && !context->no_firewall)
+        add(&b, PLAN_FIREWALL_REMOVE, PLAN_NO_LINK, "", "it is ours");
     free(b.marker);
     return b.plan;
 }
@@ -511,6 +535,7 @@ void plan_print(const struct plan *p, struct buf *ret)
     static const char *const verbs[] = {
         [PLAN_REFUSE] = "leave interface",
         [PLAN_SETTING] = "set",
+        [PLAN_FIREWALL] = "set firewall",
         [PLAN_LINK_CREATE] = "create interface",
         [PLAN_LINK_RECREATE] = "create anew interface",
         [PLAN_ALIAS] = "set alias of",
@@ -528,6 +553,7 @@ void plan_print(const struct plan *p, struct buf *ret)
         [PLAN_ADDRESS_REMOVE] = "remove address from",
         [PLAN_PROCESS_STOP] = "stop OpenVPN of",
         [PLAN_LINK_REMOVE] = "remove interface",
+        [PLAN_FIREWALL_REMOVE] = "remove firewall",
     };
 
     for (size_t i = 0; i < p->n; i++) {

@@ -3,9 +3,10 @@
  * Plan: the ordered steps that turn what is there into what the bundle says.
  *
  * plan_compute() is pure: no file, socket or process; same inputs, same steps, same order; nothing
- * about what is right already.  The order makes before it breaks: settings, new and changed links,
- * then FRR, then what restarts or has to go, once its traffic is elsewhere (drain.h).  Only apply.h
- * acts on a plan.  A plan owns its steps and keeps no pointer into its inputs.
+ * about what is right already.  The order makes before it breaks: settings, the firewall, new and
+ * changed links, then FRR, then what restarts or has to go, once its traffic is elsewhere
+ * (drain.h).  Only apply.h acts on a plan.  A plan owns its steps and keeps no pointer into its
+ * inputs.
  *
  * An interface is ours if its alias begins with "p2pvpn MESH ".  Everything on such an interface is
  * ours too; nothing else is ever changed or removed, but for the settings of the whole machine that
@@ -27,6 +28,7 @@ struct observed; /* observe.h */
 enum plan_action {
     PLAN_REFUSE,         /* nothing is done about the target; why is in `reason` */
     PLAN_SETTING,        /* target: name of a setting; value */
+    PLAN_FIREWALL,       /* set the table of firewall.h */
     PLAN_LINK_CREATE,    /* with its alias (text) */
     PLAN_LINK_RECREATE,  /* removed and created: it has the wrong owner */
     PLAN_ALIAS,          /* text */
@@ -44,6 +46,7 @@ enum plan_action {
     PLAN_ADDRESS_REMOVE,  /* address */
     PLAN_PROCESS_STOP,
     PLAN_LINK_REMOVE,
+    PLAN_FIREWALL_REMOVE,
 };
 
 /* The first word of the alias of every interface of ours. */
@@ -52,7 +55,7 @@ enum plan_action {
 
 struct plan_step {
     enum plan_action action;
-    char *target; /* interface or setting; "" for FRR */
+    char *target; /* interface or setting; "" for FRR and the firewall */
     char *reason; /* for people: what is different */
     size_t link;  /* index into the bundle's links, PLAN_NO_LINK: none */
     char *text;   /* NULL where unused; of PLAN_FRR: its lines that change, where they are known */
@@ -71,6 +74,8 @@ struct plan_context {
     int64_t link_uid;                      /* that owns the tuns */
     char keys_digest[DIGEST_TEXT_LEN + 1]; /* state_keys_digest() */
     bool no_frr;
+    char firewall_digest[DIGEST_TEXT_LEN + 1]; /* of the wanted table; "": none is to be set */
+    bool no_firewall;
     bool new_bundle; /* not all of it is in place yet; else what differs was changed by hand */
 };
 

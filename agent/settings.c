@@ -69,6 +69,16 @@ char *settings_log_path(const struct settings *s, const char *interface)
     return xasprintf("%s/%s.log", s->run_dir, interface);
 }
 
+char *settings_firewall_record(const struct settings *s)
+{
+    return xasprintf("%s/firewall", s->run_dir);
+}
+
+char *settings_endpoints(const struct settings *s)
+{
+    return xasprintf("%s/endpoints", s->run_dir);
+}
+
 char *settings_management_dir(const struct settings *s)
 {
     return xasprintf("%s/management", s->run_dir);

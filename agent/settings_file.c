@@ -37,6 +37,7 @@ const struct setting settings_table[] = {
     {"reach", "HOST:PORT", SETTING_WORD, AT(reach), 0, NULL,
      "must answer after a change if it did before"},
     {"no-frr", NULL, SETTING_SWITCH, AT(no_frr), 0, "no", "leave FRR alone: links only"},
+    {"no-firewall", NULL, SETTING_SWITCH, AT(no_firewall), 0, "no", "leave nftables alone"},
 };
 const size_t n_settings_table = sizeof(settings_table) / sizeof(settings_table[0]);
 

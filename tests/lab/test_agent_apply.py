@@ -254,6 +254,45 @@ def test_imported_link_has_its_peer_beside_it(box):
     assert [(a["local"], a["address"]) for a in address] == [("172.17.4.1", "172.17.4.2")]
 
 
+def nft(node, *words):
+    return node.exec("/usr/sbin/nft", *words, check=False).stdout
+
+
+def test_firewall_comes_and_goes(box):
+    """With `apply` and `remove` too; what else is in nftables stays."""
+    left = box.left
+    nft(left, "add", "table", "inet", "operator")
+    assert "set firewall: there is none" in left.agent("plan", left.bundle).stdout
+    left.agent("apply", left.bundle)
+    ours = nft(left, "-s", "list", "table", "inet", "p2pvpn")
+    assert '"pv2" . 10.2.0.0/16' in ours
+    assert "firewall" not in left.agent("plan", left.bundle).stdout
+    assert left.agent("firewall").stdout == left.agent("firewall", left.bundle).stdout
+    # A link that left is not covered any more, and its successor from the beginning.
+    third = Link("third", 3, ["172.19.0.2/31"], ["172.19.0.3"], server=True, port=11003)
+    write_bundle(left.bundle, "left", 1, [third])
+    left.agent("apply", left.bundle)
+    ours = nft(left, "-s", "list", "table", "inet", "p2pvpn")
+    assert '"pv3" . 10.3.0.0/16' in ours and "pv2" not in ours
+    nft(left, "flush", "chain", "inet", "p2pvpn", "source")
+    assert "set firewall: somebody changed it" in left.agent("plan", left.bundle).stdout
+    left.agent("apply", left.bundle)
+    assert nft(left, "-s", "list", "table", "inet", "p2pvpn") == ours
+    left.agent("remove")
+    assert nft(left, "list", "tables") == "table inet operator\n"
+
+
+def test_a_table_of_our_name_that_is_not_ours(box):
+    nft(box.left, "add", "table", "inet", "p2pvpn")
+    done = box.left.agent("apply", box.left.bundle, check=False)
+    assert done.returncode == 1 and "that the agent did not make" in done.stderr
+    assert box.left.process("pv2")  # the links do not wait for it
+    assert nft(box.left, "list", "table", "inet", "p2pvpn") == "table inet p2pvpn {\n}\n"
+    box.left.agent("remove")
+    assert nft(box.left, "list", "tables") == "table inet p2pvpn\n"
+    box.left.agent("apply", "--no-firewall", box.left.bundle)
+
+
 def test_link_leaves_and_nothing_remains(box):
     box.left.ip("link", "add", "pv5", "type", "bridge")  # not ours
     for node in box.nodes():
@@ -263,7 +302,7 @@ def test_link_leaves_and_nothing_remains(box):
     write_bundle(box.left.bundle, "left", 1, [])
     box.left.agent("apply", box.left.bundle)
     assert box.left.link("pv2") is None and not os.path.exists(f"/proc/{pid}/exe")
-    assert sorted(os.listdir(box.left.run_dir)) == ["agent.lock", "management"]
+    assert sorted(os.listdir(box.left.run_dir)) == ["agent.lock", "firewall", "management"]
     assert os.listdir(box.left.run_dir / "management") == []
     assert box.left.link("pv5")
 

@@ -430,6 +430,42 @@ START_TEST(test_other_link_user)
 }
 END_TEST
 
+START_TEST(test_firewall)
+{
+    everything_in_place();
+    strcpy(w.context.firewall_digest, "cc");
+    expect("set firewall: there is none\n");
+    w.have.firewall = FIREWALL_FOREIGN;
+    expect("set firewall: there is another table of its name; that one has to go\n");
+    w.have.firewall = FIREWALL_OURS;
+    strcpy(w.have.firewall_digest, "dd");
+    expect("set firewall: it is not what the bundle asks for\n");
+    strcpy(w.have.firewall_digest, "cc");
+    expect("");
+    w.have.firewall_changed = true;
+    expect("set firewall: somebody changed it\n");
+    /* Before all that it protects. */
+    w.have.frr_in_force = false;
+    set("net/ipv4/conf/pv2/rp_filter", 1);
+    expect("set firewall: somebody changed it\n"
+           "set net/ipv4/conf/pv2/rp_filter = 2: it is 1; traffic may come in by one link and go "
+           "out by another\n"
+           "configure FRR: compare it with the bundle and change what differs\n");
+}
+END_TEST
+
+START_TEST(test_firewall_of_others_stays)
+{
+    w.context.no_frr = w.context.no_firewall = true;
+    w.have.firewall = FIREWALL_OURS;
+    expect_of(NULL, "");
+    w.context.no_firewall = false;
+    expect_of(NULL, "remove firewall: it is ours\n");
+    w.have.firewall = FIREWALL_FOREIGN;
+    expect_of(NULL, "");
+}
+END_TEST
+
 START_TEST(test_remove_everything)
 {
     everything_in_place();
@@ -463,6 +499,8 @@ int main(void)
     tcase_add_test(t, test_another_tunnel_comes);
     tcase_add_test(t, test_foreign_interfaces_stay);
     tcase_add_test(t, test_other_link_user);
+    tcase_add_test(t, test_firewall);
+    tcase_add_test(t, test_firewall_of_others_stays);
     tcase_add_test(t, test_remove_everything);
     return unit_run(s);
 }
