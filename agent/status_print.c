@@ -271,7 +271,7 @@ static void text_agent(void *to, const struct status *s)
         text_ago(t, "running for ", a->report.since, s->now);
     else
         buf_str(t->out, "NOT RUNNING");
-    if (a->report.source)
+    if (a->running && a->report.source)
         buf_printf(t->out, ", takes bundles from %s", a->report.source);
     buf_str(t->out, ".\n");
     if (a->report.drained)

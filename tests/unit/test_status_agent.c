@@ -83,7 +83,7 @@ START_TEST(dead)
     ck_assert_uint_eq(s->problems.n, 1);
     ck_assert(unit_says(&s->problems, "the agent does not run, so nothing is repaired"));
     status_print_text(s, &b);
-    ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "\nAgent: NOT RUNNING, takes bundles from"));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "\nAgent: NOT RUNNING.\n"));
     status_free(s);
 
     s = sample();
