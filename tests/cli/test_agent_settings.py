@@ -88,3 +88,55 @@ def test_errors_name_their_line(tmp_path, text, message):
 def test_a_file_that_is_named_has_to_be_there(tmp_path):
     done = agent("settings", "--config", tmp_path / "none")
     assert done.returncode == 3 and "cannot read the settings" in done.stderr
+
+
+# --- completion -------------------------------------------------------------------------------
+
+def complete(*words, cwd="/"):
+    program = """
+        source "$0" || exit 1
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _p2pvpn_agent
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    script = SOURCE / "packaging/completion/p2pvpn-agent"
+    run = subprocess.run(["bash", "-c", program, script, AGENT, *words], capture_output=True,
+                         text=True, timeout=20, cwd=cwd)
+    assert run.returncode == 0 and run.stderr == "", run.stderr
+    return set(run.stdout.split())
+
+
+def verbs():
+    return set(re.findall(r"^  ([a-z][a-z-]*)\b", agent("--help").stdout, re.M))
+
+
+def test_completion_has_the_verbs():
+    assert len(verbs()) > 5
+    assert complete("") == verbs() | {"--help", "--version"}
+
+
+OWN = {"apply": {"--dry-run"}, "status": {"--json"},
+       "enroll": {"--gateway", "--install", "--output"}}
+
+
+def test_completion_has_the_options():
+    for verb in verbs():
+        assert complete(verb, "--") == {f"--{key}" for key in DEFAULTS} | \
+            {"--config", "--help"} | OWN.get(verb, set()), verb
+
+
+@pytest.mark.parametrize("words,expected", [
+    (["apply", ""], {"file.tar", "folder"}),
+    (["run", "f"], {"file.tar", "folder"}),
+    (["status", ""], set()),
+    (["status", "--state", ""], {"folder"}),
+    (["status", "--bundle", "fi"], {"file.tar"}),
+    (["run", "--link-user", "roo"], {"root"}),
+    (["run", "--frr-namespace", ""], set()),
+    (["run", "--no-frr", "f"], {"file.tar", "folder"}),
+    (["enroll", "--install", "fi"], {"file.tar"}),
+])
+def test_completion_of_values(tmp_path, words, expected):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file.tar").touch()
+    assert complete(*words, cwd=tmp_path) == expected

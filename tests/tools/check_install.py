@@ -17,6 +17,7 @@ EXPECTED = [
     "etc/p2pvpn/agent.conf",
     "usr/bin/p2pvpn-agent",
     "usr/bin/p2pvpn-ctl",
+    "usr/share/bash-completion/completions/p2pvpn-agent",
     "usr/share/bash-completion/completions/p2pvpn-ctl",
     "usr/share/man/man1/p2pvpn-ctl.1",
     "usr/share/man/man5/p2pvpn-agent.conf.5",
