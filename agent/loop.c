@@ -520,6 +520,7 @@ static int offer(struct loop *l, struct bundle *b, struct error_list *err)
                   "or run 'p2pvpn-agent reload' to try this one once more",
                   b->revision);
         bundle_free(b);
+        state_drop(l->settings);
         return 0;
     }
     return transaction_offer(l->transaction, b, l->bundle, err);

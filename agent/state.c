@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/change.h"
@@ -17,6 +20,7 @@
 #include "common/fs.h"
 
 #define KEY_FILE_MAX (1u << 20)
+#define LOCK_PATIENCE 100 /* looks, 20 ms apart */
 
 static const char *const key_files[] = {"ca.crt", "gateway.crt", "gateway.key"};
 
@@ -53,29 +57,52 @@ int state_prepare(const struct settings *s, struct error_list *err)
     return r;
 }
 
+/* Who says that it has the lock; 0: nobody. */
+static long lock_holder(int fd)
+{
+    char text[32] = "";
+
+    if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+        text[0] = '\0';
+    return strtol(text, NULL, 10);
+}
+
+/* A process that an agent was just starting when it was killed has the lock for as long as it takes
+ * to become OpenVPN: that is waited for. */
+static int take_lock(int fd)
+{
+    const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
+
+    for (unsigned i = 0; i < LOCK_PATIENCE; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK || kill((pid_t)lock_holder(fd), 0) == 0 || errno != ESRCH)
+            break;
+        nanosleep(&moment, NULL);
+    }
+    return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
 int state_lock(const struct settings *s, int *ret, struct error_list *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/agent.lock", s->run_dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    char text[32] = "";
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644), r;
+    char text[32];
 
     if (fd < 0)
         return error_sys(err, errno, path, "cannot open the lock file");
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int e = errno;
+    r = take_lock(fd);
+    if (r < 0) {
+        long holder = lock_holder(fd);
 
-        if (e != EWOULDBLOCK) {
-            close(fd);
-            return error_sys(err, e, path, "cannot lock the file");
-        }
-        if (pread(fd, text, sizeof(text) - 1, 0) < 0)
-            text[0] = '\0';
         close(fd);
+        if (r != -EWOULDBLOCK)
+            return error_sys(err, -r, path, "cannot lock the file");
         return error_add(
             err, NULL, 0, NULL,
             "another p2pvpn-agent (process %ld) is at work in %s: put the bundle where "
             "that one looks, or stop it first",
-            strtol(text, NULL, 10), s->run_dir);
+            holder, s->run_dir);
     }
     snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0) {
@@ -172,14 +199,30 @@ static int copy_bundle(const struct settings *s, const struct bundle_source *fro
     return r < 0 ? r : sync_dir(to, err);
 }
 
-/* Puts `from` in the place of `to`; what was there ends up in `from`. */
-static int exchange(const struct settings *s, const char *from, const char *to,
-                    struct error_list *err)
+/* Puts `from` in the place of `to`; what was there, if anything, ends up in `from`.  The same with
+ * both exchanged undoes it. */
+static int exchange(const char *from, const char *to, struct error_list *err)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) < 0 &&
         (errno != ENOENT || rename(from, to) < 0))
         return error_sys(err, errno, to, "cannot put the bundle into its place");
-    return sync_dir(s->state_dir, err);
+    return 0;
+}
+
+/* And has it on the disk, or undoes it. */
+static int exchange_durably(const struct settings *s, const char *from, const char *to,
+                            struct error_list *err)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    int r = exchange(from, to, err);
+
+    if (r < 0)
+        return r;
+    r = sync_dir(s->state_dir, err);
+    if (r < 0)
+        exchange(to, from, &ignored);
+    error_clear(&ignored);
+    return r;
 }
 
 static int check_belongs(const struct bundle *old, const struct bundle *new, const char *dir,
@@ -274,21 +317,39 @@ int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
     return r;
 }
 
+void state_drop(const struct settings *s)
+{
+    _cleanup_free_ char *stage = settings_stage_dir(s);
+    struct error_list ignored = ERROR_LIST_INIT;
+
+    fs_remove_tree(stage, &ignored);
+    error_clear(&ignored);
+}
+
 /* The stage, which holds what was in force, becomes STATE/previous. */
 static int keep_previous(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *stage = settings_stage_dir(s), *previous = settings_previous_dir(s);
-    int r = access(stage, F_OK) < 0 ? 0 : exchange(s, stage, previous, err);
+    int r = access(stage, F_OK) < 0 ? 0 : exchange_durably(s, stage, previous, err);
 
-    return r < 0 ? r : fs_remove_tree(stage, err);
+    if (r == 0)
+        state_drop(s); /* the one before that; if it cannot go now, the next start tries again */
+    return r;
 }
 
 int state_commit(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *stage = settings_stage_dir(s), *current = settings_current_dir(s);
-    int r = exchange(s, stage, current, err);
+    struct error_list ignored = ERROR_LIST_INIT;
+    int r = exchange_durably(s, stage, current, err);
 
-    return r < 0 ? r : keep_previous(s, err);
+    if (r < 0)
+        return r;
+    r = keep_previous(s, err);
+    if (r < 0)
+        exchange(stage, current, &ignored);
+    error_clear(&ignored);
+    return r;
 }
 
 static bool holds(const char *dir, const char *revision)
@@ -302,10 +363,37 @@ static bool holds(const char *dir, const char *revision)
     return found;
 }
 
+/* What fs_write() leaves of a file of ours when it is killed: "NAME.XXXXXX". */
+static bool is_leftover(const char *file)
+{
+    static const char *const names[] = {CHANGE_FILE, ORIGINS_NAME, "frr-applied.conf"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t len = strlen(names[i]);
+
+        if (strncmp(file, names[i], len) == 0 && file[len] == '.' && strlen(file + len + 1) == 6)
+            return true;
+    }
+    return false;
+}
+
+static void remove_leftovers(const struct settings *s)
+{
+    DIR *dir = opendir(s->state_dir);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (is_leftover(entry->d_name))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
 int state_settle(const struct settings *s, const char *previous, struct error_list *err)
 {
     _cleanup_free_ char *stage = settings_stage_dir(s);
 
+    remove_leftovers(s);
     if (access(stage, F_OK) < 0)
         return 0;
     return *previous && holds(stage, previous) ? keep_previous(s, err) : fs_remove_tree(stage, err);
@@ -315,7 +403,12 @@ int state_swap(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *previous = settings_previous_dir(s), *current = settings_current_dir(s);
 
-    return exchange(s, previous, current, err);
+    return exchange(previous, current, err);
+}
+
+int state_sync(const struct settings *s, struct error_list *err)
+{
+    return sync_dir(s->state_dir, err);
 }
 
 int state_change(const struct settings *s, struct change *ret, struct error_list *err)

@@ -39,15 +39,19 @@ int state_previous(const struct settings *s, struct bundle **ret, struct error_l
  * belongs to another gateway or mesh than the one in force.
  *
  * state_commit() puts the stage in the place of STATE/current, and what was there into
- * STATE/previous.  Killed or failed in between, state_settle() ends it: with `previous`, the
- * revision that belongs there, in its place, and without a stage.
+ * STATE/previous; when it fails, what was in force is so again.  Killed in between, state_settle()
+ * ends it: with `previous`, the
+ * revision that belongs there, in its place, without a stage, and without what a killed write of
+ * another file of STATE has left.
  */
 int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
                 struct error_list *err);
 int state_commit(const struct settings *s, struct error_list *err);
+void state_drop(const struct settings *s); /* the stage is not wanted after all */
 int state_settle(const struct settings *s, const char *previous, struct error_list *err);
-/* Exchanges STATE/current and STATE/previous. */
+/* Exchanges STATE/current and STATE/previous; state_sync() has it on the disk. */
 int state_swap(const struct settings *s, struct error_list *err);
+int state_sync(const struct settings *s, struct error_list *err);
 
 /* The record of the last change (change.h).  -ENOENT (with nothing in *err): there is none. */
 struct change;

@@ -130,16 +130,19 @@ static int go_back(struct transaction *t, const char *why, struct error_list *er
     set_revision(next.refused, t->change.revision);
     set_revision(next.previous, t->change.revision);
     set_revision(next.revision, old->revision);
-    /* A disk that takes no record may still take the exchange, and forwarding comes first. */
-    if (state_write_change(t->settings, &next, &disk) < 0)
-        log_errors(LOG_LEVEL_ERROR, &disk);
-    error_clear(&disk);
+    /* A disk that takes no record, or does not flush, may still take the exchange, and forwarding
+     * comes first. */
+    state_write_change(t->settings, &next, &disk);
     r = state_swap(t->settings, err);
     if (r < 0) {
         bundle_free(old);
         change_clear(&next);
+        error_clear(&disk);
         return r == -EINVAL ? -EIO : r;
     }
+    state_sync(t->settings, &disk);
+    log_errors(LOG_LEVEL_ERROR, &disk);
+    error_clear(&disk);
     replace(t, next);
     give(t, old);
     return 0;
