@@ -68,6 +68,7 @@ struct verb {
     const char *name;
     int min_args, max_args;
     int (*run)(const struct options *o, char **args, struct error_list *err);
+    bool reads; /* a bundle, for which the reader needs its user */
 };
 
 static int verb_apply(const struct options *o, char **args, struct error_list *err)
@@ -175,12 +176,18 @@ static int verb_settings(const struct options *o, char **args, struct error_list
 }
 
 static const struct verb verbs[] = {
-    {"apply", 1, 1, verb_apply},       {"plan", 1, 1, verb_plan},
-    {"run", 0, 1, verb_run},           {"enroll", 0, 0, verb_enroll},
-    {"remove", 0, 0, verb_remove},     {"status", 0, 0, verb_status},
-    {"rollback", 0, 0, verb_rollback}, {"confirm", 0, 0, verb_confirm},
-    {"reload", 0, 0, verb_reload},     {"settings", 0, 0, verb_settings},
-    {"metrics", 0, 0, verb_metrics},   {"firewall", 0, 1, verb_firewall},
+    {"apply", 1, 1, verb_apply, true},
+    {"plan", 1, 1, verb_plan, true},
+    {"run", 0, 1, verb_run, true},
+    {"enroll", 0, 0, verb_enroll, false},
+    {"remove", 0, 0, verb_remove, true},
+    {"status", 0, 0, verb_status, true},
+    {"rollback", 0, 0, verb_rollback, false},
+    {"confirm", 0, 0, verb_confirm, false},
+    {"reload", 0, 0, verb_reload, false},
+    {"settings", 0, 0, verb_settings, false},
+    {"metrics", 0, 0, verb_metrics, true},
+    {"firewall", 0, 1, verb_firewall, true},
 };
 
 enum {
@@ -346,6 +353,8 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     if (r == 0 && verb->run != verb_status && verb->run != verb_metrics &&
         verb->run != verb_settings)
         r = settings_resolve_user(&o->settings, &err);
+    if (r == 0 && verb->reads)
+        r = settings_resolve_reader(&o->settings, &err);
     if (r == 0)
         r = verb->run(o, args, &err);
     error_sort(&err);

@@ -13,6 +13,7 @@
 #include "agent/netlink.h"
 #include "agent/observe.h"
 #include "agent/plan.h"
+#include "agent/reader.h"
 #include "agent/routing.h"
 #include "agent/state.h"
 #include "agent/supervise.h"
@@ -197,7 +198,7 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
 static int check_origins(const struct settings *s, const char *dir, struct error_list *err)
 {
     struct bundle *want = NULL;
-    int r = s->no_frr ? 0 : bundle_load(dir, &want, err);
+    int r = s->no_frr ? 0 : reader_load(s, dir, &want, err);
 
     if (want && want->origin_check == BUNDLE_ORIGINS_BY_CACHE)
         r = error_add(
@@ -334,7 +335,7 @@ int once_firewall(const struct settings *s, const char *dir, struct error_list *
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct origins *origins = NULL;
     struct bundle *b = NULL;
-    int r = dir ? bundle_load(dir, &b, err) : state_current(s, &b, err);
+    int r = dir ? reader_load(s, dir, &b, err) : state_current(s, &b, err);
 
     if (r == -ENOENT)
         r = error_add(err, s->state_dir, 0, NULL, "no bundle is in force here; name one");

@@ -1,32 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/settings.h"
 
-#include <errno.h>
 #include <pwd.h>
 
 #include "agent/origin_report.h"
 #include "common/alloc.h"
 
-int settings_resolve_user(struct settings *s, struct error_list *err)
+/* `role` and `option` for messages. */
+static int resolve(const char *name, const char *role, const char *option, uid_t *uid, gid_t *gid,
+                   struct error_list *err)
 {
-    struct passwd *user;
+    struct passwd *user = getpwnam(name);
 
-    errno = 0;
-    user = getpwnam(s->link_user);
     if (!user)
         return error_add(err, NULL, 0, NULL,
-                         "the user '%s' that OpenVPN runs as does not exist: create it (useradd "
+                         "the user '%s' that %s runs as does not exist: create it (useradd "
                          "--system --no-create-home --shell /usr/sbin/nologin %s) or name another "
-                         "with --link-user",
-                         s->link_user, s->link_user);
+                         "with %s",
+                         name, role, name, option);
     if (user->pw_uid == 0 || user->pw_gid == 0)
         return error_add(err, NULL, 0, NULL,
-                         "OpenVPN must not run as '%s', which has root's user or group id: name an "
-                         "unprivileged user with --link-user",
-                         s->link_user);
-    s->link_uid = user->pw_uid;
-    s->link_gid = user->pw_gid;
+                         "%s must not run as '%s', which has root's user or group id: name an "
+                         "unprivileged user with %s",
+                         role, name, option);
+    *uid = user->pw_uid;
+    *gid = user->pw_gid;
     return 0;
+}
+
+int settings_resolve_user(struct settings *s, struct error_list *err)
+{
+    return resolve(s->link_user, "OpenVPN", "--link-user", &s->link_uid, &s->link_gid, err);
+}
+
+int settings_resolve_reader(struct settings *s, struct error_list *err)
+{
+    static const char option[] = "--reader-user", role[] = "the reader of bundles";
+    uid_t link_uid;
+    gid_t link_gid;
+    struct error_list ignored = ERROR_LIST_INIT;
+    int r = resolve(s->reader_user, role, option, &s->reader_uid, &s->reader_gid, err);
+
+    if (r < 0)
+        return r;
+    if (resolve(s->link_user, "", "", &link_uid, &link_gid, &ignored) == 0 &&
+        (link_uid == s->reader_uid || link_gid == s->reader_gid))
+        r = error_add(err, NULL, 0, NULL,
+                      "%s must not run as '%s', which has the user or group id of '%s': OpenVPN's "
+                      "user may read the gateway's key; name another with %s",
+                      role, s->reader_user, s->link_user, option);
+    error_clear(&ignored);
+    return r;
 }
 
 char *settings_keys_dir(const struct settings *s)

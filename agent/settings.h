@@ -30,6 +30,7 @@
 #define SETTINGS_STATE_DIR "/var/lib/p2pvpn"
 #define SETTINGS_RUN_DIR "/run/p2pvpn"
 #define SETTINGS_LINK_USER "p2pvpn"
+#define SETTINGS_READER_USER "p2pvpn-reader"
 #define SETTINGS_CONFIRM_TIME_MAX 86400u
 
 struct settings {
@@ -41,6 +42,9 @@ struct settings {
     const char *link_user;
     uid_t link_uid; /* of link_user, after settings_resolve_user() */
     gid_t link_gid;
+    const char *reader_user; /* reads and parses bundles (reader.h) */
+    uid_t reader_uid;        /* of it, after settings_resolve_reader() */
+    gid_t reader_gid;
     bool no_frr;       /* leave FRR alone: links only */
     bool no_firewall;  /* leave nftables alone */
     const char *reach; /* HOST:PORT that answered before a change must answer after it; or NULL */
@@ -49,6 +53,8 @@ struct settings {
 
 /* Fills link_uid and link_gid.  -EINVAL: there is no such user, or it is root. */
 int settings_resolve_user(struct settings *s, struct error_list *err);
+/* Fills reader_uid and reader_gid.  -EINVAL also when it is the link user. */
+int settings_resolve_reader(struct settings *s, struct error_list *err);
 
 /* Paths on the heap, owned by the caller. */
 char *settings_keys_dir(const struct settings *s);

@@ -28,6 +28,8 @@ const struct setting settings_table[] = {
     {"run-dir", "DIR", SETTING_PATH, AT(run_dir), 0, SETTINGS_RUN_DIR, "sockets, logs, locks"},
     {"link-user", "USER", SETTING_WORD, AT(link_user), 0, SETTINGS_LINK_USER,
      "whom OpenVPN runs as"},
+    {"reader-user", "USER", SETTING_WORD, AT(reader_user), 0, SETTINGS_READER_USER,
+     "whom bundles are read and parsed as"},
     {"metrics-file", "FILE", SETTING_PATH, AT(metrics_file), 0, NULL,
      "where run writes metrics for Prometheus's node_exporter"},
     {"frr-namespace", "NAME", SETTING_WORD, AT(frr_namespace), 0, NULL,

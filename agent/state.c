@@ -16,7 +16,10 @@
 
 #include "agent/change.h"
 #include "agent/key.h"
+#include "agent/reader.h"
+#include "agent/routing.h"
 #include "common/directives.h"
+#include "common/frr_config.h"
 #include "common/fs.h"
 
 #define KEY_FILE_MAX (1u << 20)
@@ -115,27 +118,28 @@ int state_lock(const struct settings *s, int *ret, struct error_list *err)
     return 0;
 }
 
-static int load(const char *dir, struct bundle **ret, struct error_list *err)
+static int load(const struct settings *s, const char *dir, struct bundle **ret,
+                struct error_list *err)
 {
     _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, dir);
 
     if (access(file, F_OK) < 0)
         return -ENOENT;
-    return bundle_load(dir, ret, err);
+    return reader_load(s, dir, ret, err);
 }
 
 int state_current(const struct settings *s, struct bundle **ret, struct error_list *err)
 {
     _cleanup_free_ char *current = settings_current_dir(s);
 
-    return load(current, ret, err);
+    return load(s, current, ret, err);
 }
 
 int state_previous(const struct settings *s, struct bundle **ret, struct error_list *err)
 {
     _cleanup_free_ char *previous = settings_previous_dir(s);
 
-    return load(previous, ret, err);
+    return load(s, previous, ret, err);
 }
 
 /* --- the copy ------------------------------------------------------------------------------- */
@@ -254,21 +258,54 @@ static int check_enrolled(const struct settings *s, const struct bundle *new, co
                      new->gateway, keys, name, new->gateway);
 }
 
-/* The configurations that OpenVPN would be started with. */
-static int check_configurations(const struct bundle *b, const char *dir, struct error_list *err)
+/* What OpenVPN and FRR would be given: whoever parsed it before, this is where it counts. */
+static int check_configurations(const struct bundle_source *source, struct error_list *err)
 {
-    int r = 0;
+    const struct bundle *b = bundle_opened(source);
+    struct frr_config frr = FRR_CONFIG_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r = 0, q;
 
     for (size_t i = 0; i < b->n_links; i++) {
-        _cleanup_free_ char *path = xasprintf("%s/%s", dir, b->links[i].config);
-        _cleanup_buf_ struct buf text = BUF_INIT;
-        int q = fs_read(path, BUNDLE_MAX_BYTES, &text, err);
-
+        buf_reset(&text);
+        q = bundle_read_file(source, bundle_find_file(b, b->links[i].config), &text, err);
         if (q == 0)
             q = directives_check(buf_cstr(&text), text.len, b->links[i].interface,
                                  b->links[i].config, err);
         r = r == 0 ? q : r;
     }
+    buf_reset(&text);
+    if (!bundle_find_file(b, ROUTING_CONFIG))
+        return r;
+    q = bundle_read_file(source, bundle_find_file(b, ROUTING_CONFIG), &text, err);
+    if (q == 0) {
+        frr_config_parse(&frr, buf_cstr(&text), text.len);
+        q = frr_config_validate(&frr, ROUTING_CONFIG, err);
+        frr_config_free(&frr);
+    }
+    return r == 0 ? q : r;
+}
+
+/* Every byte of the copy, as it is on the disk now. */
+static int verify_copy(const char *stage, struct bundle *b, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, stage);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct bundle_source *copy = NULL;
+    int fd = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+    if (fd < 0)
+        return error_sys(err, errno, stage, "cannot read the copy of the bundle");
+    r = bundle_adopt(stage, fd, b, NULL, &copy, err);
+    if (r < 0)
+        return r;
+    r = fs_read(file, BUNDLE_MAX_BYTES, &text, err);
+    if (r == 0 && !bundle_text_is(buf_cstr(&text), text.len, b->revision))
+        r = error_add(err, file, 0, NULL,
+                      "the copy is not what was written: look after the disk and apply it again");
+    if (r == 0)
+        r = check_configurations(copy, err);
+    bundle_take(copy);
     return r;
 }
 
@@ -278,42 +315,39 @@ int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
     _cleanup_free_ char *stage = settings_stage_dir(s);
     struct error_list ignored = ERROR_LIST_INIT;
     struct bundle_source *source = NULL;
-    struct bundle *old = NULL, *copy = NULL;
-    const struct bundle *new;
-    int r = bundle_open(dir, &source, err);
+    struct bundle *old = NULL, *new;
+    int r;
 
-    if (r < 0)
-        return r;
-    new = bundle_opened(source);
     /* A damaged copy is no reason to refuse a good bundle: it is replaced. */
-    if (state_current(s, &old, &ignored) == 0) {
-        r = check_belongs(old, new, dir, err);
-        if (r == 0 && strcmp(old->revision, new->revision) == 0) {
-            *ret = old;
-            bundle_close(source);
-            return 0;
-        }
-    }
+    state_current(s, &old, &ignored);
     error_clear(&ignored);
+    r = reader_bundle(s, dir, &source, err);
+    if (r == 0 && old)
+        r = check_belongs(old, bundle_opened(source), dir, err);
+    if (r == 0 && old && strcmp(old->revision, bundle_opened(source)->revision) == 0) {
+        *ret = old;
+        bundle_close(source);
+        return 0;
+    }
+    bundle_free(old);
     if (r == 0)
-        r = check_enrolled(s, new, dir, err);
+        r = check_enrolled(s, bundle_opened(source), dir, err);
     if (r == 0)
         r = fs_remove_tree(stage, err);
     if (r == 0)
         r = copy_bundle(s, source, stage, err);
+    if (!source)
+        return r;
+    new = bundle_take(source);
     if (r == 0)
-        r = bundle_load(stage, &copy, err);
-    if (r == 0)
-        r = check_configurations(copy, stage, err);
-    bundle_free(old);
-    bundle_close(source);
+        r = verify_copy(stage, new, err);
     if (r == 0) {
-        *ret = copy;
+        *ret = new;
         return 0;
     }
     fs_remove_tree(stage, &ignored);
     error_clear(&ignored);
-    bundle_free(copy);
+    bundle_free(new);
     return r;
 }
 
@@ -352,11 +386,11 @@ int state_commit(const struct settings *s, struct error_list *err)
     return r;
 }
 
-static bool holds(const char *dir, const char *revision)
+static bool holds(const struct settings *s, const char *dir, const char *revision)
 {
     struct error_list ignored = ERROR_LIST_INIT;
     struct bundle *b = NULL;
-    bool found = load(dir, &b, &ignored) == 0 && strcmp(b->revision, revision) == 0;
+    bool found = load(s, dir, &b, &ignored) == 0 && strcmp(b->revision, revision) == 0;
 
     error_clear(&ignored);
     bundle_free(b);
@@ -396,7 +430,8 @@ int state_settle(const struct settings *s, const char *previous, struct error_li
     remove_leftovers(s);
     if (access(stage, F_OK) < 0)
         return 0;
-    return *previous && holds(stage, previous) ? keep_previous(s, err) : fs_remove_tree(stage, err);
+    return *previous && holds(s, stage, previous) ? keep_previous(s, err)
+                                                  : fs_remove_tree(stage, err);
 }
 
 int state_swap(const struct settings *s, struct error_list *err)
@@ -435,20 +470,21 @@ int state_write_change(const struct settings *s, const struct change *c, struct 
 /* --- the table of origins ------------------------------------------------------------------------
  */
 
-static int read_origins(const char *path, const char *mesh, struct buf *text, struct origins **ret,
-                        struct error_list *err)
+/* *text, if not NULL, gets the table as it is written. */
+static int read_origins(const struct settings *s, const char *path, const char *mesh,
+                        struct buf *text, struct origins **ret, struct error_list *err)
 {
     struct origins *o = NULL;
-    int r = fs_read(path, ORIGINS_MAX_BYTES, text, err);
+    int r = reader_origins(s, path, &o, err);
 
-    if (r == 0)
-        r = origins_parse(buf_cstr(text), text->len, path, &o, err);
     if (r == 0 && strcmp(o->mesh, mesh) != 0)
         r = error_add(err, path, 0, NULL,
                       "this table of origins is of mesh '%s', but the bundle in force is of mesh "
                       "'%s': take " ORIGINS_DIR "/" ORIGINS_NAME " of the output that the bundle "
                       "came with",
                       o->mesh, mesh);
+    if (r == 0 && text)
+        origins_format(o, text);
     if (r == 0)
         *ret = o;
     else
@@ -460,9 +496,8 @@ int state_origins(const struct settings *s, const char *mesh, struct origins **r
                   struct error_list *err)
 {
     _cleanup_free_ char *copy = settings_origins_copy(s);
-    _cleanup_buf_ struct buf text = BUF_INIT;
 
-    return access(copy, F_OK) < 0 ? -ENOENT : read_origins(copy, mesh, &text, ret, err);
+    return access(copy, F_OK) < 0 ? -ENOENT : read_origins(s, copy, mesh, NULL, ret, err);
 }
 
 int state_install_origins(const struct settings *s, const char *from, const char *mesh,
@@ -471,7 +506,7 @@ int state_install_origins(const struct settings *s, const char *from, const char
     _cleanup_free_ char *copy = settings_origins_copy(s);
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct origins *o = NULL;
-    int r = read_origins(from, mesh, &text, &o, err);
+    int r = read_origins(s, from, mesh, &text, &o, err);
 
     if (r == 0)
         r = fs_write_if_changed(copy, text.data, text.len, 0640, NULL, err);

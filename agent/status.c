@@ -9,6 +9,7 @@
 
 #include "agent/netlink.h"
 #include "agent/plan.h"
+#include "agent/reader.h"
 #include "agent/status_agent.h"
 #include "agent/status_origins.h"
 #include "agent/status_print.h"
@@ -352,6 +353,7 @@ static const char *kept(struct arena *paths, char *path)
 struct status_query status_query_of(const struct settings *s, struct arena *paths)
 {
     return (struct status_query){
+        .settings = s,
         .bundle_dir = kept(paths, settings_current_dir(s)),
         .management_dir = kept(paths, settings_management_dir(s)),
         .log_dir = s->run_dir,
@@ -381,7 +383,7 @@ static int get_bundle(const struct status_query *q, struct status *s, struct err
                                     "\"p2pvpn-agent apply BUNDLE\", or start the service "
                                     "p2pvpn-agent",
                                     file);
-    r = bundle_load(q->bundle_dir, &s->owned, err);
+    r = reader_load(q->settings, q->bundle_dir, &s->owned, err);
     s->bundle = s->owned;
     return r;
 }

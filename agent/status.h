@@ -28,18 +28,21 @@
 #include "common/error.h"
 #include "common/origins.h"
 
+struct settings;
+
 struct status_query {
-    const char *bundle_dir;     /* STATE/current */
-    const char *management_dir; /* holds pvN.sock */
-    const char *log_dir;        /* holds pvN.log; may be NULL */
-    const char *origins;        /* STATE/origins */
-    const char *origin_report;  /* RUN/origins.json */
-    const char *frr_namespace;  /* NULL: the system's FRR */
-    const char *keys_dir;       /* STATE/keys */
-    const char *state_dir;      /* holds change.json */
-    const char *run_dir;        /* holds agent.json */
-    const char *bundle_source;  /* where the bundle comes from; an agent that runs knows better */
-    bool no_frr;                /* links only */
+    const struct settings *settings; /* whom the reader runs as */
+    const char *bundle_dir;          /* STATE/current */
+    const char *management_dir;      /* holds pvN.sock */
+    const char *log_dir;             /* holds pvN.log; may be NULL */
+    const char *origins;             /* STATE/origins */
+    const char *origin_report;       /* RUN/origins.json */
+    const char *frr_namespace;       /* NULL: the system's FRR */
+    const char *keys_dir;            /* STATE/keys */
+    const char *state_dir;           /* holds change.json */
+    const char *run_dir;             /* holds agent.json */
+    const char *bundle_source; /* where the bundle comes from; an agent that runs knows better */
+    bool no_frr;               /* links only */
     /* For metrics, every few seconds: FRR's sockets are read without vtysh, and BFD and BGP say
      * whether a link is up, not its OpenVPN process.  A missing bundle is no error then. */
     bool light;

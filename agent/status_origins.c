@@ -2,8 +2,10 @@
 #include "agent/status_origins.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/origin_report.h"
+#include "agent/reader.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
 #include "common/fs.h"
@@ -16,11 +18,10 @@ static void problem(struct status *s, const char *sentence)
 static void read_table(const struct status_query *q, struct status *s)
 {
     struct error_list ignored = ERROR_LIST_INIT; /* the agent says it */
-    _cleanup_buf_ struct buf text = BUF_INIT;
     struct origins *o = NULL;
 
-    if (fs_read(q->origins, ORIGINS_MAX_BYTES, &text, &ignored) == 0 &&
-        origins_parse(buf_cstr(&text), text.len, q->origins, &o, &ignored) == 0) {
+    if (access(q->origins, F_OK) == 0 &&
+        reader_origins(q->settings, q->origins, &o, &ignored) == 0) {
         if (strcmp(o->mesh, s->bundle->mesh) == 0)
             s->origins.table = o;
         else

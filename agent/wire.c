@@ -82,11 +82,6 @@ void wire_refused(int result, const struct error_list *why, struct buf *ret)
     finish(ret, start);
 }
 
-void wire_unchanged(struct buf *ret)
-{
-    finish(ret, begin(ret, WIRE_UNCHANGED));
-}
-
 static uint32_t index_of(const struct bundle *b, const char *path)
 {
     size_t low = 0, high = b->n_files;
@@ -411,8 +406,6 @@ static void get_answer(struct input *in, struct wire_answer *a, struct arena *sc
     switch (a->verb) {
     case WIRE_REFUSED:
         get_refusal(in, a);
-        break;
-    case WIRE_UNCHANGED:
         break;
     case WIRE_BUNDLE:
         a->bundle = xcalloc(1, sizeof(*a->bundle));

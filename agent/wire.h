@@ -27,7 +27,6 @@
 
 enum wire_verb {
     WIRE_REFUSED = 1, /* with a result and the problems */
-    WIRE_UNCHANGED,   /* it is the revision that was asked about */
     WIRE_BUNDLE,
     WIRE_ORIGINS,
 };
@@ -48,7 +47,6 @@ struct wire_answer {
 
 /* The reader's side: append one message. */
 void wire_refused(int result, const struct error_list *why, struct buf *ret);
-void wire_unchanged(struct buf *ret);
 void wire_bundle(const struct bundle *b, const uint64_t *places, struct buf *ret);
 void wire_origins(const struct origins *o, struct buf *ret);
 

@@ -204,6 +204,14 @@ bool bundle_text_intact(const char *data, size_t len)
     return memcmp(digest, data + head, DIGEST_TEXT_LEN) == 0;
 }
 
+bool bundle_text_is(const char *data, size_t len, const char *revision)
+{
+    const char *at = memmem(data, len, REVISION, strlen(REVISION));
+
+    return bundle_text_intact(data, len) &&
+           memcmp(at + strlen(REVISION), revision, DIGEST_TEXT_LEN) == 0;
+}
+
 struct bundle *bundle_free(struct bundle *b)
 {
     if (b) {
@@ -228,11 +236,14 @@ static int compare_file(const void *path, const void *file)
     return strcmp(path, ((const struct bundle_file *)file)->path);
 }
 
+const struct bundle_file *bundle_find_file(const struct bundle *b, const char *path)
+{
+    return b->n_files ? bsearch(path, b->files, b->n_files, sizeof(*b->files), compare_file) : NULL;
+}
+
 const char *bundle_link_sha256(const struct bundle *b, const struct bundle_link *link)
 {
-    const struct bundle_file *file =
-        b->n_files ? bsearch(link->config, b->files, b->n_files, sizeof(*file), compare_file)
-                   : NULL;
+    const struct bundle_file *file = bundle_find_file(b, link->config);
 
     return file ? file->sha256 : "";
 }

@@ -97,6 +97,9 @@ void bundle_format(struct bundle *b, struct buf *ret);
 void bundle_interface(uint32_t peer_number, unsigned tunnel,
                       char ret[static BUNDLE_INTERFACE_SIZE]);
 
+/* The file of this path; NULL: there is none. */
+const struct bundle_file *bundle_find_file(const struct bundle *b, const char *path);
+
 /* The SHA-256 of the OpenVPN configuration of one of its links, of all that a process depends on
  * the only thing that a bundle changes: it must restart when this differs. */
 const char *bundle_link_sha256(const struct bundle *b, const struct bundle_link *link);
@@ -104,6 +107,12 @@ const char *bundle_link_sha256(const struct bundle *b, const struct bundle_link 
 /* True: this is, to the byte, a text that bundle_format() wrote, going by its revision; much faster
  * than reading it. */
 bool bundle_text_intact(const char *data, size_t len);
+/* The same, and of this revision. */
+bool bundle_text_is(const char *data, size_t len, const char *revision);
+
+/* What parsing needs of the machine (random numbers, OpenSSL's tables) is fetched now: for a
+ * process that will not be able to ask for it later. */
+void bundle_prepare(void);
 
 /* 0 and *ret set, or -EINVAL with *err filled and *ret untouched.  Everything is checked: names,
  * addresses, ranges, order, duplicates, the revision itself.  A member that the format does not
@@ -132,6 +141,29 @@ const struct buf *bundle_opened_text(const struct bundle_source *s); /* of bundl
 int bundle_read_file(const struct bundle_source *s, const struct bundle_file *file, struct buf *ret,
                      struct error_list *err);
 struct bundle_source *bundle_close(struct bundle_source *s); /* NULL ok; returns NULL */
+struct bundle *bundle_take(struct bundle_source *s);         /* closes it and keeps the bundle */
+
+/*
+ * The same in two parts, for those who have somebody else parse: open what is at the path, and the
+ * file to be parsed (the archive, or bundle.json of the folder); then adopt what was made of it,
+ * which verifies every file as bundle_open() does.  `places` says where each of them begins in the
+ * archive; NULL for a folder.  It takes fd, b and places, whatever it returns.  Of an archive no
+ * more than one file is in memory at a time.
+ */
+int bundle_open_path(const char *path, bool *folder, int *ret, struct error_list *err);
+int bundle_open_text(int folder, const char *path, int *ret, struct error_list *err);
+int bundle_adopt(const char *path, int fd, struct bundle *b, uint64_t *places,
+                 struct bundle_source **ret, struct error_list *err);
+
+/* An archive in memory.  bundle_archive_text(): bundle.json in it, not looked at; the reader goes
+ * on behind it.  bundle_parse_archive(): all of it, with every file against its size and SHA-256,
+ * and where each begins; the caller frees both. */
+struct tar_reader;
+struct tar_entry;
+int bundle_archive_text(const char *data, size_t len, const char *path, struct tar_reader *reader,
+                        struct tar_entry *ret, struct error_list *err);
+int bundle_parse_archive(const char *data, size_t len, const char *path, struct bundle **ret,
+                         uint64_t **places, struct error_list *err);
 
 /* bundle_open() for those who only want to know what it says. */
 int bundle_load(const char *path, struct bundle **ret, struct error_list *err);

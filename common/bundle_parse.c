@@ -382,3 +382,11 @@ int bundle_parse(const char *data, size_t len, const char *file, struct bundle *
     *ret = r.b;
     return 0;
 }
+
+void bundle_prepare(void)
+{
+    uint8_t digest[DIGEST_LEN];
+
+    json_object_seed(0);
+    digest_sha256("", 0, digest);
+}

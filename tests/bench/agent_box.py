@@ -21,6 +21,7 @@ from p2plab.lab import remove  # noqa: E402
 from p2plab.namespace import Namespace  # noqa: E402
 
 LINK_USER = "nobody"
+READER_USER = "daemon"
 HUB = "hub-00000"
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -153,7 +154,7 @@ class Box:
         frr = ["--frr-namespace", self.frr.pathspace] if self.frr else ["--no-frr"]
         return ["ip", "netns", "exec", self.namespace.name, self.build / "agent/p2pvpn-agent", verb,
                 "--state", self.state, "--run-dir", self.run_dir, "--link-user", LINK_USER,
-                "--origins", self.source.parent / "@mesh/origins", *frr, *more]
+                "--reader-user", READER_USER, "--origins", self.source.parent / "@mesh/origins", *frr, *more]
 
     def processes(self, name):
         pids = run("ip", "netns", "pids", self.namespace.name).split()

@@ -191,8 +191,6 @@ static void try_message(const char *data, size_t size)
         if (err.n == 0 || answer.bundle || answer.origins || answer.places || answer.refused.n)
             abort();
     } else {
-        if (answer.verb == WIRE_UNCHANGED)
-            wire_unchanged(&again);
         if (answer.verb == WIRE_BUNDLE)
             wire_bundle(answer.bundle, answer.places, &again);
         if (answer.verb == WIRE_ORIGINS)

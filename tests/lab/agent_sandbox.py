@@ -17,6 +17,7 @@ from p2plab.wait import wait_for
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = Path(os.environ.get("P2PVPN_BUILD_ROOT", ROOT / "build")) / "agent" / "p2pvpn-agent"
 LINK_USER = "nobody"
+READER_USER = "daemon"  # a fresh machine has it, too
 MESH = "bench"
 LINK_PREFIXES = ["172.19.0.0/16", "fd00::/64"]
 
@@ -154,7 +155,7 @@ class Node:
 
     def options(self):
         return ["--state", self.state, "--run-dir", self.run_dir, "--link-user", LINK_USER,
-                "--no-frr"]
+                "--reader-user", READER_USER, "--no-frr"]
 
     def agent(self, verb, *arguments, check=True):
         return self.exec(AGENT, verb, *self.options(), *arguments, check=check)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from agent_sandbox import AGENT, LINK_USER, Link, Sandbox, sh, write_bundle
+from agent_sandbox import AGENT, LINK_USER, READER_USER, Link, Sandbox, sh, write_bundle
 from p2plab.wait import wait_for
 
 
@@ -174,8 +174,14 @@ def test_no_tun_device_for_the_link_user(box):
     ("no-such-user", "does not exist: create it"),
     ("root", "must not run as 'root'"),
 ])
-def test_bad_link_user(box, user, sentence):
-    assert sentence in refused(box.left, "--link-user", user)
+@pytest.mark.parametrize("option", ["--link-user", "--reader-user"])
+def test_bad_user(box, option, user, sentence):
+    assert sentence in refused(box.left, option, user)
+
+
+def test_the_reader_is_not_the_link_user(box):
+    assert "OpenVPN's user may read the gateway's key" in refused(
+        box.left, "--reader-user", LINK_USER)
 
 
 def test_link_that_does_not_start_is_told(box):
@@ -311,7 +317,8 @@ def test_remove_does_not_call_it_done_where_another_state_holds_the_links(box):
     box.left.agent("apply", box.left.bundle)
     other = box.left.dir / "other"
     answer = box.left.exec(AGENT, "remove", "--state", other / "state", "--run-dir", other / "run",
-                           "--link-user", LINK_USER, "--no-frr", check=False)
+                           "--link-user", LINK_USER, "--reader-user", READER_USER, "--no-frr",
+                           check=False)
     assert answer.returncode == 1
     assert "interface pv2 is a link of a mesh" in answer.stderr and "--state" in answer.stderr
     assert box.left.process("pv2")

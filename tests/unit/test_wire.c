@@ -285,7 +285,6 @@ START_TEST(corpus)
         struct error_list why = ERROR_LIST_INIT;
         _cleanup_free_ char *table = xasprintf("%s/table", to);
         _cleanup_free_ char *refusal = xasprintf("%s/refusal", to);
-        _cleanup_free_ char *unchanged = xasprintf("%s/unchanged", to);
 
         buf_reset(&message);
         buf_char(&message, '\0');
@@ -296,10 +295,6 @@ START_TEST(corpus)
         error_add(&why, "f", 3, "/p", "m");
         wire_refused(-EINVAL, &why, &message);
         ck_assert_int_eq(fs_write(refusal, message.data, message.len, 0644, &err), 0);
-        buf_reset(&message);
-        buf_char(&message, '\0');
-        wire_unchanged(&message);
-        ck_assert_int_eq(fs_write(unchanged, message.data, message.len, 0644, &err), 0);
         error_clear(&why);
     }
 }

@@ -15,6 +15,7 @@ from .ping import Ping
 from .wait import wait_for
 
 LINK_USER = "nobody"  # OpenVPN's: a fresh machine has it
+READER_USER = "daemon"  # who parses bundles: also there everywhere
 
 
 class Gateway:
@@ -68,6 +69,7 @@ class Gateway:
     def _agent_options(self):
         return ["--state", self.dir / "state", "--run-dir", self.dir / "run",
                 "--frr-namespace", self.frr.pathspace, "--link-user", LINK_USER,
+                "--reader-user", READER_USER,
                 "--origins", self.origins]
 
     def agent(self, verb, *arguments, check=True):
