@@ -314,7 +314,7 @@ static bool may_set(struct guard *g, const struct observed *have)
         g->try_at = until;
     if (answer == REPAIRS_FIGHT) {
         drift_tell(&text, "the table inet " FIREWALL_TABLE " of nftables");
-        log_lines(LOG_LEVEL_WARNING, "", buf_cstr(&text));
+        log_lines(LOG_EVENT_FOUGHT, LOG_LEVEL_WARNING, "", buf_cstr(&text));
     }
     return answer == REPAIRS_GO;
 }
@@ -408,7 +408,7 @@ static bool finish(struct guard *g)
             repairs_failed(&g->repairs, 0);
         else
             memcpy(g->was, g->going, sizeof(g->was));
-        log_report(&g->told, &err);
+        log_report(LOG_EVENT_LINKS_FAILED, &g->told, &err);
     } else if (job == JOB_CHECK) {
         g->changed = r == 1;
     } else {

@@ -23,6 +23,7 @@
 #include "agent/log.h"
 #include "agent/metrics_file.h"
 #include "agent/netlink.h"
+#include "agent/notify.h"
 #include "agent/observe.h"
 #include "agent/origin_cache.h"
 #include "agent/plan.h"
@@ -83,6 +84,7 @@ struct loop {
     struct agent_report report;
     struct agent_report_file report_file;
     struct transaction *transaction;
+    struct notify notify;
     struct control *control;
     struct guard *guard;
     struct worker worker;
@@ -133,7 +135,8 @@ static void announce(struct loop *l, const struct plan *plan)
             buf_printf(&news, "%.*s\n", (int)strcspn(p, "\n"), p);
     l->failing = buf_steal(&text);
     if (plan->n <= LOG_LINES_MAX) {
-        log_lines(l->settled ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, l->settled ? "repair: " : "",
+        log_lines(l->settled ? LOG_EVENT_REPAIRED : LOG_EVENT_NONE,
+                  l->settled ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, l->settled ? "repair: " : "",
                   buf_cstr(&news));
         return;
     }
@@ -172,9 +175,10 @@ static int work_apply(void *arg, struct error_list *err)
     r = routing_apply(l->settings, &drain, &changed, err);
     tell_found(l, &changed);
     if (l->frr_repairing)
-        log_lines(LOG_LEVEL_NOTICE, "repair: FRR: ", buf_cstr(&changed.changes));
+        log_lines(LOG_EVENT_REPAIRED, LOG_LEVEL_NOTICE,
+                  "repair: FRR: ", buf_cstr(&changed.changes));
     else
-        log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
+        log_lines(LOG_EVENT_NONE, LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed.changes));
     drain_request_clear(&drain);
     frr_result_clear(&changed);
     return r;
@@ -229,7 +233,7 @@ static bool repair_frr(struct loop *l, int64_t now)
     l->frr_at = until;
     if (answer == REPAIRS_FIGHT) {
         drift_tell(&fight, "the mesh's part of FRR's configuration");
-        log_lines(LOG_LEVEL_WARNING, "", buf_cstr(&fight));
+        log_lines(LOG_EVENT_FOUGHT, LOG_LEVEL_WARNING, "", buf_cstr(&fight));
     }
     return false;
 }
@@ -274,7 +278,7 @@ static void on_worker(struct loop *l)
             transaction_refuse(l->transaction,
                                err.n ? err.items[0].message : "FRR could not be configured");
     }
-    log_report(&l->told_frr, &err);
+    log_report(LOG_EVENT_FRR_FAILED, &l->told_frr, &err);
     error_clear(&err);
 }
 
@@ -326,7 +330,7 @@ static void hold_back(struct loop *l, struct plan *plan)
     _cleanup_buf_ struct buf fights = BUF_INIT;
 
     drift_hold_back(&l->repairs, plan, l->converged, &l->converge_at, &fights);
-    log_lines(LOG_LEVEL_WARNING, "", buf_cstr(&fights));
+    log_lines(LOG_EVENT_FOUGHT, LOG_LEVEL_WARNING, "", buf_cstr(&fights));
 }
 
 /* FRR has to be given another text than it was. */
@@ -405,7 +409,7 @@ static void converge(struct loop *l)
     state_keys_digest(l->settings, context.keys_digest);
     wanted = firewall(l);
     if (observe(l->netlink, l->supervisor, &have, &err) < 0) {
-        log_report(&l->told_links, &err);
+        log_report(LOG_EVENT_LINKS_FAILED, &l->told_links, &err);
         error_clear(&err);
         l->converge_at = l->converged + RETRY_MS;
         return;
@@ -452,7 +456,7 @@ static void converge(struct loop *l)
             l->report.applied = time(NULL);
     }
     forget_before(l, plan);
-    log_report(&l->told_links, &err);
+    log_report(LOG_EVENT_LINKS_FAILED, &l->told_links, &err);
     transaction_see(l->transaction,
                     r == 0 && plan_is_done(plan) && !drain_busy(l->drain) &&
                         !guard_applying(l->guard),
@@ -489,8 +493,10 @@ static void take(struct loop *l, struct bundle *b)
     l->bundle = b;
     if (!changed)
         return;
-    log_say(LOG_LEVEL_NOTICE, "gateway %s of mesh %s: revision %.12s with %zu links is in force",
-            b->gateway, b->mesh, b->revision, b->n_links);
+    log_set_bundle(b->gateway, b->revision);
+    log_event(LOG_EVENT_IN_FORCE, LOG_LEVEL_NOTICE,
+              "gateway %s of mesh %s: revision %.12s with %zu links is in force", b->gateway,
+              b->mesh, b->revision, b->n_links);
     origin_cache_take(l->origins, b);
     repairs_reset(&l->repairs);
     repairs_reset(&l->frr_repairs);
@@ -546,7 +552,7 @@ static void read_bundle(struct loop *l)
                   l->bundle ? l->bundle->revision : "");
         look_again(l);
     }
-    log_report(&l->told_bundle, &err);
+    log_report(LOG_EVENT_BUNDLE_REFUSED, &l->told_bundle, &err);
     error_clear(&err);
 }
 
@@ -678,6 +684,7 @@ static void on_signal(struct loop *l)
             l->leave = true;
             continue;
         }
+        notify_reloading(&l->notify);
         on_reload(l, NULL, &said, &none);
     }
 }
@@ -795,6 +802,7 @@ static int wait_ms(const struct loop *l)
     next = earliest(next, metrics_file_deadline(l->metrics));
     next = earliest(next, frr_watch_deadline(l->frr_watch));
     next = earliest(next, control_deadline(l->control));
+    next = earliest(next, notify_deadline(&l->notify));
     next = earliest(next, transaction_deadline(l->transaction));
     next = earliest(next, guard_deadline(l->guard));
     if (next <= now)
@@ -846,6 +854,31 @@ static void turn(struct loop *l)
     }
 }
 
+/* For `systemctl status`: what is wrong, else what is in force. */
+static void tell_systemd(struct loop *l)
+{
+    const char *trouble = l->told_bundle && *l->told_bundle ? l->told_bundle
+                          : l->told_links && *l->told_links ? l->told_links
+                          : l->told_frr && *l->told_frr     ? l->told_frr
+                                                            : NULL;
+    _cleanup_free_ char *text = NULL;
+
+    if (trouble)
+        text = xasprintf("trouble: %s", trouble);
+    else if (l->bundle)
+        text =
+            xasprintf("gateway %s of mesh %s: revision %.12s with %zu links%s", l->bundle->gateway,
+                      l->bundle->mesh, l->bundle->revision, l->bundle->n_links,
+                      transaction_busy(l->transaction) ? ", which has to prove good" : "");
+    else
+        text = xasprintf("waiting for a bundle at %s", l->dir);
+    notify_status(&l->notify, text);
+    /* Once everything was looked at: not when all is well, which may be long after. */
+    if (!l->bundle || l->converged)
+        notify_ready(&l->notify);
+    notify_run(&l->notify, monotonic_ms());
+}
+
 static void report(struct loop *l)
 {
     agent_report_trouble(&l->report, TROUBLE_BUNDLE, l->told_bundle);
@@ -861,6 +894,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
         .settings = s,
         .dir = dir,
         .worker = WORKER_INIT,
+        .notify = {.fd = -1},
         .epoll = -1,
         .signals = -1,
         .lock = -1,
@@ -875,18 +909,21 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
         r = open_sources(&l, err);
     if (r == 0) {
         l.drain = drain_new(s);
+        notify_open(&l.notify);
         run_transaction(&l);
         l.logs_at = monotonic_ms() + LOGS_MS;
         agent_report_open(s->run_dir, dir, &l.report, &l.report_file);
         l.report.drained = drain_gateway_on(l.drain);
         while (!l.leave) {
             report(&l);
+            tell_systemd(&l);
             turn(&l);
         }
         log_say(LOG_LEVEL_NOTICE, "leaving; links and routing go on without me");
     }
     agent_report_close(&l.report_file, &l.report);
     agent_report_clear(&l.report);
+    notify_close(&l.notify);
     worker_kill(&l.worker);
     frr_watch_free(l.frr_watch);
     repairs_reset(&l.repairs);

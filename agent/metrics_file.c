@@ -100,7 +100,7 @@ static void start(struct metrics_file *m, const struct bundle *bundle)
     if (worker_start(&m->worker, work, m, &err) < 0 ||
         epoll_ctl(m->epoll, EPOLL_CTL_ADD, m->worker.fd, &event) < 0) {
         worker_kill(&m->worker);
-        log_report(&m->told, &err);
+        log_report(LOG_EVENT_NONE, &m->told, &err);
         m->deadline = m->began + METRICS_MS;
     }
     m->bundle = NULL;
@@ -123,6 +123,6 @@ void metrics_file_run(struct metrics_file *m, const struct bundle *bundle)
     wait = (now - m->began) * METRICS_SHARE;
     wait = wait < METRICS_MS ? METRICS_MS : wait;
     m->deadline = m->began + (wait > METRICS_MAX_MS ? METRICS_MAX_MS : wait);
-    log_report(&m->told, &err);
+    log_report(LOG_EVENT_NONE, &m->told, &err);
     error_clear(&err);
 }

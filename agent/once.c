@@ -96,7 +96,7 @@ static int keep_worse(int r, int q)
 
 static void say_changes(struct frr_result *changed)
 {
-    log_lines(LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed->changes));
+    log_lines(LOG_EVENT_NONE, LOG_LEVEL_INFO, "FRR: ", buf_cstr(&changed->changes));
     frr_result_clear(changed);
 }
 

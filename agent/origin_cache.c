@@ -214,7 +214,7 @@ void origin_cache_look(struct origin_cache *c, bool again)
     error_clear(&c->trouble);
     if (listening(c))
         look_at_file(c);
-    log_report(&c->told, &c->trouble);
+    log_report(LOG_EVENT_NONE, &c->told, &c->trouble);
     write_report(c);
 }
 
@@ -286,7 +286,7 @@ static void collect_worker(struct origin_cache *c)
     }
     error_clear(&c->unjudged);
     add_all(&c->unjudged, &err);
-    log_report(&c->told_unjudged, &err);
+    log_report(LOG_EVENT_NONE, &c->told_unjudged, &err);
     error_clear(&err);
 }
 

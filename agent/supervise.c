@@ -293,9 +293,9 @@ static void died(struct supervisor *sv, struct child *c)
     wait = backoff_next(&c->backoff, now - c->started);
     c->start_at = now + wait;
     words = openvpn_last_words(sv->settings, c->interface);
-    log_say(LOG_LEVEL_WARNING, "OpenVPN of link %s to %s %s; starting it again in %.1f s%s%s",
-            c->interface, c->peer, how, (double)wait / 1000, words[0] ? "; it last said: " : "",
-            words);
+    log_link(LOG_EVENT_LINK_DIED, LOG_LEVEL_WARNING, c->interface, c->peer,
+             "OpenVPN of link %s to %s %s; starting it again in %.1f s%s%s", c->interface, c->peer,
+             how, (double)wait / 1000, words[0] ? "; it last said: " : "", words);
 }
 
 static void start(struct supervisor *sv, struct child *c)
@@ -431,8 +431,8 @@ void supervisor_run(struct supervisor *sv)
         struct child *c = sv->children[i];
 
         if (c->kill_at <= now && c->id.pid) {
-            log_say(LOG_LEVEL_WARNING, "OpenVPN of link %s does not end when asked; killing it",
-                    c->interface);
+            log_link(LOG_EVENT_NONE, LOG_LEVEL_WARNING, c->interface, c->peer,
+                     "OpenVPN of link %s does not end when asked; killing it", c->interface);
             syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
             c->kill_at = now + SUPERVISE_TERM_MS;
         }

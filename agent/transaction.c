@@ -155,8 +155,9 @@ static void fall_back(struct transaction *t, const char *why)
     struct error_list err = ERROR_LIST_INIT;
     int r;
 
-    log_say(LOG_LEVEL_ERROR, "revision %.12s did not prove good: %s; going back to revision %.12s",
-            t->change.revision, reason, t->change.previous);
+    log_event(LOG_EVENT_ROLLED_BACK, LOG_LEVEL_ERROR,
+              "revision %.12s did not prove good: %s; going back to revision %.12s",
+              t->change.revision, reason, t->change.previous);
     r = go_back(t, reason, &err);
     log_errors(LOG_LEVEL_ERROR, &err);
     error_clear(&err);
@@ -188,9 +189,9 @@ static void replace_damaged(struct transaction *t)
 
     if (t->change.previous[0] && t->change.state != CHANGE_ROLLED_BACK &&
         go_back(t, "its copy on this gateway was damaged", &err) == 0) {
-        log_say(LOG_LEVEL_ERROR,
-                "the copy of revision %.12s was damaged; revision %.12s of before is in force",
-                t->change.refused, t->change.revision);
+        log_event(LOG_EVENT_ROLLED_BACK, LOG_LEVEL_ERROR,
+                  "the copy of revision %.12s was damaged; revision %.12s of before is in force",
+                  t->change.refused, t->change.revision);
         t->change.refused[0] = '\0'; /* the bundle itself may be good */
         t->change.previous[0] = '\0';
         if (state_write_change(t->settings, &t->change, &err) < 0)
@@ -460,9 +461,9 @@ static void judge(struct transaction *t, int looked, const struct error_list *se
         if (now - t->well_since < STEADY_MS && facts.now < t->change.deadline)
             break;
         if (prove(t, "", &err) == 0)
-            log_say(LOG_LEVEL_NOTICE, "revision %.12s has proved good and stays",
-                    t->change.revision);
-        log_report(&t->told, &err);
+            log_event(LOG_EVENT_CONFIRMED, LOG_LEVEL_NOTICE,
+                      "revision %.12s has proved good and stays", t->change.revision);
+        log_report(LOG_EVENT_NONE, &t->told, &err);
         break;
     }
     free(up);
@@ -490,7 +491,7 @@ int transaction_confirm(struct transaction *t, struct buf *said, struct error_li
     if (prove(t, "confirmed by hand", err) < 0)
         return -EIO;
     buf_printf(said, "revision %.12s is confirmed and stays", t->change.revision);
-    log_say(LOG_LEVEL_NOTICE, "%s", buf_cstr(said));
+    log_event(LOG_EVENT_CONFIRMED, LOG_LEVEL_NOTICE, "%s", buf_cstr(said));
     return 0;
 }
 
@@ -515,7 +516,7 @@ int transaction_roll_back(struct transaction *t, struct buf *said, struct error_
                "revision %.12s is in force again; %.12s is not taken from its source until "
                "'p2pvpn-agent reload'",
                t->change.revision, from);
-    log_say(LOG_LEVEL_NOTICE, "rolled back by hand: %s", buf_cstr(said));
+    log_event(LOG_EVENT_ROLLED_BACK, LOG_LEVEL_NOTICE, "rolled back by hand: %s", buf_cstr(said));
     return 0;
 }
 
