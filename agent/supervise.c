@@ -149,8 +149,12 @@ static void forget_process(struct supervisor *sv, struct child *c)
 
     unlink(path);
     unlink(socket);
-    if (c->pidfd >= 0)
-        close(c->pidfd); /* leaves the epoll set with it */
+    if (c->pidfd >= 0) {
+        /* First out of epoll: a process that was just forked may hold the descriptor open, and then
+         * the end of this one would be heard again and again. */
+        epoll_ctl(sv->epoll, EPOLL_CTL_DEL, c->pidfd, NULL);
+        close(c->pidfd);
+    }
     c->pidfd = -1;
     c->id = (struct identity){0};
     c->kill_at = SUPERVISE_NEVER;
