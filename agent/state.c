@@ -18,6 +18,7 @@
 #include "agent/key.h"
 #include "agent/reader.h"
 #include "agent/routing.h"
+#include "agent/worker.h"
 #include "common/directives.h"
 #include "common/frr_config.h"
 #include "common/fs.h"
@@ -243,19 +244,31 @@ static int check_belongs(const struct bundle *old, const struct bundle *new, con
 
 /* Before anything runs, the certificate says who this is: with the bundle of another gateway no
  * peer would accept it. */
+struct enrolled {
+    const char *keys, *gateway, *dir;
+};
+
+static int compare_names(void *arg, struct error_list *err)
+{
+    const struct enrolled *e = arg;
+    _cleanup_free_ char *name = NULL;
+
+    if (!key_is_anothers(e->keys, e->gateway, &name))
+        return 0;
+    return error_add(err, e->dir, 0, NULL,
+                     "this bundle is for gateway '%s', but the certificate in %s is for '%s': "
+                     "choose the right one, or move the keys away and enroll this gateway as "
+                     "'%s'",
+                     e->gateway, e->keys, name, e->gateway);
+}
+
 static int check_enrolled(const struct settings *s, const struct bundle *new, const char *dir,
                           struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s);
-    _cleanup_free_ char *name = NULL;
+    struct enrolled e = {keys, new->gateway, dir};
 
-    if (!key_is_anothers(keys, new->gateway, &name))
-        return 0;
-    return error_add(err, dir, 0, NULL,
-                     "this bundle is for gateway '%s', but the certificate in %s is for '%s': "
-                     "choose the right one, or move the keys away and enroll this gateway as "
-                     "'%s'",
-                     new->gateway, keys, name, new->gateway);
+    return worker_do(compare_names, &e, err); /* what reads certificates is 2 MiB large */
 }
 
 /* What OpenVPN and FRR would be given: whoever parsed it before, this is where it counts. */

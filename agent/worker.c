@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -128,6 +129,17 @@ bool worker_collect(struct worker *w, int *ret, struct error_list *err)
     *ret = understand(&w->output, err);
     finish(w);
     return true;
+}
+
+int worker_do(int (*run)(void *arg, struct error_list *err), void *arg, struct error_list *err)
+{
+    struct worker w = WORKER_INIT;
+    int r = worker_start(&w, run, arg, err);
+    struct pollfd ready = {.fd = w.fd, .events = POLLIN};
+
+    while (r == 0 && !worker_collect(&w, &r, err))
+        poll(&ready, 1, -1);
+    return r;
 }
 
 void worker_kill(struct worker *w)

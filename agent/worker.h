@@ -38,6 +38,10 @@ int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err)
  * has what it said; the worker can be started again. */
 bool worker_collect(struct worker *w, int *ret, struct error_list *err);
 
+/* Runs it to its end: what it returned, and what it said.  For what is quick, but would leave the
+ * agent fat: a library's tables, once they were touched, stay in a process until it ends. */
+int worker_do(int (*run)(void *arg, struct error_list *err), void *arg, struct error_list *err);
+
 /* Ends it, if there is one. */
 void worker_kill(struct worker *w);
 

@@ -55,6 +55,20 @@ static int die(void *arg, struct error_list *e)
     return 0;
 }
 
+START_TEST(test_to_its_end)
+{
+    int n = 3;
+
+    ck_assert_int_eq(worker_do(answer, &n, &err), 3);
+    ck_assert_uint_eq(err.n, 0);
+    ck_assert_int_eq(worker_do(complain, &n, &err), -EINVAL);
+    ck_assert_uint_eq(err.n, 6);
+    ck_assert(unit_says(&err, "trouble 2"));
+    error_clear(&err);
+    ck_assert_int_eq(worker_do(die, NULL, &err), -EIO);
+}
+END_TEST
+
 /* 0: of these descriptors none is open, and what is gets lost in a program that is started. */
 static int look_at_descriptors(void *arg, struct error_list *e)
 {
@@ -137,6 +151,7 @@ int main(void)
     Suite *s = suite_create("worker");
     TCase *t = unit_case(s, "worker", NULL, teardown);
 
+    tcase_add_test(t, test_to_its_end);
     tcase_add_test(t, test_result);
     tcase_add_test(t, test_no_descriptor_is_inherited);
     tcase_add_test(t, test_errors_come_back);
