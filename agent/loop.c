@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,8 @@ struct loop {
     const char *dir;
     struct bundle *bundle; /* in force; NULL: none yet */
     struct bundle *before; /* what was, until everything is as the bundle in force says */
+    char (*digests)[DIGEST_TEXT_LEN + 1]; /* of its links' processes; NULL: to be computed */
+    char digests_keys[DIGEST_TEXT_LEN + 1];
     struct netlink *netlink;
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;
@@ -103,6 +106,7 @@ struct loop {
     int64_t check_took; /* of the last check, if it found nothing wrong */
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
     unsigned repeats; /* still to come soon */
+    bool heap_grew;
     bool leave;
 };
 
@@ -387,6 +391,19 @@ static struct firewall firewall(const struct loop *l)
     return (struct firewall){l->bundle, l->before, origin_cache_table(l->origins)};
 }
 
+/* Hundreds of hashes, which change with the bundle or the certificates only. */
+static void keep_digests(struct loop *l, struct plan_context *context)
+{
+    if (!l->digests || strcmp(l->digests_keys, context->keys_digest) != 0) {
+        free(l->digests);
+        l->digests = xcalloc(l->bundle->n_links + 1, sizeof(*l->digests));
+        memcpy(l->digests_keys, context->keys_digest, sizeof(l->digests_keys));
+        for (size_t i = 0; i < l->bundle->n_links; i++)
+            plan_link_digest(l->bundle, &l->bundle->links[i], context, l->digests[i]);
+    }
+    context->digests = (const char(*)[DIGEST_TEXT_LEN + 1]) l->digests;
+}
+
 static void converge(struct loop *l)
 {
     struct apply_context c = {l->settings, l->netlink, l->supervisor, l->drain, false};
@@ -408,6 +425,7 @@ static void converge(struct loop *l)
         return;
     state_keys_digest(l->settings, context.keys_digest);
     wanted = firewall(l);
+    keep_digests(l, &context);
     if (observe(l->netlink, l->supervisor, &have, &err) < 0) {
         log_report(LOG_EVENT_LINKS_FAILED, &l->told_links, &err);
         error_clear(&err);
@@ -443,6 +461,11 @@ static void converge(struct loop *l)
     }
     drift_failed(&l->repairs, plan);
     count_repairs(l, plan);
+    l->heap_grew |= plan->n > 0;
+    if (plan->n == 0 && l->heap_grew) {
+        malloc_trim(0); /* what much work has left of holes goes back */
+        l->heap_grew = false;
+    }
     l->settled |= r == 0 && plan->n == 0;
     l->converge_at = earliest(l->converge_at, earliest(l->repeat_at, next_audit(l)));
     if (r < 0) {
@@ -491,6 +514,8 @@ static void take(struct loop *l, struct bundle *b)
         bundle_free(l->bundle);
     }
     l->bundle = b;
+    free(l->digests);
+    l->digests = NULL;
     if (!changed)
         return;
     log_set_bundle(b->gateway, b->revision);
@@ -940,6 +965,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     netlink_close(l.netlink);
     bundle_free(l.bundle);
     bundle_free(l.before);
+    free(l.digests);
     free(l.told_links);
     free(l.failing);
     free(l.told_frr);

@@ -322,9 +322,13 @@ static void plan_process(struct builder *b, size_t i, bool fresh)
 {
     const struct bundle_link *link = &b->want->links[i];
     const char *running = observed_digest(b->have, link->interface);
-    char digest[DIGEST_TEXT_LEN + 1];
+    char computed[DIGEST_TEXT_LEN + 1];
+    const char *digest = computed;
 
-    plan_link_digest(b->want, link, b->context, digest);
+    if (b->context->digests)
+        digest = b->context->digests[i];
+    else
+        plan_link_digest(b->want, link, b->context, computed);
     if (!running)
         add(b, PLAN_PROCESS_START, i, link->interface, "it has no process")->text = xstrdup(digest);
     else if (fresh)

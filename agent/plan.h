@@ -73,6 +73,8 @@ struct plan_context {
     const char *mesh;                      /* whose links are ours */
     int64_t link_uid;                      /* that owns the tuns */
     char keys_digest[DIGEST_TEXT_LEN + 1]; /* state_keys_digest() */
+    /* plan_link_digest() of each link of the bundle, of one who plans often; NULL: computed. */
+    const char (*digests)[DIGEST_TEXT_LEN + 1];
     bool no_frr;
     char firewall_digest[DIGEST_TEXT_LEN + 1]; /* of the wanted table; "": none is to be set */
     bool no_firewall;
