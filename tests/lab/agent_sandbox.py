@@ -39,6 +39,7 @@ class Link:
         self.addresses, self.peer_addresses = addresses, peer_addresses
         self.server, self.port, self.remote = server, port, remote
         self.mtu, self.queue, self.transit = mtu, queue, False
+        self.prefixes = lan_prefixes(number)  # of the peer's LAN
         self.extra = ""  # lines for the OpenVPN configuration
 
     def config(self):
@@ -80,7 +81,7 @@ def bundle_text(gateway, number, links, files, mesh, revision):
                    f'"peer": "{link.peer}"', f'"peer-number": {link.number}',
                    f'"peer-asn": {4200000000 + link.number}',
                    *(['"transit": true'] if link.transit else []),
-                   f'"peer-prefix": {quoted(lan_prefixes(link.number))}',
+                   f'"peer-prefix": {quoted(link.prefixes)}',
                    f'"role": "{"server" if link.server else "client"}"',
                    f'"address": {quoted(link.addresses)}',
                    f'"peer-address": {quoted(link.peer_addresses)}', f'"local-port": {link.port}']

@@ -9,10 +9,12 @@ One mesh for the whole file; each test leaves it as it was.
 import json
 import re
 import shutil
+import subprocess
 import time
 
 import pytest
 
+from agent_sandbox import Sandbox, write_bundle
 from p2plab import Lab
 from p2plab.command import LabError
 from p2plab.lab import SOURCE
@@ -354,3 +356,42 @@ def test_ports_are_open_to_peers_only(mesh):
              log_of(middle))
 
 
+
+
+def test_fault_31_an_apply_that_severs_management():
+    """A bundle by whose firewall nothing comes back from where bundles come from: by itself the one
+    before is in force again, with its table, and the way is open."""
+    box = Sandbox()
+    try:
+        left, right, address = box.left, box.right, "10.2.0.1"
+        right.ip("addr", "add", f"{address}/32", "dev", "lo")
+        server = subprocess.Popen(["ip", "netns", "exec", right.netns, "socat",
+                                   f"TCP-LISTEN:8443,bind={address},fork", "/dev/null"])
+        plain = left.options
+        left.options = lambda: [*plain(), "--confirm-time", "5", "--reach", f"{address}:8443"]
+        for node in box.nodes():
+            node.start()
+        box.wait_up()
+        left.ip("route", "add", "10.2.0.0/16", "dev", "pv2")
+        wait_for(lambda: python_at(left, CONNECT, address, 8443) == "connected", 10, "the server")
+        before = left.exec("nft", "-s", "list", "table", "inet", "p2pvpn").stdout
+        box.left_link.prefixes = ["10.22.0.0/16"]
+        refused = write_bundle(left.bundle, "left", 1, [box.left_link])
+        wait_for(lambda: python_at(left, CONNECT, address, 8443) == "TimeoutError", 10,
+                 "the way to be shut", lambda _: left.log())
+        began = time.monotonic()
+        wait_for(lambda: python_at(left, CONNECT, address, 8443) == "connected", 15,
+                 "the way to be open again", lambda _: left.log())
+        print(f"open again {time.monotonic() - began:.1f} s after it was found shut")
+        record = json.loads((left.state / "change.json").read_text())
+        assert record["state"] == "rolled-back" and record["refused"] == refused
+        wait_for(lambda: left.exec("nft", "-s", "list", "table", "inet", "p2pvpn").stdout == before,
+                 10, "the table of before", lambda _: left.log())
+        server.kill()
+        server.wait()
+    finally:
+        box.close()
+
+
+def python_at(node, code, *arguments):
+    return node.exec("/usr/bin/python3", "-c", code, *arguments).stdout.strip()
