@@ -370,6 +370,13 @@ static void start(struct guard *g, enum job job, const struct firewall *f)
     error_clear(&err);
 }
 
+void guard_look_again(struct guard *g)
+{
+    g->check_at = g->resolve_at = monotonic_ms();
+    g->try_at = SUPERVISE_NEVER;
+    repairs_reset(&g->repairs);
+}
+
 bool guard_apply(struct guard *g, const struct firewall *f)
 {
     if (g->worker.pid) /* what it finds out is of no use any more */
@@ -411,7 +418,7 @@ static bool finish(struct guard *g)
         log_report(LOG_EVENT_LINKS_FAILED, &g->told, &err);
     } else if (job == JOB_CHECK) {
         g->changed = r == 1;
-    } else {
+    } else if (g->resolve_at == SUPERVISE_NEVER) { /* else it was asked for once more meanwhile */
         g->resolve_at = monotonic_ms() + (r == 0 ? RESOLVE_MS : RESOLVE_SOON_MS);
     }
     error_clear(&err);

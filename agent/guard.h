@@ -32,6 +32,9 @@ struct guard *guard_free(struct guard *g); /* the table stays.  NULL ok; returns
 int guard_look(struct guard *g, const struct firewall *f, struct plan_context *c,
                struct observed *have, struct error_list *err);
 
+/* Compares the table and resolves the names without waiting for their time; forgets fights. */
+void guard_look_again(struct guard *g);
+
 /* Starts to set the table.  True: it was right before, so this is a repair. */
 bool guard_apply(struct guard *g, const struct firewall *f);
 bool guard_applying(const struct guard *g);

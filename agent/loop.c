@@ -652,6 +652,7 @@ static int on_reload(void *arg, const char *word, struct buf *said, struct error
     repairs_reset(&l->repairs);
     repairs_reset(&l->frr_repairs);
     origin_cache_look(l->origins, true);
+    guard_look_again(l->guard);
     l->look_at = l->converge_at = l->frr_at = monotonic_ms();
     buf_str(said, "looking at everything again: bundle, links, FRR");
     return 0;

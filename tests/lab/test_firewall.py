@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -342,6 +343,16 @@ def test_ports_are_open_to_peers_only(mesh):
     mesh.wait_for(lambda: len(middle.openvpns()) == 2, "new processes", 20)
     mesh.wait_converged()
     assert counts(middle)["closed"] - before["closed"] == 2
+    # A name that means another address now; one that means nothing, means what it meant last.
+    hosts = Path("/etc/netns") / middle.namespace.name / "hosts"
+    text = hosts.read_text()
+    for change, expected in ((lambda t: t.replace(east.wan4, "203.0.113.99"), "203.0.113.99"),
+                             (lambda _: "127.0.0.1 localhost\n", "203.0.113.99"),
+                             (lambda t: t, east.wan4)):
+        hosts.write_text(change(text))
+        middle.agent("reload")
+        wait_for(lambda e=expected: f"{ports['east']} . {e}" in table(middle), 15, expected,
+                 lambda _: table(middle))
     # What another table drops we cannot let in, and say so.
     middle.namespace.nft("table ip filter { chain INPUT { type filter hook input priority 0; "
                          "policy drop; udp dport 11000-11999 accept; iifname { \"pv*\", \"lo\" } "
