@@ -298,7 +298,7 @@ int once_plan(const struct settings *s, const char *dir, struct error_list *err)
     struct origins *origins = NULL;
     struct plan *plan = NULL;
     struct session n = SESSION_INIT(s);
-    int r = bundle_open(dir, &from, err), q = 0;
+    int r = reader_bundle(s, dir, &from, err), q = 0;
 
     if (r == 0)
         r = session_peek(&n, err);

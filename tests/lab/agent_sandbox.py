@@ -58,10 +58,10 @@ class Link:
         return "\n".join(lines) + "\n" + self.extra
 
 
-def write_bundle(folder, gateway, number, links, mesh=MESH):
+def write_bundle(folder, gateway, number, links, mesh=MESH, frr="! nothing\n"):
     """A bundle with the exact text that common/bundle.h wants; returns its revision."""
     shutil.rmtree(folder, ignore_errors=True)
-    files = {"frr/frr.conf": "! nothing\n"}
+    files = {"frr/frr.conf": frr}
     files.update({f"openvpn/{link.interface}.conf": link.config() for link in links})
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
