@@ -80,9 +80,9 @@ struct loop {
     struct frr_watch *frr_watch;
     struct repairs repairs, frr_repairs; /* since this bundle is in force */
     struct found *found;
-    bool settled;       /* everything was found as this bundle says: what changes now has drifted */
-    bool frr_repairing; /* FRR, too */
-    unsigned deaths;    /* of processes, that were counted */
+    bool settled;     /* everything was found as this bundle says: what changes now has drifted */
+    bool frr_settled; /* FRR held what is wanted: what it lacks now has drifted */
+    unsigned deaths;  /* of processes, that were counted */
     struct metrics_file *metrics;
     struct agent_report report;
     struct agent_report_file report_file;
@@ -178,7 +178,7 @@ static int work_apply(void *arg, struct error_list *err)
     drain_request(l->drain, &drain);
     r = routing_apply(l->settings, &drain, &changed, err);
     tell_found(l, &changed);
-    if (l->frr_repairing)
+    if (l->frr_settled)
         log_lines(LOG_EVENT_REPAIRED, LOG_LEVEL_NOTICE,
                   "repair: FRR: ", buf_cstr(&changed.changes));
     else
@@ -231,8 +231,7 @@ static bool repair_frr(struct loop *l, int64_t now)
     enum repairs_answer answer = repairs_ask(&l->frr_repairs, l->found->differs, now, &until);
 
     repairs_sweep(&l->frr_repairs, now);
-    l->frr_repairing = answer == REPAIRS_GO;
-    if (l->frr_repairing)
+    if (answer == REPAIRS_GO)
         return true;
     l->frr_at = until;
     if (answer == REPAIRS_FIGHT) {
@@ -258,9 +257,9 @@ static void on_worker(struct loop *l)
     if (r == 0 && !l->frr_stale) {
         l->frr_failures = 0;
         l->frr_in_force = true;
-        if (l->worker_applies && l->frr_repairing)
+        if (l->worker_applies && l->frr_settled && l->found->differs != VTY_DIGEST_START)
             agent_report_repaired(&l->report, REPAIR_FRR);
-        l->frr_repairing = false;
+        l->frr_settled = true;
         if (l->worker_applies) {
             l->report.applied = time(NULL);
             log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
@@ -340,7 +339,7 @@ static void hold_back(struct loop *l, struct plan *plan)
 /* FRR has to be given another text than it was. */
 static void frr_changes(struct loop *l)
 {
-    l->frr_in_force = false;
+    l->frr_in_force = l->frr_settled = false;
     l->frr_stale = true;
     l->converge_at = monotonic_ms();
 }
@@ -525,7 +524,7 @@ static void take(struct loop *l, struct bundle *b)
     origin_cache_take(l->origins, b);
     repairs_reset(&l->repairs);
     repairs_reset(&l->frr_repairs);
-    l->settled = l->frr_repairing = false;
+    l->settled = false;
     drain_new_bundle(l->drain, back);
     l->frr_failures = 0;
     frr_changes(l);
