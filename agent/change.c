@@ -223,7 +223,7 @@ static bool all_well(const struct change *c, const struct change_facts *f, struc
         buf_str(why, " not everything could be applied yet");
         return false;
     }
-    if ((c->n_sessions || c->reach) && !f->known) {
+    if (c->n_sessions && !f->known) {
         buf_str(why, " it could not be found out which BGP sessions are up: FRR does not answer");
         return false;
     }

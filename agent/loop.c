@@ -98,7 +98,7 @@ struct loop {
     uint64_t daemons;      /* routing_incarnation() */
     struct source *source;
     struct stat certificate;                   /* gateway.crt as it was seen last */
-    bool dir_missing, waits;                   /* and said */
+    bool dir_missing, waits, copy_lost;        /* and said */
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
     char *failing; /* a plan that was announced, and failed or waits: it is not announced again */
     int epoll, signals, lock;
@@ -542,7 +542,7 @@ static int offer(struct loop *l, struct bundle *b, struct error_list *err)
 {
     if (l->bundle && strcmp(l->bundle->revision, b->revision) == 0) {
         bundle_free(b);
-        return 0;
+        return state_mend(l->settings, err);
     }
     if (transaction_refuses(l->transaction, b->revision)) {
         error_add(err, l->dir, 0, NULL,
@@ -571,6 +571,7 @@ static void read_bundle(struct loop *l)
     if (r == 0)
         r = offer(l, b, &err);
     if (r < 0) {
+        state_advise(l->settings, r, &err);
         error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
                   l->bundle ? "what stays in force is revision " : "no bundle is in force",
                   l->bundle ? l->bundle->revision : "");
@@ -580,9 +581,34 @@ static void read_bundle(struct loop *l)
     error_clear(&err);
 }
 
+/* What runs goes on without its copy, but nothing can be started from it. */
+static void look_at_copy(struct loop *l)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    bool lost = l->bundle && !state_present(l->settings);
+
+    if (lost && !l->copy_lost)
+        log_say(
+            LOG_LEVEL_ERROR,
+            "the copy of the bundle in force is gone from %s: what runs goes on, but a link that "
+            "ends cannot be started again until the bundle is read anew from its source",
+            l->settings->state_dir);
+    else if (l->copy_lost && !lost)
+        log_say(LOG_LEVEL_NOTICE, "the copy of the bundle in force is in its place again");
+    l->copy_lost = lost;
+    if (lost) {
+        state_prepare(l->settings, &err);
+        source_forget(l->source);
+    }
+    error_clear(&err);
+}
+
 static void look_at_bundle(struct loop *l)
 {
-    enum source_state state = source_look(l->source);
+    enum source_state state;
+
+    look_at_copy(l);
+    state = source_look(l->source);
 
     l->look_at = monotonic_ms() + LOOK_MS;
     if (state == SOURCE_MISSING && !l->dir_missing)

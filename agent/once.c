@@ -260,6 +260,8 @@ int once_apply(const struct settings *s, const char *dir, struct error_list *err
     n.firewall.before = before;
     if (r == 0)
         r = install(s, dir, &want, err);
+    if (r < 0 && !want)
+        state_advise(s, r, err);
     if (r == 0)
         r = act(&n, want, err);
     bundle_free(want);

@@ -399,6 +399,35 @@ int state_commit(const struct settings *s, struct error_list *err)
     return r;
 }
 
+bool state_present(const struct settings *s)
+{
+    _cleanup_free_ char *current = settings_current_dir(s);
+    _cleanup_free_ char *file = xasprintf("%s/" BUNDLE_FILE, current);
+
+    return access(file, F_OK) == 0 || errno != ENOENT;
+}
+
+int state_mend(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *stage = settings_stage_dir(s), *current = settings_current_dir(s);
+    int r = access(stage, F_OK) < 0 ? 0 : exchange_durably(s, stage, current, err);
+
+    if (r == 0)
+        state_drop(s);
+    return r;
+}
+
+void state_advise(const struct settings *s, int r, struct error_list *err)
+{
+    const char *what = r == -ENOSPC || r == -EDQUOT ? "there is no room left: make some"
+                       : r == -EROFS                ? "the disk is read-only: mount it writable"
+                       : r == -EIO ? "the disk fails: look at the kernel's messages"
+                                   : NULL;
+
+    if (what)
+        error_add(err, s->state_dir, 0, NULL, "%s, and the bundle can be taken", what);
+}
+
 static bool holds(const struct settings *s, const char *dir, const char *revision)
 {
     struct error_list ignored = ERROR_LIST_INIT;

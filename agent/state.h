@@ -49,6 +49,14 @@ int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
 int state_commit(const struct settings *s, struct error_list *err);
 void state_drop(const struct settings *s); /* the stage is not wanted after all */
 int state_settle(const struct settings *s, const char *previous, struct error_list *err);
+/* The copy of the bundle in force may be lost or damaged while that runs on.  state_present() only
+ * looks whether its bundle.json is there.  state_mend() puts the stage, which is the same bundle,
+ * into its place; without a stage there is nothing to mend. */
+bool state_present(const struct settings *s);
+int state_mend(const struct settings *s, struct error_list *err);
+/* After an errno of these functions: adds what to do about a disk that is full, read-only or fails.
+ */
+void state_advise(const struct settings *s, int r, struct error_list *err);
 /* Exchanges STATE/current and STATE/previous; state_sync() has it on the disk. */
 int state_swap(const struct settings *s, struct error_list *err);
 int state_sync(const struct settings *s, struct error_list *err);

@@ -389,6 +389,7 @@ static void begin(struct transaction *t, int looked, const struct error_list *se
 {
     struct change next = successor(&t->change, CHANGE_PENDING, "");
     struct error_list err = ERROR_LIST_INIT;
+    int r;
 
     if (looked < 0)
         log_errors(LOG_LEVEL_WARNING, seen);
@@ -401,7 +402,9 @@ static void begin(struct transaction *t, int looked, const struct error_list *se
     next.source = t->source;
     next.deadline = boottime_ms() + (int64_t)t->settings->confirm_time * 1000;
     memcpy(next.boot, t->boot, sizeof(next.boot));
-    if (commit(t, next, &err) < 0) {
+    r = commit(t, next, &err);
+    if (r < 0) {
+        state_advise(t->settings, r, &err);
         log_errors(LOG_LEVEL_ERROR, &err);
         t->failed_to_begin = true;
     } else {
