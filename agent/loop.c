@@ -43,9 +43,10 @@
 #define SETTLE_MS 100 /* from the first event to the look, so that a burst is one */
 #define AUDIT_MS 3000 /* everything, whether or not something was heard */
 #define AUDIT_MAX_MS 30000
-#define AUDIT_LINK_MS 8    /* and for each link: looking at it takes some 8 us */
-#define SAY_AGAIN_MS 30000 /* our addresses, to zebra */
-#define RETRY_MS 5000      /* after a failure */
+#define AUDIT_LINK_MS 8      /* and for each link: looking at it takes some 8 us */
+#define SAY_AGAIN_MS 30000   /* our addresses, to zebra */
+#define RETRY_MS 5000        /* after a failure */
+#define SLOW_RETRY_MS 120000 /* after one that held everything up: READER_MS */
 /* Addresses are said again this often after FRR was configured: a busy zebra may still be learning
  * of the interfaces at the first time. */
 #define REPEATS 3
@@ -531,10 +532,10 @@ static void take(struct loop *l, struct bundle *b)
 }
 
 /* Perhaps its files are still being copied, or the disk was full: look again. */
-static void look_again(struct loop *l)
+static void look_again(struct loop *l, int why)
 {
     source_forget(l->source);
-    l->look_at = monotonic_ms() + RETRY_MS;
+    l->look_at = monotonic_ms() + (why == -ETIMEDOUT ? SLOW_RETRY_MS : RETRY_MS);
 }
 
 /* A bundle that is good in itself: shall it come into force? */
@@ -575,7 +576,7 @@ static void read_bundle(struct loop *l)
         error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
                   l->bundle ? "what stays in force is revision " : "no bundle is in force",
                   l->bundle ? l->bundle->revision : "");
-        look_again(l);
+        look_again(l, r);
     }
     log_report(LOG_EVENT_BUNDLE_REFUSED, &l->told_bundle, &err);
     error_clear(&err);
@@ -647,7 +648,7 @@ static void run_transaction(struct loop *l)
     if (b)
         take(l, b);
     if (transaction_failed_to_begin(l->transaction))
-        look_again(l);
+        look_again(l, 0);
 }
 
 /* --- what an operator says -------------------------------------------------------------------- */
