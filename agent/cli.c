@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/control.h"
+#include "agent/drain_wait.h"
 #include "agent/enroll.h"
 #include "agent/log.h"
 #include "agent/loop.h"
@@ -31,6 +33,11 @@ static const char usage[] =
     "  rollback                 the running agent goes back to the bundle of before\n"
     "  confirm                  the running agent keeps the change that it is proving\n"
     "  reload                   the running agent looks at everything again\n"
+    "  drain [--wait SECONDS]   the running agent moves traffic to other gateways, for "
+    "maintenance;\n"
+    "                           until undrain.  Waits until it is gone, 30 s at most if not told\n"
+    "                           otherwise; exit status 1 if some stays\n"
+    "  undrain                  the gateway is used again\n"
     "  status [--json]          links, sessions and routes; exit status 1 if something is wrong\n"
     "  metrics                  the same for Prometheus\n"
     "  firewall [BUNDLE]        print the nftables table of the bundle, or of the one in force\n"
@@ -48,7 +55,7 @@ static const char usage_end[] =
     "\n"
     "other options:\n"
     "  --config FILE            the settings file\n"
-    "  --dry-run, --gateway NAME, --install ANSWER, -o REQUEST, --json\n"
+    "  --dry-run, --gateway NAME, --install ANSWER, -o REQUEST, --json, --wait SECONDS\n"
     "                           of the verbs above\n"
     "  -h, --help               this text\n"
     "  -V, --version            the version\n"
@@ -62,6 +69,7 @@ struct options {
     const char *config; /* NULL: the default file */
     bool json, dry_run;
     const char *gateway, *install, *output; /* of enroll */
+    const char *wait;                       /* of drain; NULL: not said */
 };
 
 struct verb {
@@ -158,6 +166,28 @@ static int verb_firewall(const struct options *o, char **args, struct error_list
     return once_firewall(&o->settings, args[0], err);
 }
 
+static int verb_drain(const struct options *o, char **args, struct error_list *err)
+{
+    char *end;
+    unsigned long seconds = o->wait ? strtoul(o->wait, &end, 10) : DRAIN_WAIT_S;
+    int r;
+
+    (void)args;
+    if (o->wait && (!isdigit((unsigned char)*o->wait) || *end || seconds > DRAIN_WAIT_MAX_S))
+        return error_add(err, NULL, 0, NULL,
+                         "--wait %s: give a number of seconds from 0 (do not wait) to %d", o->wait,
+                         DRAIN_WAIT_MAX_S);
+    r = ask(o, "drain", err);
+    fflush(stdout);
+    return r == 0 && seconds > 0 ? drain_wait(&o->settings, (unsigned)seconds, err) : r;
+}
+
+static int verb_undrain(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return ask(o, "undrain", err);
+}
+
 static int verb_remove(const struct options *o, char **args, struct error_list *err)
 {
     (void)args;
@@ -188,6 +218,8 @@ static const struct verb verbs[] = {
     {"settings", 0, 0, verb_settings, false},
     {"metrics", 0, 0, verb_metrics, true},
     {"firewall", 0, 1, verb_firewall, true},
+    {"drain", 0, 0, verb_drain, false},
+    {"undrain", 0, 0, verb_undrain, false},
 };
 
 enum {
@@ -196,6 +228,7 @@ enum {
     OPT_GATEWAY,
     OPT_INSTALL,
     OPT_JSON,
+    OPT_WAIT,
     OPT_SETTING, /* the first of the table, the others behind it */
 };
 
@@ -206,6 +239,7 @@ static const struct option own_options[] = {
     {"install", required_argument, NULL, OPT_INSTALL},
     {"output", required_argument, NULL, 'o'},
     {"json", no_argument, NULL, OPT_JSON},
+    {"wait", required_argument, NULL, OPT_WAIT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
 };
@@ -264,6 +298,9 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             break;
         case OPT_JSON:
             o->json = true;
+            break;
+        case OPT_WAIT:
+            o->wait = optarg;
             break;
         case 'o':
             o->output = optarg;

@@ -21,9 +21,9 @@
 #include "agent/tun.h"
 
 #define PATIENCE_MS 10000 /* for processes to start and to end */
-/* So often something may be done and waited for.  Each turn of links that restart takes two rounds
- * or three, and one more for each link that is slower than the others. */
-#define MAX_ROUNDS 100
+#define LOOKS 4           /* at what is drained, then at everything */
+/* So often everything is looked at, about once a second: enough for every turn. */
+#define MAX_ROUNDS 180
 
 struct session {
     struct apply_context apply;
@@ -115,14 +115,17 @@ static int configure_frr(struct session *n, struct error_list *err)
     return r;
 }
 
-/* Until something may be done that waited for traffic to be moved away. */
+/* Until something may be done that waited for traffic to be moved away, or it is time to look at
+ * everything again. */
 static void wait_for_drain(struct session *n)
 {
     enum drain_news news = DRAIN_NOTHING;
 
-    while (news == DRAIN_NOTHING && drain_deadline(n->drain) != SUPERVISE_NEVER) {
+    for (int i = 0; news == DRAIN_NOTHING && i < LOOKS; i++) {
         int64_t wait = drain_deadline(n->drain) - monotonic_ms();
 
+        if (drain_deadline(n->drain) == SUPERVISE_NEVER)
+            return;
         if (wait > 0)
             usleep((useconds_t)wait * 1000);
         news = drain_run(n->drain, monotonic_ms());

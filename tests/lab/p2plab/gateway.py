@@ -88,6 +88,9 @@ class Gateway:
         self._agent = self.namespace.start(
             [self.lab.agent, "run", self.bundle_dir, *self._agent_options()], self._log("agent"))
 
+    def agent_pid(self):
+        return self._agent.pid
+
     def agent_running(self):
         return self._agent is not None and self._agent.poll() is None
 
