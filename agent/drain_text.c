@@ -8,6 +8,7 @@
 #include "common/frr_config.h"
 
 #define DRAIN_NAME FRR_OWN_NAME "-DRAIN-"
+#define DRAIN_ALL_NAME FRR_OWN_NAME "-DRAIN-ALL-"
 
 /* Of a line of the record: it stays although the bundle does not have it. */
 enum { KEPT = 1 };
@@ -127,7 +128,7 @@ static void decide(struct work *w)
         if (!n->interface || !n->group)
             continue;
         if (!n->old)
-            n->drained = w->request->all || drain_names_have(&w->request->drain, n->interface);
+            n->drained = drain_names_have(&w->request->drain, n->interface);
         else if (may_keep && drain_names_have(&w->request->keep, n->interface)) {
             n->drained = true;
             keep(w, n->name);
@@ -159,8 +160,9 @@ static bool defines(const struct frr_config *c, const char *map)
     return false;
 }
 
-/* A group's "neighbor GROUP route-map P2PVPN-X DIRECTION", for its members. */
-static void drain_members(struct work *w, const struct frr_line *l, const char *map)
+/* A group's "neighbor GROUP route-map P2PVPN-X DIRECTION", for its members: those that are drained
+ * themselves, or the others as well. */
+static void drain_members(struct work *w, const struct frr_line *l, const char *map, bool all)
 {
     const char *direction = strchr(map, ' ');
     size_t skip = strlen(FRR_OWN_NAME "-");
@@ -169,14 +171,14 @@ static void drain_members(struct work *w, const struct frr_line *l, const char *
     if (!direction || strncmp(map, FRR_OWN_NAME "-", skip) != 0)
         return;
     direction++;
-    name =
-        arena_printf(&w->arena, DRAIN_NAME "%.*s", (int)(direction - 1 - map - skip), map + skip);
+    name = arena_printf(&w->arena, "%s%.*s", all ? DRAIN_ALL_NAME : DRAIN_NAME,
+                        (int)(direction - 1 - map - skip), map + skip);
     if (!defines(&w->desired, name) && !defines(&w->applied, name))
         return;
     for (const struct neighbor *n = w->neighbors; n; n = n->hh.next) {
         const char *key;
 
-        if (!n->drained || strcmp(n->group, l->object) != 0)
+        if (n->drained == all || (all && n->old) || !n->group || strcmp(n->group, l->object) != 0)
             continue;
         /* A neighbor with a route map of its own keeps it. */
         key = arena_printf(&w->arena, "%s\nneighbor %s route-map * %s ", l->parent->path, n->name,
@@ -203,8 +205,11 @@ static void print(struct work *w)
             const struct frr_line *l = both[k]->lines[i];
             const char *map = value_of(l, "route-map");
 
-            if (map && frr_own_name(l->object) && (k == 0 || l->marks & KEPT))
-                drain_members(w, l, map);
+            if (!map || !frr_own_name(l->object) || (k == 1 && !(l->marks & KEPT)))
+                continue;
+            drain_members(w, l, map, false);
+            if (w->request->all)
+                drain_members(w, l, map, true);
         }
     frr_writer_finish(&w->writer);
 }

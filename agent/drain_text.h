@@ -7,6 +7,11 @@
  * (RFC 8326): the peer then prefers every other path to ours, and so do we to the peer's.  Sessions
  * stay.  A neighbor without another path keeps its traffic.
  *
+ * When the gateway as a whole is drained, its neighbors have P2PVPN-DRAIN-ALL-X towards them
+ * instead, which marks what is relayed, and of the gateway's own LAN only what another gateway has
+ * as well. Nothing changes about what is heard of them: through which link traffic leaves is no
+ * matter then.
+ *
  * A neighbor that leaves is kept until its traffic is elsewhere: its lines, and what these refer to
  * and the bundle does not have, come from the record of what was applied.
  *

@@ -93,6 +93,7 @@ enum {
     T_GATEWAY,
     T_DESCRIPTION,
     T_LAN,
+    T_SHARED,
     T_NUMBER,
     T_ASN,
     T_ROUTER_ID,
@@ -112,6 +113,7 @@ static const struct template_field root_fields[T_COUNT] = {
     [T_GATEWAY] = {"gateway", &template_text},
     [T_DESCRIPTION] = {"description", &template_text},
     [T_LAN] = {"own_lan", &template_text},
+    [T_SHARED] = {"lan_shared", &template_flag},
     [T_NUMBER] = {"number", &template_number},
     [T_ASN] = {"asn", &template_number},
     [T_ROUTER_ID] = {"router_id", &template_text},
@@ -485,6 +487,7 @@ int render_frr(const struct template *t, const struct render_job *job)
     root[T_GATEWAY] = value_text(job->gateway->name);
     root[T_DESCRIPTION] = value_text(job->gateway->description);
     root[T_LAN] = value_text(mesh->lans[job->gateway->lan].name);
+    root[T_SHARED] = value_number(mesh->lans[job->gateway->lan].n_gateways > 1);
     root[T_NUMBER] = value_number(own->number);
     root[T_ASN] = value_number(own->asn);
     root[T_ROUTER_ID] = value_text(router_id);

@@ -127,7 +127,7 @@ def test_a_gateway_is_drained_and_used_again(mesh):
         branch.start_agent()
         mesh.wait_for(lambda: report_of(branch)["pid"] == branch.agent_pid(), "the agent to be back")
         without_branch(mesh)
-        assert neighbor_lines(branch, "P2PVPN-DRAIN-OUT-V6")
+        assert neighbor_lines(branch, "P2PVPN-DRAIN-ALL-OUT-V6")
 
         branch.agent("undrain")
         mesh.wait_for(lambda: at_rest(mesh) and through in head.frr.routes(4)[lan],

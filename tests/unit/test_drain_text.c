@@ -26,12 +26,15 @@
     " call P2PVPN-IN-" group "-V4\n"                     \
     " set community graceful-shutdown additive\n"        \
     "exit\n"
-#define OUT                                       \
-    "route-map P2PVPN-OUT-V4 permit 10\n"         \
-    "exit\n"                                      \
-    "route-map P2PVPN-DRAIN-OUT-V4 permit 10\n"   \
-    " call P2PVPN-OUT-V4\n"                       \
-    " set community graceful-shutdown additive\n" \
+#define OUT                                         \
+    "route-map P2PVPN-OUT-V4 permit 10\n"           \
+    "exit\n"                                        \
+    "route-map P2PVPN-DRAIN-OUT-V4 permit 10\n"     \
+    " call P2PVPN-OUT-V4\n"                         \
+    " set community graceful-shutdown additive\n"   \
+    "exit\n"                                        \
+    "route-map P2PVPN-DRAIN-ALL-OUT-V4 permit 10\n" \
+    " call P2PVPN-OUT-V4\n"                         \
     "exit\n"
 #define PROFILE "bfd\n profile P2PVPN-300x3\n exit\nexit\n"
 
@@ -107,9 +110,11 @@ END_TEST
 START_TEST(all_is_every_neighbor)
 {
     request.all = true;
+    drain_names_add(&request.drain, "pv3");
     compose(two, nothing);
-    ck_assert(holds(IN_FAMILY "neighbor 172.19.0.1 route-map P2PVPN-DRAIN-IN-LEAF-V4 in"));
-    ck_assert(holds(IN_FAMILY "neighbor 172.19.0.1 route-map P2PVPN-DRAIN-OUT-V4 out"));
+    ck_assert(holds(IN_FAMILY "neighbor 172.19.0.1 route-map P2PVPN-DRAIN-ALL-OUT-V4 out"));
+    ck_assert(!strstr(buf_cstr(&text), "neighbor 172.19.0.1 route-map P2PVPN-DRAIN-IN"));
+    /* A link that is drained itself is drained more. */
     ck_assert(holds(IN_FAMILY "neighbor 172.19.0.3 route-map P2PVPN-DRAIN-IN-TRANSIT-V4 in"));
     ck_assert(holds(IN_FAMILY "neighbor 172.19.0.3 route-map P2PVPN-DRAIN-OUT-V4 out"));
 }
