@@ -10,6 +10,7 @@
  * - STATE/current/: verified copy of the bundle in force; STATE/previous/: of the one before
  * - STATE/change.json: what the last change was, and what became of it (change.h)
  * - STATE/origins: verified copy of the table of origins in force
+ * - STATE/drained: there while the gateway is drained (drain.h)
  * - STATE/frr-applied.conf: what was last put into FRR
  * - RUN/agent.lock: held by the one agent that acts
  * - RUN/agent.json: what only the running agent knows (agent_report.h)
