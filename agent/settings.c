@@ -93,6 +93,16 @@ char *settings_log_path(const struct settings *s, const char *interface)
     return xasprintf("%s/%s.log", s->run_dir, interface);
 }
 
+char *settings_link_dir(const struct settings *s)
+{
+    return xasprintf("%s/link", s->run_dir);
+}
+
+char *settings_link_config(const struct settings *s, const char *interface)
+{
+    return xasprintf("%s/link/%s.conf", s->run_dir, interface);
+}
+
 char *settings_firewall_record(const struct settings *s)
 {
     return xasprintf("%s/firewall", s->run_dir);

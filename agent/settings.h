@@ -17,6 +17,7 @@
  * - RUN/origins.json: what it serves to bgpd (origin_report.h)
  * - RUN/pvN.json: identity of the OpenVPN process of link pvN (identity.h)
  * - RUN/pvN.log: what it prints, bounded
+ * - RUN/link/pvN.conf: what the unit of a link is started with (link_unit.h)
  * - RUN/firewall, RUN/endpoints: of the guard (guard.h)
  * - RUN/management/pvN.sock: its management socket; the folder belongs to the link user
  */
@@ -48,6 +49,7 @@ struct settings {
     gid_t reader_gid;
     bool no_frr;       /* leave FRR alone: links only */
     bool no_firewall;  /* leave nftables alone */
+    bool no_units;     /* start OpenVPN ourselves also where systemd could */
     const char *reach; /* HOST:PORT that answered before a change must answer after it; or NULL */
     unsigned confirm_time; /* seconds that a change has to prove itself; 0: it stays at once */
 };
@@ -66,6 +68,8 @@ char *settings_origins_copy(const struct settings *s);
 char *settings_origin_report(const struct settings *s);
 char *settings_identity_path(const struct settings *s, const char *interface);
 char *settings_log_path(const struct settings *s, const char *interface);
+char *settings_link_dir(const struct settings *s);
+char *settings_link_config(const struct settings *s, const char *interface);
 char *settings_firewall_record(const struct settings *s);
 char *settings_endpoints(const struct settings *s);
 char *settings_management_dir(const struct settings *s);

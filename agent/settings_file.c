@@ -40,6 +40,8 @@ const struct setting settings_table[] = {
      "must answer after a change if it did before"},
     {"no-frr", NULL, SETTING_SWITCH, AT(no_frr), 0, "no", "leave FRR alone: links only"},
     {"no-firewall", NULL, SETTING_SWITCH, AT(no_firewall), 0, "no", "leave nftables alone"},
+    {"no-units", NULL, SETTING_SWITCH, AT(no_units), 0, "no",
+     "start OpenVPN without systemd's units"},
 };
 const size_t n_settings_table = sizeof(settings_table) / sizeof(settings_table[0]);
 
