@@ -22,6 +22,7 @@
 #include "agent/settings_file.h"
 #include "agent/status.h"
 #include "agent/status_print.h"
+#include "agent/supervise.h"
 #include "common/alloc.h"
 
 static const char usage[] =
@@ -385,6 +386,8 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     if (r == 0 && geteuid() != 0 && verb->run != verb_settings)
         r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
                       verb->name);
+    if (r == 0)
+        r = supervisor_check(&o->settings, &err);
     if (r == 0 && o->settings.reach)
         r = reach_check(o->settings.reach, &err);
     if (r == 0 && verb->run != verb_status && verb->run != verb_metrics &&

@@ -40,6 +40,7 @@ struct settings {
     const char *bundle;        /* that `run` watches */
     const char *origins;       /* where the mesh's table of origins comes from */
     const char *metrics_file;  /* written for Prometheus; NULL: none */
+    const char *links_by;      /* auto, agent or systemd: who runs OpenVPN (supervise.h) */
     const char *frr_namespace; /* vtysh -N; NULL: the machine's FRR */
     const char *link_user;
     uid_t link_uid; /* of link_user, after settings_resolve_user() */
@@ -49,7 +50,6 @@ struct settings {
     gid_t reader_gid;
     bool no_frr;       /* leave FRR alone: links only */
     bool no_firewall;  /* leave nftables alone */
-    bool no_units;     /* start OpenVPN ourselves also where systemd could */
     const char *reach; /* HOST:PORT that answered before a change must answer after it; or NULL */
     unsigned confirm_time; /* seconds that a change has to prove itself; 0: it stays at once */
 };

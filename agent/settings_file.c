@@ -32,6 +32,8 @@ const struct setting settings_table[] = {
      "whom bundles are read and parsed as"},
     {"metrics-file", "FILE", SETTING_PATH, AT(metrics_file), 0, NULL,
      "where run writes metrics for Prometheus's node_exporter"},
+    {"links-by", "WHO", SETTING_WORD, AT(links_by), 0, "auto",
+     "systemd: links are units; agent: its own processes; auto: units where systemd runs"},
     {"frr-namespace", "NAME", SETTING_WORD, AT(frr_namespace), 0, NULL,
      "the FRR whose daemons run with -N NAME"},
     {"confirm-time", "SECONDS", SETTING_NUMBER, AT(confirm_time), SETTINGS_CONFIRM_TIME_MAX, "120",
@@ -40,8 +42,6 @@ const struct setting settings_table[] = {
      "must answer after a change if it did before"},
     {"no-frr", NULL, SETTING_SWITCH, AT(no_frr), 0, "no", "leave FRR alone: links only"},
     {"no-firewall", NULL, SETTING_SWITCH, AT(no_firewall), 0, "no", "leave nftables alone"},
-    {"no-units", NULL, SETTING_SWITCH, AT(no_units), 0, "no",
-     "start OpenVPN without systemd's units"},
 };
 const size_t n_settings_table = sizeof(settings_table) / sizeof(settings_table[0]);
 

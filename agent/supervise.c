@@ -460,7 +460,7 @@ static int find_units(struct supervisor *sv, struct error_list *err)
     if (!systemd_has_links(sv->settings))
         return 0;
     sv->units = units_new(systemd_links);
-    sv->by_units = !sv->settings->no_units;
+    sv->by_units = strcmp(sv->settings->links_by, "agent") != 0;
     r = units_now(sv->units, err);
     if (r == 0)
         hear_units(sv);
@@ -492,6 +492,22 @@ static int open_supervisor(const struct settings *s,
     }
     sweep(sv);
     *ret = sv;
+    return 0;
+}
+
+int supervisor_check(const struct settings *s, struct error_list *err)
+{
+    const char *by = s->links_by;
+
+    if (strcmp(by, "systemd") == 0 && !systemd_has_links(s))
+        return error_add(err, NULL, 0, NULL,
+                         "links-by is systemd, but links cannot be units here: that takes systemd, "
+                         "its unit " LINK_UNIT_FILE ", state %s, run-dir %s and link-user %s; or "
+                         "say auto",
+                         SETTINGS_STATE_DIR, SETTINGS_RUN_DIR, SETTINGS_LINK_USER);
+    if (strcmp(by, "auto") != 0 && strcmp(by, "agent") != 0 && strcmp(by, "systemd") != 0)
+        return error_add(err, NULL, 0, NULL, "links-by wants auto, agent or systemd, not '%.60s'",
+                         by);
     return 0;
 }
 

@@ -7,6 +7,10 @@
  * leaves all processes running; the next one adopts them by their identity files.  It speaks
  * through log.h, because what it has to say arises between calls.
  *
+ * A process is either started here (openvpn.h) or by systemd, as the link's unit (units.h,
+ * link_unit.h): that is so where systemd manages the machine, unless links-by says otherwise.  One
+ * that runs is left as it is, whoever started it; the next one is started as it is done now.
+ *
  * Times are milliseconds of CLOCK_MONOTONIC.
  */
 #ifndef P2PVPN_AGENT_SUPERVISE_H
@@ -25,6 +29,9 @@
 struct supervisor;
 
 int64_t monotonic_ms(void);
+
+/* -EINVAL: links-by is not one of its words, or systemd where that cannot be. */
+int supervisor_check(const struct settings *s, struct error_list *err);
 
 /* Adopts every living process that an identity file of RUN names; dead ones' files are removed. */
 int supervisor_new(const struct settings *s, struct supervisor **ret, struct error_list *err);

@@ -24,6 +24,7 @@ EXPECTED = [
     "usr/share/man/man5/p2pvpn-mesh.5",
     "usr/share/man/man8/p2pvpn-agent.8",
     "usr/lib/systemd/system/p2pvpn-agent.service",
+    "usr/lib/systemd/system/p2pvpn-link@.service",
     "usr/lib/sysusers.d/p2pvpn.conf",
     "usr/lib/tmpfiles.d/p2pvpn.conf",
 ]

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links as units of systemd: who starts, stops and restarts what, and what stays as it is.
+
+One gateway in a booted Debian, without FRR and without its peers: a link's process needs neither.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from p2plab import Lab
+from p2plab.lab import build_root
+
+from conftest import FIVE_SITES, new_container
+
+SETTINGS = "no-frr = yes\nno-firewall = yes\nconfirm-time = 0\n"
+BUNDLE = "/etc/p2pvpn/bundle"
+
+
+class Gateway:
+    def __init__(self, lab, image):
+        self.lab = lab
+        self.box = new_container(lab, image, "head")
+        self.box.boot()
+        # There is no network that it could wait for.
+        self.box.run(["systemctl", "mask", "systemd-networkd-wait-online"])
+        installed = lab.dir / "installed"
+        subprocess.run(["meson", "install", "-C", build_root(), "--no-rebuild", "--quiet",
+                        "--destdir", installed], check=True, stdout=subprocess.DEVNULL, timeout=60)
+        self.box.copy(installed, "/")
+        self.agent = next("/" + str(p.relative_to(installed))
+                          for p in installed.rglob("bin/p2pvpn-agent"))
+        conf = next(installed.rglob("p2pvpn/agent.conf"))
+        self.conf = "/" + str(conf.relative_to(installed))
+        self.etc = str(Path(self.conf).parent)
+
+    def start(self):
+        self.box.run(["systemd-sysusers"])
+        self.box.run(["systemctl", "daemon-reload"])
+        self.box.run([self.agent, "enroll", "--gateway", "head", "-o", "/root/request"])
+        self.lab.ctl("ca", "init", "--ca", self.lab.ca)
+        self.lab.ctl("enroll", self.box.path("/root/request"), "--ca", self.lab.ca, "-o",
+                     self.box.path("/root/answer"))
+        self.box.run([self.agent, "enroll", "--install", "/root/answer"])
+        self.lab.compile()
+        self.box.copy(self.lab.bundles / "head", f"{self.etc}/bundle")
+        self.links = sorted(p.stem for p in (self.lab.bundles / "head").rglob("pv*.conf"))
+        self.settings("")
+        self.box.run(["systemctl", "start", "p2pvpn-agent"])
+        self.wait_running()
+
+    def settings(self, more):
+        self.box.write(self.conf, SETTINGS + more)
+
+    def restart(self):
+        self.box.run(["systemctl", "restart", "p2pvpn-agent"])
+
+    def pid(self, link):
+        """Of the unit's process, or 0."""
+        return int(self.box.unit(f"p2pvpn-link@{link}", "MainPID")["MainPID"])
+
+    def state(self, link):
+        return self.box.unit(f"p2pvpn-link@{link}", "ActiveState")["ActiveState"]
+
+    def pids(self):
+        return {link: self.pid(link) for link in self.links}
+
+    def known(self):
+        """What the agent has written down: {link: (pid, digest)}."""
+        found = {}
+        for link in self.links:
+            text = self.box.run(["cat", f"/run/p2pvpn/{link}.json"], check=False).stdout
+            if match := re.search(r'"pid": (\d+).*"digest": "(\w+)"', text):
+                found[link] = (int(match[1]), match[2])
+        return found
+
+    def wait_running(self, what="every link to run as a unit, known to the agent", timeout=30):
+        def running():
+            pids = self.pids()
+            return all(pids.values()) and pids == {l: k[0] for l, k in self.known().items()} and pids
+        return self.box.wait_for(running, what, timeout)
+
+
+@pytest.fixture(scope="module")
+def gateway(image):
+    with Lab(FIVE_SITES) as lab:
+        gateway = Gateway(lab, image)
+        gateway.start()
+        yield gateway
+
+
+def test_links_are_units_without_rights(gateway):
+    assert len(gateway.links) > 2
+    pid = gateway.pid(gateway.links[0])
+    status = gateway.box.run(["cat", f"/proc/{pid}/status"]).stdout
+    assert re.search(r"^CapBnd:\t0+$", status, re.M), status
+    assert re.search(r"^CapEff:\t0+$", status, re.M), status
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.M), status
+    user = gateway.box.run(["id", "-u", "p2pvpn"]).stdout.strip()
+    assert re.search(rf"^Uid:\t{user}\t{user}\t{user}\t{user}$", status, re.M), status
+    # It has its tun, and says so where people look.
+    link = gateway.links[0]
+    gateway.box.wait_for(lambda: "TUN/TAP device " + link in
+                         gateway.box.journal("-u", f"p2pvpn-link@{link}"), "its journal")
+    assert gateway.box.run(["cat", f"/sys/class/net/{link}/carrier"]).stdout == "1\n"
+
+
+def test_agents_restart_and_stop_touch_no_link(gateway):
+    pids = gateway.wait_running()
+    gateway.restart()
+    assert gateway.wait_running() == pids
+    gateway.box.run(["systemctl", "stop", "p2pvpn-agent"])
+    assert gateway.pids() == pids
+    # Nobody is there who could know, and systemd starts it again with what it was started with.
+    link = gateway.links[0]
+    gateway.box.run(["kill", "-KILL", str(pids[link])])
+    gateway.box.wait_for(lambda: gateway.pid(link) not in (0, pids[link]), "systemd's restart")
+    alone = gateway.pids()
+    gateway.box.run(["systemctl", "start", "p2pvpn-agent"])
+    assert gateway.wait_running() == alone
+    assert {l: p for l, p in alone.items() if l != link} == \
+        {l: p for l, p in pids.items() if l != link}
+
+
+def test_a_killed_link_is_back_and_known(gateway):
+    pids = gateway.wait_running()
+    link = gateway.links[1]
+    gateway.box.run(["kill", "-KILL", str(pids[link])])
+    gateway.box.wait_for(lambda: gateway.pid(link) not in (0, pids[link]), "systemd's restart", 5)
+    now = gateway.wait_running(timeout=5)
+    assert {l for l in pids if now[l] != pids[l]} == {link}
+
+
+def test_a_link_stopped_by_hand_is_started_again(gateway):
+    pids = gateway.wait_running()
+    link = gateway.links[1]
+    gateway.box.run(["systemctl", "stop", f"p2pvpn-link@{link}"])
+    now = gateway.wait_running(timeout=5)
+    assert {l for l in pids if now[l] != pids[l]} == {link}
+
+
+def test_a_changed_link_is_restarted_alone(gateway):
+    pids, known = gateway.wait_running(), gateway.known()
+    peer = gateway.box.run(["cat", f"{gateway.etc}/bundle/bundle.json"]).stdout
+    link = gateway.links[0]
+    name = re.search(rf'"interface": *"{link}"', peer) and re.search(
+        rf'"peer": *"([^"]+)"[^}}]*?"interface": *"{link}"|"interface": *"{link}"[^}}]*?"peer": *"([^"]+)"',
+        peer)
+    other = name[1] or name[2]
+
+    def change(mesh):
+        mesh.setdefault("topology", {}).setdefault("link", []).append(
+            {"a": "head", "b": other, "mtu": 1380})
+
+    gateway.lab.edit(change)
+    gateway.lab.compile()
+    gateway.box.run(["rm", "-r", f"{gateway.etc}/bundle"])
+    gateway.box.copy(gateway.lab.bundles / "head", f"{gateway.etc}/bundle")
+    gateway.box.run(["systemctl", "reload", "p2pvpn-agent"])
+    gateway.box.wait_for(lambda: gateway.pid(link) not in (0, pids[link]), "its restart")
+    now = gateway.wait_running()
+    assert {l for l in pids if now[l] != pids[l]} == {link}
+    assert gateway.known()[link][1] != known[link][1]
+
+
+def test_a_link_that_cannot_start_is_failed_and_tried_again(gateway):
+    pids = gateway.wait_running()
+    link = gateway.links[2]
+    config = f"/run/p2pvpn/link/{link}.conf"
+    good = gateway.box.run(["cat", config]).stdout
+    gateway.box.run(["sh", "-c", f"echo nonsense >> {config}"])
+    gateway.box.run(["kill", "-KILL", str(pids[link])])
+    # systemd gives up; the agent writes the configuration anew and has it started.
+    now = gateway.wait_running(timeout=60)
+    assert {l for l in pids if now[l] != pids[l]} == {link}
+    assert gateway.box.run(["cat", config]).stdout == good
+
+
+def test_from_the_agents_own_processes_to_units_and_back(gateway):
+    gateway.box.run(["systemctl", "stop", "p2pvpn-agent"])
+    gateway.box.run(["systemctl", "stop", "p2pvpn-link@*"])
+    gateway.settings("links-by = agent\n")
+    gateway.box.run(["systemctl", "start", "p2pvpn-agent"])
+    gateway.box.wait_for(lambda: set(gateway.known()) == set(gateway.links), "its own processes")
+    assert not any(gateway.pids().values())
+    own = gateway.known()
+
+    # Units from now on, but nobody is interrupted for that.
+    gateway.settings("")
+    gateway.restart()
+    gateway.box.wait_for(lambda: "adopt" or True, "")
+    assert gateway.known() == own
+    link = gateway.links[0]
+    gateway.box.run(["kill", "-TERM", str(own[link][0])])
+    gateway.box.wait_for(lambda: gateway.pid(link), "the unit in its place", 10)
+    assert {l: k for l, k in gateway.known().items() if l != link} == \
+        {l: k for l, k in own.items() if l != link}
+
+
+def test_memory_of_the_agent(gateway):
+    """The library by which systemd is spoken to is not in the agent's memory."""
+    pid = gateway.box.unit("p2pvpn-agent", "MainPID")["MainPID"]
+    maps = gateway.box.run(["cat", f"/proc/{pid}/maps"]).stdout
+    assert "libsystemd" not in maps
+    rollup = gateway.box.run(["cat", f"/proc/{pid}/smaps_rollup"]).stdout
+    print(re.search(r"^Rss:.*", rollup, re.M)[0], re.search(r"^Pss:.*", rollup, re.M)[0])
