@@ -363,6 +363,7 @@ struct status_query status_query_of(const struct settings *s, struct arena *path
         .keys_dir = kept(paths, settings_keys_dir(s)),
         .run_dir = s->run_dir,
         .state_dir = s->state_dir,
+        .firewall = s->no_firewall ? NULL : kept(paths, settings_firewall_record(s)),
         .bundle_source = s->bundle,
         .no_frr = s->no_frr,
     };

@@ -41,6 +41,7 @@ struct status_query {
     const char *keys_dir;            /* STATE/keys */
     const char *state_dir;           /* holds change.json */
     const char *run_dir;             /* holds agent.json */
+    const char *firewall;      /* RUN/firewall, what the agent remembers of its table; NULL: off */
     const char *bundle_source; /* where the bundle comes from; an agent that runs knows better */
     bool no_frr;               /* links only */
     /* For metrics, every few seconds: FRR's sockets are read without vtysh, and BFD and BGP say
@@ -73,11 +74,18 @@ struct status_origins {
     bool bgpd_known, bgpd_synchronized; /* bgpd goes by a table */
 };
 
+enum status_firewall {
+    STATUS_FIREWALL_OFF, /* --no-firewall */
+    STATUS_FIREWALL_SET, /* by the agent, which watches that it stays */
+    STATUS_FIREWALL_MISSING,
+};
+
 /* The agent itself, and what it goes by. */
 struct status_agent {
     bool known; /* there is a report, perhaps of one that has ended */
     bool running;
     struct agent_report report;
+    enum status_firewall firewall;
     bool change_known; /* there is a record of it */
     struct change change;
     int64_t boot_ms;             /* CLOCK_BOOTTIME, which the change's deadline is of */

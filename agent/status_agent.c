@@ -50,6 +50,9 @@ void status_agent_collect(const struct status_query *q, struct status *s)
         free(a->report.source);
         a->report.source = xstrdup(q->bundle_source);
     }
+    if (q->firewall)
+        a->firewall =
+            access(q->firewall, F_OK) == 0 ? STATUS_FIREWALL_SET : STATUS_FIREWALL_MISSING;
     if (q->state_dir)
         read_change(q->state_dir, a);
     a->certificate_expires = q->keys_dir ? key_expires(q->keys_dir) : 0;
@@ -69,6 +72,7 @@ static void complaint(struct status *s, enum trouble_kind kind)
         [TROUBLE_BUNDLE] = "the bundle that was published is not taken",
         [TROUBLE_LINKS] = "the agent cannot put the links right",
         [TROUBLE_FRR] = "the agent cannot put FRR right",
+        [TROUBLE_FIREWALL] = "the agent cannot set the firewall",
     };
     const char *rest = s->agent.report.trouble[kind], *line;
     int len;

@@ -276,6 +276,8 @@ static void text_agent(void *to, const struct status *s)
     buf_str(t->out, ".\n");
     if (a->report.drained)
         buf_str(t->out, "The gateway is DRAINED: \"p2pvpn-agent undrain\" ends that.\n");
+    if (a->firewall == STATUS_FIREWALL_MISSING)
+        buf_str(t->out, "Firewall: NOT SET.\n");
     text_change(t, s);
     text_repairs(t, &a->report, s->now);
     if (a->certificate_expires == 0)
@@ -463,11 +465,17 @@ static json_t *json_change(const struct status_agent *a)
     return object;
 }
 
+static const char *const firewall_words[] = {
+    [STATUS_FIREWALL_OFF] = "off",
+    [STATUS_FIREWALL_SET] = "set",
+    [STATUS_FIREWALL_MISSING] = "missing",
+};
+
 static void json_agent(void *to, const struct status *s)
 {
     const struct status_agent *a = &s->agent;
     struct json_printer *j = to;
-    json_t *object = json_object(), *certificate = json_object();
+    json_t *object = json_object(), *certificate = json_object(), *firewall = json_object();
 
     json_object_set_new(j->root, "version", json_string(P2PVPN_VERSION));
     json_object_set_new(object, "running", json_boolean(a->running));
@@ -482,6 +490,8 @@ static void json_agent(void *to, const struct status *s)
     json_object_set_new(object, "drained", json_boolean(a->report.drained));
     json_object_set_new(object, "repairs", json_repairs(&a->report));
     json_object_set_new(j->root, "agent", object);
+    json_object_set_new(firewall, "state", json_string(firewall_words[a->firewall]));
+    json_object_set_new(j->root, "firewall", firewall);
     json_object_set_new(j->root, "change", json_change(a));
     if (a->certificate_expires) {
         json_object_set_new(certificate, "expires", json_integer(a->certificate_expires));

@@ -100,11 +100,68 @@ START_TEST(complaints)
 
     agent_report_trouble(&s->agent.report, TROUBLE_BUNDLE, "bundle.json is broken\nrefused\n");
     agent_report_trouble(&s->agent.report, TROUBLE_FRR, "no vtysh");
+    agent_report_trouble(&s->agent.report, TROUBLE_FIREWALL, "no nft");
     status_agent_judge(s);
-    ck_assert_uint_eq(s->problems.n, 3);
+    ck_assert_uint_eq(s->problems.n, 4);
+    ck_assert_str_eq(s->problems.items[3].message, "the agent cannot set the firewall: no nft");
     ck_assert_str_eq(s->problems.items[0].message,
                      "the bundle that was published is not taken: bundle.json is broken");
     ck_assert_str_eq(s->problems.items[2].message, "the agent cannot put FRR right: no vtysh");
+    status_free(s);
+}
+END_TEST
+
+/* --- the last change ---------------------------------------------------------------------------
+ */
+
+static const struct {
+    struct change change;
+    const char *why, *text, *problem; /* problem NULL: none */
+} changes[] = {
+    {{.state = CHANGE_NONE, .since = NOW - 60}, NULL, NULL, NULL},
+    {{.state = CHANGE_CONFIRMED, .since = NOW - 60},
+     "everything is up",
+     "\nChange: confirmed 1m 0s ago: everything is up.\n",
+     NULL},
+    {{.state = CHANGE_PENDING, .since = NOW - 60, .deadline = 100000},
+     NULL,
+     "\nChange: PENDING since 1m 0s, for another 1m 30s.\n",
+     NULL},
+    {{.state = CHANGE_ROLLED_BACK, .since = NOW - 60, .refused = "abcdef0123456789"},
+     "pv1 4",
+     "\nChange: ROLLED BACK 1m 0s ago: pv1 4.\n",
+     "the last change was rolled back 1m 0s ago, and revision abcdef012345 is not taken again: pv1 "
+     "4; publish"},
+};
+
+START_TEST(last_change)
+{
+    struct status *s = sample();
+    _cleanup_buf_ struct buf b = BUF_INIT, json = BUF_INIT;
+    json_t *root, *change;
+
+    s->agent.change = changes[_i].change;
+    s->agent.change.why = changes[_i].why ? xstrdup(changes[_i].why) : NULL;
+    s->agent.change_known = true;
+    s->agent.boot_ms = 10000;
+    status_agent_judge(s);
+    status_print_text(s, &b);
+    if (changes[_i].text)
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&b), changes[_i].text));
+    else
+        ck_assert_ptr_null(strstr(buf_cstr(&b), "Change"));
+    ck_assert_uint_eq(s->problems.n, changes[_i].problem ? 1 : 0);
+    if (changes[_i].problem)
+        ck_assert(unit_says(&s->problems, changes[_i].problem));
+    status_print_json(s, &json);
+    root = json_loads(buf_cstr(&json), 0, NULL);
+    change = json_object_get(root, "change");
+    ck_assert_str_eq(json_string_value(json_object_get(change, "state")),
+                     change_state_name(changes[_i].change.state));
+    ck_assert_int_eq(json_integer_value(json_object_get(change, "since")), NOW - 60);
+    ck_assert_int_eq(json_integer_value(json_object_get(change, "seconds-left")),
+                     changes[_i].change.deadline ? 90 : 0);
+    json_decref(root);
     status_free(s);
 }
 END_TEST
@@ -201,6 +258,7 @@ int main(void)
     tcase_add_test(t, drained);
     tcase_add_test(t, dead);
     tcase_add_test(t, complaints);
+    tcase_add_loop_test(t, last_change, 0, sizeof(changes) / sizeof(changes[0]));
     tcase_add_loop_test(t, certificate, 0, sizeof(certificates) / sizeof(certificates[0]));
     tcase_add_test(t, metrics);
     tcase_add_test(t, metrics_without_bundle);
