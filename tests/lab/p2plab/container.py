@@ -136,7 +136,11 @@ class Container:
         wait_for(self._find_init, timeout, f"{self.hostname} to boot", explain=self._console)
         wait_for(lambda: self._state() in ("running", "degraded"), timeout,
                  f"{self.hostname} to finish booting", explain=self.explain)
-        if self._state() == "degraded":
+        self.check_units()
+
+    def check_units(self):
+        """LabError if a unit failed."""
+        if self._state() != "running":
             raise LabError(f"{self.hostname}: units failed\n{self.explain('')}")
 
     def boot(self, timeout=90):

@@ -147,7 +147,7 @@ def _make(folder):
         for top in (root, system):
             (top / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
             # Each container gives itself an identity at its first boot.
-            (top / "etc/machine-id").write_text("uninitialized\n")
+            (top / "etc/machine-id").write_text("")  # not "first boot": no presets
             (top / "var/lib/dbus/machine-id").unlink(missing_ok=True)
             (top / "etc/resolv.conf").write_text("")
             (top / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")

@@ -214,8 +214,8 @@ class Lab:
             if site.name not in self.gateways:
                 if site.lan not in self.lans:
                     self.lans[site.lan] = Lan(self, site.lan, site.prefixes)
-                gateway = Gateway(self, site, self.lans[site.lan], len(self.gateways) + 1,
-                                  self._behind.get(site.name))
+                gateway = self.new_gateway(site, self.lans[site.lan], len(self.gateways) + 1,
+                                           self._behind.get(site.name))
                 self.gateways[site.name] = gateway
                 new.append(gateway)
         self._write_hosts()
@@ -223,13 +223,21 @@ class Lab:
             gateway.create(self.wan)
         return new
 
-    def _write_hosts(self):
-        """Endpoints that are DNS names resolve in every gateway."""
-        lines = ["127.0.0.1 localhost", "::1 localhost"]
+    def new_gateway(self, site, lan, number, behind):
+        return Gateway(self, site, lan, number, behind)
+
+    def names_of_endpoints(self):
+        """Lines of /etc/hosts."""
+        lines = []
         for gateway in self.gateways.values():
             endpoint = gateway.site.endpoint
             if endpoint and endpoint not in gateway.wan:
                 lines += [f"{address} {endpoint}" for address in gateway.wan]
+        return lines
+
+    def _write_hosts(self):
+        """Endpoints that are DNS names resolve in every gateway."""
+        lines = ["127.0.0.1 localhost", "::1 localhost"] + self.names_of_endpoints()
         for gateway in self.gateways.values():
             folder = HOSTS / gateway.namespace.name
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -34,10 +34,17 @@ class Lan:
         if not self.gateways:
             self._create()
         self.gateways.append(gateway)
-        number = len(self.gateways)
+        self.plug(gateway)
+
+    def plug(self, gateway):
+        """The cable of an attached gateway, also of one whose namespace is a new one."""
+        number = self.gateways.index(gateway) + 1
         connect(gateway.namespace, "lan", self.host, f"port{number}")
         self.host.ip(f"link set port{number} master eth0 up")
         gateway.namespace.ip("link set lan up", *self._addresses("lan", number))
+
+    def unplug(self, gateway):
+        self.host.ip(f"link delete port{self.gateways.index(gateway) + 1}")
 
     def host_address(self, family):
         """The first address of its host in a family, or None."""
