@@ -173,7 +173,8 @@ def test_purge_leaves_nothing(mesh):
     assert machine.tuns() == {}
     box.run(["sh", "-c", "rm -f /root/sydney.* /root/p2pvpn-agent_*.deb"])
     found = box.run(["find", "/", "-xdev", "-iname", "*p2pvpn*", "-not", "-path", "/proc/*"]).stdout
-    owned = box.run(["find", "/", "-xdev", "-user", "p2pvpn", "-o", "-xdev", "-nouser"]).stdout
+    owned = box.run(["find", "/", "-xdev", "(", "-user", "p2pvpn", "-o", "-user", "p2pvpn-reader",
+                     "-o", "-nouser", ")"]).stdout
     run = box.run(["find", "/run", "-iname", "*p2pvpn*"]).stdout
     assert (found, owned, run) == ("", "", "")
     assert box.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "p2pvpn*"]
