@@ -5,10 +5,10 @@
  * Watched are the bundle (inotify on its folder and on the two folders above, because a compile
  * exchanges whole trees, and a look at bundle.json or the archive every few seconds), the table of
  * origins in the same way, the kernel's interfaces (netlink), the OpenVPN processes (pidfds), FRR
- * (a comparison every few seconds, at once when one of its daemons was restarted) and the
- * certificates.  Whatever changed, the answer is the same: observe, plan, apply.  A table of
- * origins alone goes to bgpd (origin_cache.h) and changes nothing else.  An agent with nothing to
- * do sleeps.
+ * (its text every few seconds, at once when one of its daemons was restarted) and the certificates;
+ * and everything, every few seconds, for not all changes are told.  Whatever changed, the answer is
+ * the same: observe, plan, apply.  A table of origins alone goes to bgpd (origin_cache.h) and
+ * changes nothing else.  An agent with nothing to do sleeps.
  *
  * SIGHUP: look at everything now.  SIGTERM, SIGINT: leave; links and FRR go on.
  */

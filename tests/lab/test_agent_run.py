@@ -4,6 +4,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -64,7 +66,7 @@ def test_killed_openvpn_is_back_at_once(running):
     running.wait_up()
 
 
-def test_crash_loop_does_not_disturb_others(running):
+def test_fault_27_a_crash_loop_does_not_disturb_others(running):
     left = running.left
     before = left.process("pv2")
     bad = Link("third", 3, ["172.19.0.2/31"], ["172.19.0.3"], server=True, port=11003)
@@ -77,6 +79,38 @@ def test_crash_loop_does_not_disturb_others(running):
     assert left.process("pv2") == before
     bad.extra = ""
     write_bundle(left.bundle, "left", 1, [running.left_link, bad])
+    wait_process(left, "pv3", None)
+    assert left.process("pv2") == before
+
+
+# Holds a tun of this name until its input ends.
+HOLDER = """
+import fcntl, struct, sys
+tun = open("/dev/net/tun", "r+b", buffering=0)
+fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"pv3", 0x1001))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_fault_28_somebody_else_has_the_interface(running):
+    """It is left alone, and so is who has it; the other links do not notice; when it is gone, the link
+    comes."""
+    left = running.left
+    before = left.process("pv2")
+    holder = subprocess.Popen(["ip", "netns", "exec", left.netns, sys.executable, "-c", HOLDER],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        its = left.link("pv3")
+        third = Link("third", 3, ["172.19.0.2/31"], ["172.19.0.3"], server=True, port=11003)
+        write_bundle(left.bundle, "left", 1, [running.left_link, third])
+        wait_log(left, "the link to third needs an interface of this name, and another one has it", 15)
+        assert left.process("pv3") is None and left.link("pv3") == its
+        assert holder.poll() is None and left.process("pv2") == before
+        running.wait_up()
+    finally:
+        holder.communicate("")
     wait_process(left, "pv3", None)
     assert left.process("pv2") == before
 

@@ -199,6 +199,25 @@ def test_repairs_are_counted(mesh):
              lambda _: (mesh[NEAR].dir / "run/agent.json").read_text(encoding="ascii"))
 
 
+def test_fault_26_bgpd_is_killed(mesh, record_property):
+    """The agent gives the new one its configuration at once; what takes longer is BGP itself."""
+    near, far = mesh[NEAR], mesh[FAR]
+    with near.ping(far) as ping:
+        ping.wait_for_replies(50)
+        near.frr.kill_daemon("bgpd")
+        near.frr.start_daemon("bgpd")
+        start = time.monotonic()
+        wait_for(lambda: holds(near, f" neighbor {neighbor(near)} peer-group "), IN_TIME,
+                 "the configuration", interval=0.02)
+        configured = time.monotonic() - start
+        ping.wait_for_replies(50, timeout=60)
+        mesh.wait_converged()
+        ping.wait_for_replies(50)
+    record_property("loss", str(ping.loss))
+    print(f"bgpd killed and started: configured after {configured:.2f} s; {ping.loss}")
+    assert ping.loss.longest_gap <= 20, ping.loss
+
+
 # --- who fights back ----------------------------------------------------------------------------
 
 FIGHT = "was put right 3 times in a row and is wrong again"
