@@ -56,12 +56,10 @@ static void drop_comma(struct buf *b)
     buf_char(b, '\n');
 }
 
-static void add_prefixes(struct buf *b, const char *indent, const char *name,
-                         const struct prefix *prefixes, size_t n, bool addresses)
+static void add_list(struct buf *b, const struct prefix *prefixes, size_t n, bool addresses)
 {
     char text[PREFIX_TEXT_MAX];
 
-    add_name(b, indent, name);
     buf_char(b, '[');
     for (size_t i = 0; i < n; i++) {
         buf_str(b, i ? ", \"" : "\"");
@@ -69,7 +67,20 @@ static void add_prefixes(struct buf *b, const char *indent, const char *name,
                              : prefix_format(&prefixes[i], text));
         buf_char(b, '"');
     }
-    buf_str(b, "],\n");
+    buf_char(b, ']');
+}
+
+void bundle_prefix_text(const struct prefix *prefixes, size_t n, struct buf *ret)
+{
+    add_list(ret, prefixes, n, false);
+}
+
+static void add_prefixes(struct buf *b, const char *indent, const char *name,
+                         const struct prefix *prefixes, size_t n, bool addresses)
+{
+    add_name(b, indent, name);
+    add_list(b, prefixes, n, addresses);
+    buf_str(b, ",\n");
 }
 
 /* Long lists read, and compare, better with one entry a line. */
@@ -101,7 +112,13 @@ static void add_link(struct buf *b, const struct bundle_link *link)
     add_number(b, indent, "peer-number", link->peer_number);
     add_number(b, indent, "peer-asn", link->peer_asn);
     add_flag(b, indent, "transit", link->transit);
-    add_prefixes(b, indent, "peer-prefix", link->peer_prefixes, link->n_peer_prefixes, false);
+    if (link->peer_prefix_text) {
+        add_name(b, indent, "peer-prefix");
+        buf_str(b, link->peer_prefix_text);
+        buf_str(b, ",\n");
+    } else {
+        add_prefixes(b, indent, "peer-prefix", link->peer_prefixes, link->n_peer_prefixes, false);
+    }
     add_member(b, indent, "role", link->role == LINK_ROLE_SERVER ? "server" : "client");
     add_prefixes(b, indent, "address", link->addresses, link->n_addresses, false);
     add_prefixes(b, indent, "peer-address", link->peer_addresses, link->n_addresses, true);

@@ -50,6 +50,8 @@ struct bundle_link {
     bool transit;                       /* the peer carries other LANs' traffic as well */
     const struct prefix *peer_prefixes; /* of the peer's LAN, sorted; at least one */
     size_t n_peer_prefixes;
+    const char *peer_prefix_text; /* bundle_prefix_text() of them, where there are a million links
+                                     to write; else NULL */
     enum link_role role;
     struct prefix *addresses;      /* ours, /31 and /127; at least one.  A /32 (an imported link): a
                                       point-to-point address, configured with its peer address */
@@ -92,6 +94,9 @@ struct bundle {
  * written, with an empty revision member.  Deterministic; the lists are written in the order they
  * have. */
 void bundle_format(struct bundle *b, struct buf *ret);
+
+/* A list of prefixes as bundle_format() writes it. */
+void bundle_prefix_text(const struct prefix *prefixes, size_t n, struct buf *ret);
 
 /* The name of the interface of a tunnel, counted from 1, to the peer with this number. */
 void bundle_interface(uint32_t peer_number, unsigned tunnel,

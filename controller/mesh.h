@@ -37,7 +37,8 @@ struct mesh_lan {
     const char *name, *description; /* description may be NULL */
     struct prefix *prefixes;        /* sorted with prefix_compare() */
     size_t n_prefixes;
-    uint32_t n_gateways; /* that serve it */
+    const char *prefix_text; /* bundle_prefix_text(); NULL: nobody made it */
+    uint32_t n_gateways;     /* that serve it */
     uint32_t line;
 };
 

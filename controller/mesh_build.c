@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bundle.h"
 #include "common/name.h"
 #include "controller/document.h"
 #include "controller/instance.h"
@@ -158,6 +159,7 @@ static struct mesh_settings settings(const struct document_node *node)
 
 static void build_lans(struct build *b)
 {
+    _cleanup_buf_ struct buf text = BUF_INIT;
     struct mesh *m = b->mesh;
 
     m->n_lans = entries(b, b->places->mesh, "lan", &b->places->lans, &b->lost_lans);
@@ -172,6 +174,9 @@ static void build_lans(struct build *b)
         lan->prefixes = prefixes(b, node, "prefix", i, &lan->n_prefixes);
         if (lan->n_prefixes > 1)
             qsort(lan->prefixes, lan->n_prefixes, sizeof(*lan->prefixes), compare_prefixes);
+        buf_reset(&text);
+        bundle_prefix_text(lan->prefixes, lan->n_prefixes, &text);
+        lan->prefix_text = copy(b, buf_cstr(&text));
         for (size_t k = 0; k < lan->n_prefixes; k++) {
             m->has_ipv4 |= lan->prefixes[k].family == FAMILY_IPV4;
             m->has_ipv6 |= lan->prefixes[k].family == FAMILY_IPV6;

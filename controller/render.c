@@ -410,6 +410,7 @@ static void add_link(const struct render_job *job, size_t end, const char *confi
         .transit = job->net->gateways[e->peer].transit,
         .peer_prefixes = lan->prefixes,
         .n_peer_prefixes = lan->n_prefixes,
+        .peer_prefix_text = lan->prefix_text,
         .role = e->role,
         .addresses = arena_alloc(job->arena, 2, sizeof(*ret->addresses)),
         .peer_addresses = arena_alloc(job->arena, 2, sizeof(*ret->peer_addresses)),
