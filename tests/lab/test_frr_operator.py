@@ -135,10 +135,10 @@ def change(rng, model):
     """One change of a mesh, as it happens."""
     gateways = [g for g in model["gateway"] if g["name"] != US]
     kind = rng.randrange(6)
-    if kind == 0 and len(gateways) > 2:
+    if kind == 0 and len(gateways) > 1:
         gone = rng.choice(gateways)["name"]
         model["gateway"] = [g for g in model["gateway"] if g["name"] != gone]
-    elif kind == 1:
+    elif kind == 1 and len(gateways) < 4:
         name = f"site-{rng.randrange(50)}"
         if all(g["name"] != name for g in model["gateway"]):
             n = len(model["lan"]) + rng.randrange(100)
@@ -239,26 +239,32 @@ def test_the_operators_configuration_stays(box, bundles, seed):
     whole = box.frr.running_config()
     before = running(box)
     assert len(before) > 15
-    began, changes = time.monotonic(), 0
+    began, changes, applying = time.monotonic(), 0, 0.0
+    at = rng.randrange(len(texts))
     for step in range(APPLIES):
-        text = rng.choice(texts)
+        # Mostly to a bundle near by, as in life: FRR takes longest for route maps that change much.
+        at = rng.randrange(len(texts)) if rng.random() < 0.05 else at + rng.choice([-1, 0, 1])
+        text = texts[at % len(texts)]
         file = box.dir / "desired.conf"
         file.write_text(text)
         interfaces = sorted({w[-1] for w in map(str.split, text.splitlines())
                              if w[:1] == ["neighbor"] and w[2] == "update-source"})
         drain = ["drain=" + i for i in interfaces if rng.random() < 0.2]
         keep = [f"keep=pv{n}" for n in range(1, 9) if rng.random() < 0.3]
+        started = time.monotonic()
         said = box.tool("apply", file, *drain, *keep, *(["all"] if rng.random() < 0.1 else []))
+        applying += time.monotonic() - started
         changes += not said.startswith("added 0 removed 0")
         applied = set(lines_of((box.state / "frr-applied.conf").read_text()))
         now = running(box)
         kept = of_the_operator(now, applied, set(before))
         assert kept == before, f"step {step}: {set(before) ^ set(kept)}"
-        missing = {line for line in lines_of(text) if line not in now and line not in before
+        have = set(now)
+        missing = {line for line in lines_of(text) if line not in have and line not in before
                    and not line[0].startswith("no zebra")}
         assert not missing, f"step {step}: {missing}"
     print(f"{APPLIES} applies, {changes} of which changed something: "
-          f"{time.monotonic() - began:.0f} s")
+          f"{time.monotonic() - began:.0f} s, of which {applying:.0f} s to apply")
     assert changes > APPLIES / 2
     box.tool("remove")
     assert box.frr.running_config() == whole
