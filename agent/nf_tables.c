@@ -114,8 +114,8 @@ static int receive(int fd, answer_fn *answer, void *arg)
             continue;
         if (n <= 0)
             return n < 0 ? -errno : -EIO;
-        for (const struct nlmsghdr *h = (const void *)buffer; NLMSG_OK(h, left);
-             h = NLMSG_NEXT(h, left)) {
+        for (const struct nlmsghdr *h = (const void *)buffer;
+             left > 0 && NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left)) {
             if (h->nlmsg_type == NLMSG_DONE)
                 return 0;
             if (h->nlmsg_type == NLMSG_ERROR) {
@@ -296,8 +296,8 @@ bool nf_monitor_read(struct nf_monitor *m)
         if (n <= 0)
             return ours;
         ours |= n > (ssize_t)sizeof(buffer);
-        for (const struct nlmsghdr *h = (const void *)buffer; NLMSG_OK(h, left);
-             h = NLMSG_NEXT(h, left))
+        for (const struct nlmsghdr *h = (const void *)buffer;
+             left > 0 && NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left))
             ours |= type_of(h) >= 0 && type_of(h) != NFT_MSG_NEWGEN &&
                     family_of(h) == NFPROTO_INET &&
                     text_is(attribute(h, ATTRIBUTE_TABLE), m->table);

@@ -69,7 +69,7 @@ static void route(struct look *l, struct nlmsghdr *h)
 /* One answer's messages.  1: that was the last; 0: more come; or a negative errno. */
 static int messages(struct look *l, struct nlmsghdr *h, int len)
 {
-    for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+    for (; len > 0 && NLMSG_OK(h, (unsigned)len); h = NLMSG_NEXT(h, len)) {
         if (h->nlmsg_type == NLMSG_DONE)
             return 1;
         if (h->nlmsg_type == NLMSG_ERROR)
