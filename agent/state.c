@@ -50,12 +50,15 @@ static int own_dir(const char *path, uid_t uid, gid_t gid, mode_t mode, struct e
 int state_prepare(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s), *management = settings_management_dir(s);
+    _cleanup_free_ char *link = settings_link_dir(s);
     int r = own_dir(s->state_dir, 0, s->link_gid, 0750, err);
 
     if (r == 0)
         r = own_dir(keys, 0, s->link_gid, 0750, err);
     if (r == 0)
         r = own_dir(s->run_dir, 0, 0, 0755, err);
+    if (r == 0)
+        r = own_dir(link, 0, 0, 0755, err);
     if (r == 0)
         r = own_dir(management, s->link_uid, s->link_gid, 0700, err);
     return r;

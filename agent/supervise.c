@@ -303,14 +303,11 @@ static void start_own(struct supervisor *sv, struct child *c)
 /* The configuration goes where the unit reads it; the rest is systemd's. */
 static void start_unit(struct supervisor *sv, struct child *c)
 {
-    _cleanup_free_ char *folder = settings_link_dir(sv->settings);
     _cleanup_free_ char *path = settings_link_config(sv->settings, c->interface);
     _cleanup_buf_ struct buf config = BUF_INIT, text = BUF_INIT;
     struct error_list err = ERROR_LIST_INIT;
-    int r = fs_mkdirs(folder, 0755, &err);
+    int r = fs_read(c->config, CONFIG_MAX, &config, &err);
 
-    if (r == 0)
-        r = fs_read(c->config, CONFIG_MAX, &config, &err);
     if (r == 0) {
         link_unit_config(c->digest, buf_cstr(&config), config.len, &text);
         r = fs_write(path, text.data, text.len, 0644, &err);
