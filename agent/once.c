@@ -306,6 +306,8 @@ int once_plan(const struct settings *s, const char *dir, struct error_list *err)
     int r = reader_bundle(s, dir, &from, err), q = 0;
 
     if (r == 0)
+        r = state_belongs(s, bundle_opened(from), dir, err);
+    if (r == 0)
         r = session_peek(&n, err);
     if (r == 0 && !s->no_frr)
         q = compare_frr(&n, from, &lines, err);

@@ -325,6 +325,18 @@ static int verify_copy(const char *stage, struct bundle *b, struct error_list *e
     return r;
 }
 
+int state_belongs(const struct settings *s, const struct bundle *b, const char *dir,
+                  struct error_list *err)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct bundle *old = NULL;
+    int r = state_current(s, &old, &ignored) == 0 ? check_belongs(old, b, dir, err) : 0;
+
+    error_clear(&ignored);
+    bundle_free(old);
+    return r == 0 ? check_enrolled(s, b, dir, err) : r;
+}
+
 int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
                 struct error_list *err)
 {

@@ -32,6 +32,11 @@ int state_current(const struct settings *s, struct bundle **ret, struct error_li
 /* The bundle that was in force before that one.  -ENOENT: there is none. */
 int state_previous(const struct settings *s, struct bundle **ret, struct error_list *err);
 
+/* -EINVAL: the bundle at `dir` is of another gateway or mesh than the one in force, or than the
+ * certificate. */
+int state_belongs(const struct settings *s, const struct bundle *b, const char *dir,
+                  struct error_list *err);
+
 /*
  * A new bundle comes in two steps.  state_stage() reads the bundle at `dir`, a folder or an
  * archive, copies it to STATE/stage and verifies the copy; where that revision is in force already

@@ -14,6 +14,7 @@
  *   owner NAME UID
  *   set NAME N              a setting of the machine
  *   interface NAME KIND     an interface that is not ours
+ *   firewall WORD           our table is gone or changed, or one that is not ours has its name
  *   certificate             the gateway has another one
  *
  * usage: plan_of MESH BUNDLE < LINES
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/firewall.h"
 #include "agent/observe.h"
 #include "agent/plan.h"
 #include "agent/routing.h"
@@ -35,7 +37,8 @@
 struct gateway {
     struct plan_context context;
     struct observed have;
-    struct buf frr; /* its configuration */
+    struct bundle *in_force; /* NULL: none */
+    struct buf frr;          /* its configuration */
     struct error_list err;
 };
 
@@ -102,7 +105,21 @@ static bool like(struct gateway *g, const char *dir)
         observed_add_setting(&g->have, plan_global_settings[i], 1);
     for (size_t i = 0; i < b->n_links; i++)
         add_our_link(g, b, i);
-    bundle_free(b);
+    g->in_force = b;
+    g->have.firewall = FIREWALL_OURS;
+    return firewall_digest(&(struct firewall){.now = b}, g->have.firewall_digest, &g->err) == 0;
+}
+
+static bool change_firewall(struct gateway *g, const char *how)
+{
+    if (strcmp(how, "gone") == 0)
+        g->have.firewall = FIREWALL_NONE;
+    else if (strcmp(how, "foreign") == 0)
+        g->have.firewall = FIREWALL_FOREIGN;
+    else if (strcmp(how, "changed") == 0)
+        g->have.firewall_changed = true;
+    else
+        return false;
     return true;
 }
 
@@ -189,6 +206,8 @@ static bool obey(struct gateway *g, const char *line)
         return false;
     if (strcmp(word, "like") == 0)
         return like(g, name);
+    if (strcmp(word, "firewall") == 0)
+        return change_firewall(g, name);
     if (strcmp(word, "set") == 0)
         return set(g, name, strtol(rest, NULL, 10));
     if (strcmp(word, "interface") == 0)
@@ -250,6 +269,9 @@ static int plan_for(struct gateway *g, const char *dir)
     }
     if (r == 0)
         r = compare_frr(g, buf_cstr(&wanted), &lines);
+    if (r == 0 && b)
+        r = firewall_digest(&(struct firewall){.now = b, .before = g->in_force},
+                            g->context.firewall_digest, &g->err);
     if (r == 0)
         p = plan_compute(b, &g->context, &g->have);
     for (size_t i = 0; p && i < p->n; i++)
@@ -278,6 +300,7 @@ int main(int argc, char **argv)
     error_print(&g.err, stderr);
     error_clear(&g.err);
     buf_free(&g.frr);
+    bundle_free(g.in_force);
     observed_clear(&g.have);
     return error_exit_code(r);
 }
