@@ -149,6 +149,23 @@ no_match:
     return false;
 }
 
+/* The words of a pattern before its first variable one, two at least, stand there. */
+static bool begins_as(const char *pattern, const struct words *w, size_t first)
+{
+    size_t i = first;
+
+    for (const char *p = pattern; *p; i++) {
+        size_t len = strcspn(p, " ");
+
+        if (len == 3 ? strncmp(p, "...", 3) == 0 : len == 1 && (*p == '@' || *p == '*'))
+            break;
+        if (i >= w->n || strlen(w->w[i]) != len || strncmp(p, w->w[i], len) != 0)
+            return false;
+        p += len + (p[len] == ' ');
+    }
+    return i >= first + 2;
+}
+
 static const char *make_key(struct arena *a, struct frr_line *line, const struct words *w)
 {
     _cleanup_buf_ struct buf b = BUF_INIT;
@@ -157,8 +174,10 @@ static const char *make_key(struct arena *a, struct frr_line *line, const struct
 
     if (line->parent)
         buf_printf(&b, "%s\n", line->parent->path);
-    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !found; i++)
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !found; i++) {
         found = key_of(patterns[i], w, first, &b);
+        line->malformed = !found && (line->malformed || begins_as(patterns[i], w, first));
+    }
     if (!found)
         buf_str(&b, first ? line->text + 3 : line->text);
     line->valued = found;

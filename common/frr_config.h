@@ -62,6 +62,7 @@ struct frr_line {
     unsigned number;         /* line of the file */
     enum frr_kind kind;
     bool valued;    /* FRR replaces it by another value; else it is a switch */
+    bool malformed; /* it begins as such a line and goes on as none */
     unsigned marks; /* for who compares: zero after parsing */
     UT_hash_handle by_path;
 };

@@ -15,6 +15,14 @@ static bool begins(const char *text, const char *const *with)
     return false;
 }
 
+static bool is_one_of(const char *text, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(text, *list) == 0)
+            return true;
+    return false;
+}
+
 /* What may stand behind "neighbor X ": a value, or one of the switches.  Anything else FRR would
  * refuse, or understand as something that the comparison does not. */
 static bool neighbor_line(const struct frr_line *l)
@@ -78,9 +86,8 @@ static bool in_dialect(const struct frr_line *l)
     static const char *const route_map[] = {"match ",    "set ",         "call ",
                                             "on-match ", "description ", NULL};
     static const char *const values[] = {"bgp ", "network ", "maximum-paths ", "timers bgp ", NULL};
-    static const char *const switches[] = {"bgp ", "no bgp default ipv4-unicast",
-                                           "no bgp network import-check",
-                                           "no bgp ebgp-requires-policy", NULL};
+    static const char *const off[] = {"no bgp default ipv4-unicast", "no bgp network import-check",
+                                      "no bgp ebgp-requires-policy", NULL};
     /* FRR does not show what is its default, so the comparison would never end. */
     static const char *const defaults[] = {"bgp default ipv4-unicast", "bgp network import-check",
                                            "bgp ebgp-requires-policy", NULL};
@@ -94,6 +101,8 @@ static bool in_dialect(const struct frr_line *l)
                                           "echo-mode",
                                           NULL};
 
+    if (l->malformed)
+        return false;
     switch (l->kind) {
     case FRR_FOREIGN:
         return false;
@@ -102,7 +111,10 @@ static bool in_dialect(const struct frr_line *l)
     case FRR_PROFILE_LINE:
         return begins(l->text, profile) && !is_profile_default(l);
     case FRR_ROUTER_LINE:
-        return begins(l->text, l->valued ? values : switches) && !begins(l->text, defaults);
+        if (strncmp(l->text, "no ", 3) == 0)
+            return is_one_of(l->text, off);
+        return (l->valued ? begins(l->text, values) : strncmp(l->text, "bgp ", 4) == 0) &&
+               !is_one_of(l->text, defaults);
     case FRR_RPKI_LINE:
         return strcmp(l->text, FRR_RPKI_CACHE) == 0 || begins(l->text, rpki);
     case FRR_NEIGHBOR:
