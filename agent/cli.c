@@ -219,7 +219,7 @@ static const struct verb verbs[] = {
     {"settings", 0, 0, verb_settings, false},
     {"metrics", 0, 0, verb_metrics, true},
     {"firewall", 0, 1, verb_firewall, true},
-    {"drain", 0, 0, verb_drain, false},
+    {"drain", 0, 0, verb_drain, true},
     {"undrain", 0, 0, verb_undrain, false},
 };
 
