@@ -104,7 +104,7 @@ static bool take_address(const struct sockaddr *a, struct prefix *ret)
 /* True: it is another answer than the last one.  The order of an answer means nothing. */
 static bool take_answer(struct hosts *h, struct firewall_host *host, const struct addrinfo *answer)
 {
-    struct prefix found[ADDRESSES_MAX], *copy;
+    struct prefix found[ADDRESSES_MAX] = {{0}}, *copy;
     size_t n = 0, unique = 0;
 
     for (; answer && n < ADDRESSES_MAX; answer = answer->ai_next)
