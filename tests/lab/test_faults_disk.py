@@ -101,6 +101,7 @@ def test_fault_02_power_cut(gateway):
         with Agent(gateway) as agent:
             revision = in_force(agent)
             assert revision and revision in (old[:12], new[:12]), (str(call), agent.log())
+            assert "damaged" not in agent.log(), (str(call), agent.log())
         ends[gateway.revision()] += 1
     away.rename(gateway.left.bundle)
     whole(gateway)
