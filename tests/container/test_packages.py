@@ -79,8 +79,10 @@ def test_enrol_and_converge(mesh):
     assert mesh.unreachable() == []
     for machine in mesh:
         assert machine.container.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0"
-        # The links run as their own user, without any right.
-        for link in machine.openvpns().values():
+        # The links are units, and run as their own user without any right.
+        for interface, link in machine.openvpns().items():
+            assert machine.container.unit(f"p2pvpn-link@{interface}", "ActiveState", "NRestarts") \
+                == {"ActiveState": "active", "NRestarts": "0"}
             status = Path(f"/proc/{link.pid}/status").read_text(encoding="ascii")
             assert re.search(r"^CapEff:\t0+$", status, re.M), status
             assert re.search(r"^NoNewPrivs:\t1$", status, re.M), status
@@ -150,6 +152,7 @@ def test_remove_takes_the_mesh_away_and_installing_brings_it_back(mesh):
         ping.wait_for_replies(20)
         box.apt("remove", "p2pvpn-agent")
         assert version_of(machine).startswith("rc ")
+        assert box.run(["systemctl", "list-units", "--plain", "--no-legend", "p2pvpn*"]).stdout == ""
         assert machine.openvpns() == {}
         assert machine.tuns() == {}
         config = machine.frr.running_config()

@@ -18,6 +18,7 @@ MUST = {
     "p2pvpn-agent": [
         "etc/p2pvpn/agent.conf",
         "lib/systemd/system/p2pvpn-agent.service",
+        "lib/systemd/system/p2pvpn-link@.service",
         "usr/bin/p2pvpn-agent",
         "usr/lib/sysusers.d/p2pvpn.conf",
         "usr/share/bash-completion/completions/p2pvpn-agent",
