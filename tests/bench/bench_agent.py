@@ -215,7 +215,11 @@ def drifts(box, bundle):
         return lambda: f" neighbor {peer} peer-group " in running(box)
 
     def restarted():
+        pid = box.frr.pid("bgpd")
         box.frr.kill_daemon("bgpd")
+        # A large one takes its time to go, and until then its lock stays.
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}/task"), 30, "end of bgpd")
+        time.sleep(0.5)
         box.frr.start_daemon("bgpd")
         return lambda: f" neighbor {peer} peer-group " in running(box)
 
@@ -290,11 +294,16 @@ def main(arguments):
     build, size = arguments.build.resolve(), DIMENSIONS[arguments.smoke]
     ctl = measure.ctl_of(build)
     idle, unchanged, drift, reload = [], [], [], []
+
+    def show(header, rows):
+        print(measure.table(header, rows, arguments.markdown), flush=True)
+
     with tempfile.TemporaryDirectory(prefix="p2pvpn-bench-") as name:
         place = pathlib.Path(name)
         place.chmod(0o755)
         bundles = {n: compile_hub(ctl, place, f"of-{n}", spokes(n))
                    for n in sorted({size["few"], size["many"], size["many"] + 1, size["huge"]})}
+        print(f"{measure.machine(name)}; FRR {agent_box.frr_version()}\n")
         for with_frr in (False, True):
             for n in (size["few"], size["many"]):
                 progress(f"{n} links, {'with' if with_frr else 'without'} FRR")
@@ -304,18 +313,15 @@ def main(arguments):
                     if n == size["many"] and with_frr:
                         unchanged.append(unchanged_row(box, n, arguments.runs))
                         drift += drift_rows(box, read_bundle(bundles[n]))
+        show(["agent", "processes", "RSS, MiB", "PSS, MiB", "private, MiB", "CPU idle, %", "FRR's, %"],
+             idle)
+        show(["the same bundle again", "ms", "of CPU, ms", "changing calls", "kernel events"],
+             unchanged)
+        show([f"drift, {size['many']:,} links", "repaired after, s"], drift)
         for what, a, b in ((f"one neighbor added to {size['many']:,}", size["many"],
                             size["many"] + 1),
                            (f"{size['huge']:,} neighbors, then {size['many']:,}", size["huge"],
                             size["many"])):
             progress(what)
             reload.append(reload_row(build, what, (bundles[a], bundles[b]), arguments.limit))
-        print(f"{measure.machine(name)}; FRR {agent_box.frr_version()}\n")
-    print(measure.table(["agent", "processes", "RSS, MiB", "PSS, MiB", "private, MiB",
-                         "CPU idle, %", "FRR's, %"], idle, arguments.markdown))
-    print(measure.table(["the same bundle again", "ms", "of CPU, ms", "changing calls",
-                         "kernel events"], unchanged, arguments.markdown))
-    print(measure.table([f"drift, {size['many']:,} links", "repaired after, s"], drift,
-                        arguments.markdown))
-    print(measure.table(["FRR", "agent, s", "frr-reload.py, s", "ratio"], reload,
-                        arguments.markdown))
+        show(["FRR", "agent, s", "frr-reload.py, s", "ratio"], reload)
