@@ -44,7 +44,7 @@
 #define AUDIT_MS 3000 /* everything, whether or not something was heard */
 #define AUDIT_MAX_MS 30000
 #define AUDIT_LINK_MS 8      /* and for each link: looking at it takes some 8 us */
-#define SAY_AGAIN_MS 30000   /* our addresses, to zebra */
+#define SAY_AGAIN_MS 300000  /* our addresses, to zebra */
 #define RETRY_MS 5000        /* after a failure */
 #define SLOW_RETRY_MS 120000 /* after one that held everything up: READER_MS */
 /* Addresses are said again this often after FRR was configured: a busy zebra may still be learning

@@ -64,9 +64,9 @@ def publish_again(box):
     """The same bundle, as compile and rsync put it there: beside it, then in its place."""
     new, old = box.bundle.with_name("new"), box.bundle.with_name("old")
     shutil.copytree(box.source, new)
+    shutil.rmtree(old, ignore_errors=True)
     box.bundle.rename(old)
     new.rename(box.bundle)
-    shutil.rmtree(old)
 
 
 def activity(pid, seconds):
@@ -217,8 +217,9 @@ def drifts(box, bundle):
     def restarted():
         pid = box.frr.pid("bgpd")
         box.frr.kill_daemon("bgpd")
-        # A large one takes its time to go, and until then its lock stays.
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}/task"), 30, "end of bgpd")
+        # Its other threads take their time to go, and until then its lock stays.
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}/task")
+                   or len(os.listdir(f"/proc/{pid}/task")) <= 1, 30, "end of bgpd")
         time.sleep(0.5)
         box.frr.start_daemon("bgpd")
         return lambda: f" neighbor {peer} peer-group " in running(box)
