@@ -403,6 +403,7 @@ START_TEST(it_dies_of_what_it_may_not)
 }
 END_TEST
 
+#ifndef SANITIZED
 static void eat(const void *arg, int in, int out)
 {
     struct error_list what = ERROR_LIST_INIT;
@@ -416,7 +417,6 @@ static void eat(const void *arg, int in, int out)
     say(out, &what);
 }
 
-#ifndef SANITIZED
 START_TEST(it_has_little_memory)
 {
     ck_assert_int_eq(reader_run(eat, NULL, 0, 5000, "it", &answer, &err), -EPROTO);
