@@ -516,6 +516,7 @@ static void take(struct loop *l, struct bundle *b)
     l->bundle = b;
     free(l->digests);
     l->digests = NULL;
+    l->heap_grew = true;
     if (!changed)
         return;
     log_set_bundle(b->gateway, b->revision);
