@@ -106,7 +106,8 @@ def test_fault_29_vtysh_hangs(mesh, ann):
     try:
         wait_said(ann, rf"revision {new[:12]} did not prove good: .*; going back to revision "
                        rf"{state['revision'][:12]}", CONFIRM_TIME + 15)
-        assert record(ann)["state"] == "rolled-back" and record(ann)["refused"] == new
+        wait_for(lambda: record(ann)["state"] == "rolled-back", 5, "the record of it", interval=0.02)
+        assert record(ann)["refused"] == new
         with ann.ping(mesh["bob"]) as ping:  # what forwards is in the kernel
             ping.wait_for_replies(20)
     finally:
