@@ -310,7 +310,8 @@ def test_link_leaves_and_nothing_remains(box):
     write_bundle(box.left.bundle, "left", 1, [])
     box.left.agent("apply", box.left.bundle)
     assert box.left.link("pv2") is None and not os.path.exists(f"/proc/{pid}/exe")
-    assert sorted(os.listdir(box.left.run_dir)) == ["agent.lock", "firewall", "management"]
+    assert sorted(os.listdir(box.left.run_dir)) == ["agent.lock", "firewall", "link", "management"]
+    assert os.listdir(box.left.run_dir / "link") == os.listdir(box.left.run_dir / "management") == []
     assert os.listdir(box.left.run_dir / "management") == []
     assert box.left.link("pv5")
 
