@@ -31,10 +31,11 @@ def test_a_new_lan_changes_its_neighbors_and_the_table(chain):
     assert "out/@mesh: changed" in run.out
     for name, old in before.items():
         assert (files(chain, name) == old) == (name != "dc-a")
-    # A prefix more of a LAN is nobody's business but its own gateway's.
+    # A prefix more of a LAN is its own gateway's business, and of those that have a link to it: they
+    # know what may come through that link.
     chain.content["lan"][1]["prefix"].append("10.102.1.0/24")
     run = chain.compile()
-    assert run.code == 0 and "changed: store-001\n" in run.out and "out/@mesh: changed" in run.out, run
+    assert run.code == 0 and "changed: dc-a, dc-b, store-001\n" in run.out and "out/@mesh: changed" in run.out, run
 
 
 def test_by_lists_a_new_lan_changes_everybody(chain):

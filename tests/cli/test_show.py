@@ -140,7 +140,8 @@ def test_json_says_what_the_bundles_say(place, example):
         bundle = place.bundle(gateway["name"])
         assert gateway["number"] == bundle["number"] and gateway["asn"] == bundle["asn"]
         assert gateway["router-id"] == bundle["router-id"]
-        assert {"name": gateway["lan"], "prefix": gateway["prefixes"]} == bundle["lan"]
+        assert gateway["lan"] == bundle["lan"]["name"]
+        assert gateway["prefixes"] == bundle["lan"]["prefix"]
         ends = [(link[end], link["b" if end == "a" else "a"]) for link in topology["links"]
                 for end in "ab" if link[end]["gateway"] == gateway["name"]]
         assert sorted((e["interface"], e["alias"], e["addresses"], e["port"], e["role"],
