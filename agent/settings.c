@@ -36,8 +36,8 @@ int settings_resolve_user(struct settings *s, struct error_list *err)
 int settings_resolve_reader(struct settings *s, struct error_list *err)
 {
     static const char option[] = "--reader-user", role[] = "the reader of bundles";
-    uid_t link_uid;
-    gid_t link_gid;
+    uid_t link_uid = 0;
+    gid_t link_gid = 0;
     struct error_list ignored = ERROR_LIST_INIT;
     int r = resolve(s->reader_user, role, option, &s->reader_uid, &s->reader_gid, err);
 
