@@ -110,6 +110,7 @@ static const char *const patterns[] = {
     "neighbor @ bfd profile *",
     "neighbor @ local-role *",
     "neighbor @ weight *",
+    "neighbor @ allowas-in *",
     "neighbor @ route-map * @",
     "neighbor @ prefix-list * @",
     "neighbor @ filter-list * @",

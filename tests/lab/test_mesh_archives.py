@@ -46,8 +46,9 @@ def test_plan_says_what_frr_gets(mesh):
     mesh.ctl("compile", mesh.mesh_file, "-o", mesh.dir / "next")
     running = bob.frr.vtysh("show running-config")
     for _ in range(2):
-        first, *lines = bob.agent("plan", mesh.dir / "next/bob").stdout.splitlines()
-        assert first == "configure FRR: compare it with the bundle and change what differs"
+        walls, frr, *lines = bob.agent("plan", mesh.dir / "next/bob").stdout.splitlines()
+        assert walls == "set firewall: it is not what the bundle asks for"
+        assert frr == "configure FRR: compare it with the bundle and change what differs"
         assert lines and all(line.startswith("  + ") and "10.8.0.0/16" in line for line in lines)
     assert bob.frr.vtysh("show running-config") == running
 
