@@ -142,6 +142,7 @@ static void forget_before(struct loop *l, const struct plan *plan)
     if (!l->before || plan_has(plan, PLAN_FRR) || plan_has_breaks(plan) || drain_busy(l->drain))
         return;
     l->before = bundle_free(l->before);
+    l->settled = false; /* the firewall forgets it, too: that is no repair */
     l->converge_at = monotonic_ms();
 }
 
