@@ -140,11 +140,12 @@ class Wan:
 
     def divert(self, target, port, other):
         """What is sent to a UDP port of a gateway arrives at another one of its ports."""
+        # Each packet by itself: conntrack's NAT would go by whoever sends first.
         self.namespace.nft("add table ip lab-divert\n"
                            "add chain ip lab-divert prerouting "
-                           "{ type nat hook prerouting priority -100; }\n"
+                           "{ type filter hook prerouting priority -300; }\n"
                            f"add rule ip lab-divert prerouting ip daddr {target.wan4} "
-                           f"udp dport {port} counter dnat to {target.wan4}:{other}\n")
+                           f"udp dport {port} counter udp dport set {other}\n")
 
     def restore(self):
         """Every path is open again."""
