@@ -306,6 +306,24 @@ static void add_sources(struct writer *w, uint8_t family)
     free(l.items);
 }
 
+/*
+ * Every address of every link: what the sets before this one do not know is dropped by it.  The
+ * kernel (6.18, nft_set_pipapo) fills in sets with ranges one after the other, just after the rules
+ * of a new table have come into force: a plain "drop" would take what is legitimate until they are
+ * filled.  This set is filled after them, so it does not.
+ */
+static void add_every(struct writer *w, uint8_t family)
+{
+    begin(w, "set", "every", digit(family), key_type(family));
+    line(w, "\t\tflags interval");
+    for (size_t i = 0; i < w->n_links; i++) {
+        element(w);
+        add_interface(w, &w->links[i]);
+        buf_str(w->out, family == FAMILY_IPV4 ? " . 0.0.0.0/0" : " . ::/0");
+    }
+    end(w);
+}
+
 static void add_prefixes(struct writer *w, const char *name, const struct list *l, uint8_t family)
 {
     begin(w, "set", name, digit(family), family == FAMILY_IPV4 ? "ipv4_addr" : "ipv6_addr");
@@ -484,6 +502,11 @@ static const char source_chains[] =
     "\t\tiifname @transit ip6 saddr @hops6 " HOPS6 " accept\n"
     "\t\tip6 saddr { ::, fe80::/10 } ip6 daddr { fe80::/10, ff02::/16 } meta l4proto 58 "
     "accept\n"
+    "\t\tiifname . ip saddr @every4 goto foreign\n"
+    "\t\tiifname . ip6 saddr @every6 goto foreign\n"
+    "\t}\n"
+    "\n"
+    "\tchain foreign {\n"
     "\t\tcounter name iifname map @foreign\n"
     "\t\tdrop\n"
     "\t}\n";
@@ -530,6 +553,8 @@ static int render_body(struct writer *w, struct error_list *err)
         add_sources(w, families[i]);
     }
     add_mesh(w);
+    for (size_t i = 0; i < 2; i++)
+        add_every(w, families[i]);
     r = add_counters(w, err);
     if (r < 0)
         return r;
