@@ -10,22 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/firewall_sources.h"
 #include "common/name.h"
 
 /* BGP; BFD of one hop, its echo, BFD of several hops. */
 #define BGP_PORT "179"
 #define BFD_PORTS "3784, 3785, 4784"
 
-/* One link of either bundle. */
-struct link {
-    const struct bundle_link *now, *before; /* either may be NULL; else they have one peer */
-};
-
 struct writer {
     const struct firewall *f;
     struct buf *out;
-    struct link *links;
-    size_t n_links;
+    struct firewall_links all;
     bool wan, hosts;
     bool first; /* of a list of elements */
 };
@@ -35,150 +30,6 @@ static const uint8_t families[2] = {FAMILY_IPV4, FAMILY_IPV6};
 static char digit(uint8_t family)
 {
     return (char)('0' + family);
-}
-
-/* --- what both bundles say together --------------------------------------------------------- */
-
-static const struct bundle_link *any(const struct link *l)
-{
-    return l->now ? l->now : l->before;
-}
-
-/* Links are in the order of the peers' numbers and tunnels in both. */
-static int compare_links(const struct bundle_link *a, const struct bundle_link *b)
-{
-    if (a->peer_number != b->peer_number)
-        return a->peer_number < b->peer_number ? -1 : 1;
-    return a->tunnel < b->tunnel ? -1 : a->tunnel > b->tunnel;
-}
-
-static void merge_links(struct writer *w)
-{
-    const struct bundle *now = w->f->now, *before = w->f->before;
-    size_t n_before = before ? before->n_links : 0, i = 0, k = 0;
-
-    w->links = xcalloc(now->n_links + n_before + 1, sizeof(*w->links));
-    while (i < now->n_links || k < n_before) {
-        const struct bundle_link *a = i < now->n_links ? &now->links[i] : NULL;
-        const struct bundle_link *b = k < n_before ? &before->links[k] : NULL;
-        int order = !a ? 1 : !b ? -1 : compare_links(a, b);
-
-        i += order <= 0;
-        k += order >= 0;
-        if (order == 0 && strcmp(a->peer, b->peer) != 0)
-            b = NULL; /* the number is another gateway's now */
-        w->links[w->n_links++] = (struct link){order <= 0 ? a : NULL, order >= 0 ? b : NULL};
-    }
-}
-
-/* Prefixes that are collected, then sorted and rid of those inside another. */
-struct list {
-    struct prefix *items;
-    size_t n, cap;
-};
-
-static void collect(struct list *l, const struct prefix *prefixes, size_t n)
-{
-    while (l->cap - l->n < n) {
-        l->cap = l->cap ? l->cap * 2 : 16;
-        l->items = xreallocarray(l->items, l->cap, sizeof(*l->items));
-    }
-    for (size_t i = 0; i < n; i++)
-        l->items[l->n++] = prefixes[i];
-}
-
-static int compare_prefixes(const void *a, const void *b)
-{
-    return prefix_compare(a, b);
-}
-
-/* nft refuses intervals that overlap.  A prefix stands before those inside it. */
-static void tidy(struct list *l)
-{
-    size_t n = 0;
-
-    if (l->n > 1)
-        qsort(l->items, l->n, sizeof(*l->items), compare_prefixes);
-    for (size_t i = 0; i < l->n; i++)
-        if (n == 0 || !prefix_contains(&l->items[n - 1], &l->items[i]))
-            l->items[n++] = l->items[i];
-    l->n = n;
-}
-
-static bool is_one_of(const struct prefix *p, const struct prefix *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (prefix_compare(p, &list[i]) == 0)
-            return true;
-    return false;
-}
-
-static void collect_mesh_of(struct list *l, const struct bundle *b, const struct origins *o)
-{
-    collect(l, b->mesh_prefixes, b->n_mesh_prefixes);
-    if (b->lan_shared)
-        collect(l, b->lan_prefixes, b->n_lan_prefixes);
-    if (b->origin_check != BUNDLE_ORIGINS_BY_CACHE)
-        return;
-    /* What the bundle itself knows, for the time without a table. */
-    for (size_t i = 0; i < b->n_links; i++)
-        for (size_t k = 0; k < b->links[i].n_peer_prefixes; k++)
-            if (!is_one_of(&b->links[i].peer_prefixes[k], b->lan_prefixes, b->n_lan_prefixes))
-                collect(l, &b->links[i].peer_prefixes[k], 1);
-    for (size_t i = 0; o && i < o->n; i++)
-        if (!is_one_of(&o->entries[i].prefix, b->lan_prefixes, b->n_lan_prefixes))
-            collect(l, &o->entries[i].prefix, 1);
-}
-
-/* What may come from a gateway that gives transit. */
-static void collect_mesh(const struct writer *w, struct list *l)
-{
-    collect_mesh_of(l, w->f->now, w->f->origins);
-    if (w->f->before)
-        collect_mesh_of(l, w->f->before, w->f->origins);
-    tidy(l);
-}
-
-static struct prefix host(struct prefix p)
-{
-    p.len = p.family == FAMILY_IPV4 ? 32 : 128;
-    return p;
-}
-
-static bool same_peer(const struct writer *w, size_t i, size_t k)
-{
-    const struct bundle_link *a = any(&w->links[i]), *b = any(&w->links[k]);
-
-    return a->peer_number == b->peer_number && strcmp(a->peer, b->peer) == 0;
-}
-
-static void collect_sources_of(struct list *l, const struct bundle_link *link)
-{
-    if (!link)
-        return;
-    collect(l, link->peer_prefixes, link->n_peer_prefixes);
-    for (size_t i = 0; i < link->n_addresses; i++) {
-        struct prefix address = host(link->peer_addresses[i]);
-
-        collect(l, &address, 1);
-    }
-}
-
-/* What may come through a link by itself: the peer's LAN, and the peer's address at each of the
- * tunnels to it, for an answer may take another one than the question. */
-static void collect_sources(const struct writer *w, size_t i, struct list *l)
-{
-    size_t from = i, to = i + 1;
-
-    while (from > 0 && same_peer(w, from - 1, i))
-        from--;
-    while (to < w->n_links && same_peer(w, to, i))
-        to++;
-    for (size_t k = from; k < to; k++) {
-        collect_sources_of(l, w->links[k].now);
-        collect_sources_of(l, w->links[k].before);
-    }
-    tidy(l);
 }
 
 /* --- sets and maps -------------------------------------------------------------------------- */
@@ -215,10 +66,10 @@ static void end(struct writer *w)
     line(w, w->first ? "\t}" : "\n\t\t}\n\t}");
 }
 
-static void add_interface(struct writer *w, const struct link *l)
+static void add_interface(struct writer *w, const struct firewall_link *l)
 {
     buf_char(w->out, '"');
-    buf_str(w->out, any(l)->interface);
+    buf_str(w->out, firewall_link_any(l)->interface);
     buf_char(w->out, '"');
 }
 
@@ -230,7 +81,7 @@ static void add_prefix(struct writer *w, const struct prefix *p)
                                                                     : prefix_format(p, text));
 }
 
-static bool gives_transit(const struct link *l)
+static bool gives_transit(const struct firewall_link *l)
 {
     return (l->now && l->now->transit) || (l->before && l->before->transit);
 }
@@ -238,16 +89,16 @@ static bool gives_transit(const struct link *l)
 static void add_links(struct writer *w)
 {
     begin(w, "set", "links", 0, "ifname");
-    for (size_t i = 0; i < w->n_links; i++) {
+    for (size_t i = 0; i < w->all.n; i++) {
         element(w);
-        add_interface(w, &w->links[i]);
+        add_interface(w, &w->all.items[i]);
     }
     end(w);
     begin(w, "set", "transit", 0, "ifname");
-    for (size_t i = 0; i < w->n_links; i++)
-        if (gives_transit(&w->links[i])) {
+    for (size_t i = 0; i < w->all.n; i++)
+        if (gives_transit(&w->all.items[i])) {
             element(w);
-            add_interface(w, &w->links[i]);
+            add_interface(w, &w->all.items[i]);
         }
     end(w);
 }
@@ -257,15 +108,16 @@ static const char *key_type(uint8_t family)
     return family == FAMILY_IPV4 ? "ifname . ipv4_addr" : "ifname . ipv6_addr";
 }
 
-static void add_peers_of(struct writer *w, const struct link *l, const struct bundle_link *link,
-                         uint8_t family)
+static void add_peers_of(struct writer *w, const struct firewall_link *l,
+                         const struct bundle_link *link, uint8_t family)
 {
     for (size_t i = 0; link && i < link->n_addresses; i++) {
-        struct prefix address = host(link->peer_addresses[i]);
+        struct prefix address = prefix_host(link->peer_addresses[i]);
 
         if (address.family != family ||
             (link == l->before && l->now &&
-             is_one_of(&link->peer_addresses[i], l->now->peer_addresses, l->now->n_addresses)))
+             prefix_is_one_of(&link->peer_addresses[i], l->now->peer_addresses,
+                              l->now->n_addresses)))
             continue;
         element(w);
         add_interface(w, l);
@@ -278,26 +130,26 @@ static void add_peers_of(struct writer *w, const struct link *l, const struct bu
 static void add_peers(struct writer *w, uint8_t family)
 {
     begin(w, "set", "peers", digit(family), key_type(family));
-    for (size_t i = 0; i < w->n_links; i++) {
-        add_peers_of(w, &w->links[i], w->links[i].now, family);
-        add_peers_of(w, &w->links[i], w->links[i].before, family);
+    for (size_t i = 0; i < w->all.n; i++) {
+        add_peers_of(w, &w->all.items[i], w->all.items[i].now, family);
+        add_peers_of(w, &w->all.items[i], w->all.items[i].before, family);
     }
     end(w);
 }
 
 static void add_sources(struct writer *w, uint8_t family)
 {
-    struct list l = {NULL, 0, 0};
+    struct prefix_list l = {NULL, 0, 0};
 
     begin(w, "set", "sources", digit(family), key_type(family));
     line(w, "\t\tflags interval");
-    for (size_t i = 0; i < w->n_links; i++) {
+    for (size_t i = 0; i < w->all.n; i++) {
         l.n = 0;
-        collect_sources(w, i, &l);
+        firewall_sources_link(&w->all, i, &l);
         for (size_t k = 0; k < l.n; k++)
             if (l.items[k].family == family) {
                 element(w);
-                add_interface(w, &w->links[i]);
+                add_interface(w, &w->all.items[i]);
                 buf_str(w->out, " . ");
                 add_prefix(w, &l.items[k]);
             }
@@ -316,15 +168,16 @@ static void add_every(struct writer *w, uint8_t family)
 {
     begin(w, "set", "every", digit(family), key_type(family));
     line(w, "\t\tflags interval");
-    for (size_t i = 0; i < w->n_links; i++) {
+    for (size_t i = 0; i < w->all.n; i++) {
         element(w);
-        add_interface(w, &w->links[i]);
+        add_interface(w, &w->all.items[i]);
         buf_str(w->out, family == FAMILY_IPV4 ? " . 0.0.0.0/0" : " . ::/0");
     }
     end(w);
 }
 
-static void add_prefixes(struct writer *w, const char *name, const struct list *l, uint8_t family)
+static void add_prefixes(struct writer *w, const char *name, const struct prefix_list *l,
+                         uint8_t family)
 {
     begin(w, "set", name, digit(family), family == FAMILY_IPV4 ? "ipv4_addr" : "ipv6_addr");
     line(w, "\t\tflags interval");
@@ -339,13 +192,13 @@ static void add_prefixes(struct writer *w, const char *name, const struct list *
 /* The LANs of the mesh, and the addresses between its gateways. */
 static void add_mesh(struct writer *w)
 {
-    struct list mesh = {NULL, 0, 0}, hops = {NULL, 0, 0};
+    struct prefix_list mesh = {NULL, 0, 0}, hops = {NULL, 0, 0};
 
-    collect_mesh(w, &mesh);
-    collect(&hops, w->f->now->link_prefixes, w->f->now->n_link_prefixes);
+    firewall_sources_mesh(&w->all, &mesh);
+    prefix_list_add(&hops, w->f->now->link_prefixes, w->f->now->n_link_prefixes);
     if (w->f->before)
-        collect(&hops, w->f->before->link_prefixes, w->f->before->n_link_prefixes);
-    tidy(&hops);
+        prefix_list_add(&hops, w->f->before->link_prefixes, w->f->before->n_link_prefixes);
+    prefix_list_tidy(&hops);
     for (unsigned i = 0; i < 2; i++) {
         add_prefixes(w, "mesh", &mesh, families[i]);
         add_prefixes(w, "hops", &hops, families[i]);
@@ -357,8 +210,8 @@ static void add_mesh(struct writer *w)
 /* So that a person sees through which link the wrong ones came. */
 static int add_counters(struct writer *w, struct error_list *err)
 {
-    for (size_t i = 0; i < w->n_links; i++) {
-        const struct bundle_link *link = any(&w->links[i]);
+    for (size_t i = 0; i < w->all.n; i++) {
+        const struct bundle_link *link = firewall_link_any(&w->all.items[i]);
 
         if (!name_valid(link->peer))
             return error_add(err, NULL, 0, NULL,
@@ -371,11 +224,11 @@ static int add_counters(struct writer *w, struct error_list *err)
         line(w, "\"\n\t}");
     }
     begin(w, "map", "foreign", 0, "ifname : counter");
-    for (size_t i = 0; i < w->n_links; i++) {
+    for (size_t i = 0; i < w->all.n; i++) {
         element(w);
-        add_interface(w, &w->links[i]);
+        add_interface(w, &w->all.items[i]);
         buf_str(w->out, " : \"foreign-");
-        buf_str(w->out, any(&w->links[i])->interface);
+        buf_str(w->out, firewall_link_any(&w->all.items[i])->interface);
         buf_char(w->out, '"');
     }
     end(w);
@@ -397,8 +250,8 @@ static enum whom whom(const struct bundle_link *link, struct prefix *ret)
 /* Each link of both bundles with a port of its own; ones that did not change only once. */
 static bool each_port(const struct writer *w, size_t *at, const struct bundle_link **ret)
 {
-    while (*at < 2 * w->n_links) {
-        const struct link *l = &w->links[*at / 2];
+    while (*at < 2 * w->all.n) {
+        const struct firewall_link *l = &w->all.items[*at / 2];
         bool old = *at % 2;
 
         ++*at;
@@ -446,7 +299,7 @@ static void add_ports(struct writer *w, struct port *ports, size_t n)
 /* Those that `which` says, of this family: 0 for a set of mere ports. */
 static void add_port_set(struct writer *w, const char *name, unsigned which, uint8_t family)
 {
-    struct port *ports = xcalloc(2 * w->n_links + 1, sizeof(*ports));
+    struct port *ports = xcalloc(2 * w->all.n + 1, sizeof(*ports));
     const struct bundle_link *link;
     size_t n = 0, at = 0;
 
@@ -584,7 +437,8 @@ static void writer_init(struct writer *w, const struct firewall *f, struct buf *
     size_t at = 0;
 
     *w = (struct writer){.f = f, .out = out, .wan = f->now->manage_wan_firewall};
-    merge_links(w);
+    w->all.f = f;
+    firewall_links_merge(&w->all);
     while (w->wan && !w->hosts && each_port(w, &at, &link))
         w->hosts = whom(link, &address) == WHOM_HOST;
 }
@@ -597,7 +451,7 @@ static int render(const struct firewall *f, struct buf *body,
 
     writer_init(&w, f, body);
     r = render_body(&w, err);
-    free(w.links);
+    free(w.all.items);
     if (r == 0)
         digest_sha256_text(body->data, body->len, digest);
     return r;
@@ -680,7 +534,7 @@ static void fill_family(struct writer *w, const struct firewall_host *hosts, siz
         ports = xreallocarray(ports, n_ports + (h ? h->n : 0) + 1, sizeof(*ports));
         for (size_t i = 0; family && h && i < h->n; i++)
             if (h->addresses[i].family == family)
-                ports[n_ports++] = (struct port){link->local_port, host(h->addresses[i])};
+                ports[n_ports++] = (struct port){link->local_port, prefix_host(h->addresses[i])};
         if (!family && (!h || h->n == 0))
             ports[n_ports++] = (struct port){.port = link->local_port};
     }
@@ -702,7 +556,7 @@ void firewall_render_hosts(const struct firewall *f, const struct firewall_host 
         for (unsigned i = 0; i < 2; i++)
             fill_family(&w, hosts, n, families[i]);
     }
-    free(w.links);
+    free(w.all.items);
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -720,7 +574,7 @@ const char **firewall_hosts(const struct firewall *f, size_t *ret_n)
     struct writer w;
 
     writer_init(&w, f, &unused);
-    names = xcalloc(2 * w.n_links + 1, sizeof(*names));
+    names = xcalloc(2 * w.all.n + 1, sizeof(*names));
     while (w.hosts && each_port(&w, &at, &link))
         if (whom(link, &ignored) == WHOM_HOST)
             names[n++] = link->remote_host;
@@ -730,7 +584,7 @@ const char **firewall_hosts(const struct firewall *f, size_t *ret_n)
     for (size_t i = 0; i < n; i++)
         if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
             names[(*ret_n)++] = names[i];
-    free(w.links);
+    free(w.all.items);
     return names;
 }
 

@@ -64,38 +64,44 @@ static void emit(enum log_event event, enum log_level level, const char *interfa
         fprintf(stderr, "<%d>%s\n", level, text);
 }
 
-void log_say(enum log_level level, const char *format, ...)
+static void say(enum log_event event, enum log_level level, const char *interface, const char *peer,
+                const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
+
+static void say(enum log_event event, enum log_level level, const char *interface, const char *peer,
+                const char *format, va_list ap)
 {
     _cleanup_buf_ struct buf b = BUF_INIT;
+
+    buf_vprintf(&b, format, ap);
+    emit(event, level, interface, peer, buf_cstr(&b));
+}
+
+void log_say(enum log_level level, const char *format, ...)
+{
     va_list ap;
 
     va_start(ap, format);
-    buf_vprintf(&b, format, ap);
+    say(LOG_EVENT_NONE, level, NULL, NULL, format, ap);
     va_end(ap);
-    emit(LOG_EVENT_NONE, level, NULL, NULL, buf_cstr(&b));
 }
 
 void log_event(enum log_event event, enum log_level level, const char *format, ...)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT;
     va_list ap;
 
     va_start(ap, format);
-    buf_vprintf(&b, format, ap);
+    say(event, level, NULL, NULL, format, ap);
     va_end(ap);
-    emit(event, level, NULL, NULL, buf_cstr(&b));
 }
 
 void log_link(enum log_event event, enum log_level level, const char *interface, const char *peer,
               const char *format, ...)
 {
-    _cleanup_buf_ struct buf b = BUF_INIT;
     va_list ap;
 
     va_start(ap, format);
-    buf_vprintf(&b, format, ap);
+    say(event, level, interface, peer, format, ap);
     va_end(ap);
-    emit(event, level, interface, peer, buf_cstr(&b));
 }
 
 void log_lines(enum log_event event, enum log_level level, const char *prefix, const char *text)
