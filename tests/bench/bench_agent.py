@@ -30,13 +30,27 @@ def progress(text):
 # --- memory and idling -------------------------------------------------------------------------
 
 
+def wait_calm(box, patience=60):
+    """Until the agent has said nothing, and used less than a hundredth of a core, for three seconds."""
+    looks = []  # when, how much was used, how much was said
+
+    def calm():
+        looks.append((time.monotonic(), box.busy(), len(box.log())))
+        while len(looks) > 1 and looks[1][0] <= looks[-1][0] - 3:
+            looks.pop(0)
+        (began, used, said), (now, uses, says) = looks[0], looks[-1]
+        return now - began >= 3 and said == says and uses - used < (now - began) / 100
+
+    wait_until(calm, patience, "an agent that has nothing to do", 0.2)
+
+
 def started(box, links, patience):
     """Until everything runs and nothing has been done for a while."""
     box.start()
     wait_until(lambda: len(box.processes("openvpn")) == links, patience, "OpenVPN for each link", 0.2)
     if box.with_frr:
         wait_until(lambda: "FRR holds" in box.log(), patience, "configuration of FRR", 0.2)
-    time.sleep(3 if links < 20 else 12)  # addresses are repeated for some seconds after that
+    wait_calm(box)  # addresses are repeated for some seconds after that
 
 
 def idle_row(box, links, seconds):
@@ -232,7 +246,7 @@ def drift_rows(box, bundle):
     for what, act in drifts(box, bundle):
         right = act()
         yield [what, measure.number(wait_until(right, 60, f"repair: {what}"), 2)]
-        time.sleep(2)  # two of them are not one
+        wait_calm(box)  # two of them are not one
 
 
 # --- beside frr-reload.py ----------------------------------------------------------------------
