@@ -101,7 +101,14 @@ class Gateway:
         return self._agent.returncode
 
     def status(self):
-        return json.loads(self.agent("status", "--json").stdout)
+        """What `status --json` says, healthy or not: a gateway with problems is exit status 1."""
+        done = self.agent("status", "--json", check=False)
+        if done.returncode not in (0, 1):
+            raise LabError(f"status ended with {done.returncode}: {done.stderr.strip()}")
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            raise LabError(f"status printed no JSON: {done.stdout}{done.stderr}") from None
 
     def agent_log(self):
         try:
