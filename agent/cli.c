@@ -18,6 +18,7 @@
 #include "agent/metrics_file.h"
 #include "agent/once.h"
 #include "agent/reach.h"
+#include "agent/reader.h"
 #include "agent/settings.h"
 #include "agent/settings_file.h"
 #include "agent/status.h"
@@ -412,6 +413,9 @@ int agent_main(int argc, char **argv)
     bool stop = false;
     int r, n;
 
+    /* Not for people: p2pvpn-reader@.service(8). */
+    if (argc == 2 && strcmp(argv[1], "reader") == 0)
+        return reader_serve(STDIN_FILENO) < 0 ? EXIT_SYSTEM : EXIT_DONE;
     settings_defaults(&o.settings);
     r = parse_options(argc, argv, &o, &stop);
     if (r != EXIT_DONE || stop)

@@ -10,8 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/link_unit.h"
 #include "common/alloc.h"
 #include "common/fs.h"
+
+#define CGROUP_MAX (1u << 16)
 
 static bool digest_valid(const char *text)
 {
@@ -99,6 +102,19 @@ bool process_start_time(pid_t pid, unsigned long long *ret)
         return false;
     text[n] = '\0';
     return process_stat_parse(text, &state, ret) && state != 'Z' && state != 'X';
+}
+
+bool process_is_of_unit(pid_t pid, const char *interface)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    char path[64];
+    int r;
+
+    snprintf(path, sizeof(path), "/proc/%ld/cgroup", (long)pid);
+    r = fs_read(path, CGROUP_MAX, &text, &ignored);
+    error_clear(&ignored);
+    return r == 0 && link_unit_in_cgroup(buf_cstr(&text), interface);
 }
 
 /* Whether the text that names a program is this one, or was before its file was replaced. */

@@ -41,6 +41,9 @@ bool process_stat_parse(const char *text, char *ret_state, unsigned long long *r
 /* The start time of a process; false: there is none of this id, or it is a zombie. */
 bool process_start_time(pid_t pid, unsigned long long *ret);
 
+/* Whether the process is of the unit of this link (link_unit.h). */
+bool process_is_of_unit(pid_t pid, const char *interface);
+
 /* Whether id still names a living process that runs `program` (an absolute path; a replaced file,
  * as after a package upgrade, still counts). */
 bool identity_alive(const struct identity *id, const char *program);

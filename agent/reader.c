@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/reader_unit.h"
 #include "agent/sandbox.h"
 #include "agent/supervise.h"
 #include "common/fs.h"
@@ -22,9 +23,11 @@
 
 /* --- the process ---------------------------------------------------------------------------- */
 
-/* What is asked of it. */
+/* What is asked of it; a reader unit hears it in one byte. */
+enum what { READ_FOLDER = 1, READ_ARCHIVE, READ_ORIGINS };
+
 struct request {
-    enum { READ_FOLDER, READ_ARCHIVE, READ_ORIGINS } what;
+    enum what what;
     const char *path; /* of the source, for messages */
     uid_t uid;
     gid_t gid;
@@ -225,6 +228,52 @@ int reader_run(void (*child)(const void *arg, int in, int out), const void *arg,
     return judge(r, status, &said, name, ret, err);
 }
 
+/* The same by a unit of systemd's.  How it ended is not heard; what it said must be whole. */
+static int ask_unit(const struct request *q, int in, struct wire_answer *ret,
+                    struct error_list *err)
+{
+    _cleanup_buf_ struct buf said = BUF_INIT;
+    int64_t deadline = monotonic_ms() + READER_MS;
+    int fd = reader_unit_ask(READER_SOCKET, (unsigned char)q->what, q->path, in), r;
+
+    if (fd < 0)
+        return error_sys(err, -fd, READER_SOCKET,
+                         "cannot reach the reader of bundles: run 'systemctl start "
+                         "p2pvpn-reader.socket'");
+    r = drain(fd, deadline, &said);
+    close(fd); /* it has nobody to speak to any more; its unit limits its time */
+    if (r == -ECONNRESET || (r == 0 && said.len == 0)) {
+        error_add(err, q->path, 0, NULL,
+                  "the process that reads this ended without an answer; nothing was changed: "
+                  "'journalctl -u \"p2pvpn-reader@*\"' may say why; get the file anew");
+        return -EPROTO;
+    }
+    return judge(r, 0, &said, q->path, ret, err);
+}
+
+static int ask(const struct request *q, int in, struct wire_answer *ret, struct error_list *err)
+{
+    if (geteuid() == 0 && !reader_may_change_user())
+        return ask_unit(q, in, ret, err);
+    return reader_run(read_and_answer, q, in, READER_MS, q->path, ret, err);
+}
+
+int reader_serve(int connection)
+{
+    static char path[READER_PATH_MAX + 1];
+    struct request q = {.path = path, .uid = getuid(), .gid = getgid()};
+    unsigned char what;
+    int in;
+
+    if (reader_unit_take(connection, &what, path, &in) < 0 || what < READ_FOLDER ||
+        what > READ_ORIGINS)
+        return -EPROTO;
+    q.what = (enum what)what;
+    begin_child(in, connection);
+    read_and_answer(&q, IN_FD, OUT_FD);
+    return 0;
+}
+
 static int refused(const struct wire_answer *a, struct error_list *err)
 {
     struct error_list said = a->refused;
@@ -257,7 +306,7 @@ int reader_bundle(const struct settings *s, const char *path, struct bundle_sour
     if (folder)
         r = bundle_open_text(fd, path, &in, err);
     if (r == 0)
-        r = reader_run(read_and_answer, &q, folder ? in : fd, READER_MS, path, &a, err);
+        r = ask(&q, folder ? in : fd, &a, err);
     if (in >= 0)
         close(in);
     if (r == 0 && a.verb == WIRE_BUNDLE && folder == !a.places) {
@@ -297,7 +346,7 @@ int reader_origins(const struct settings *s, const char *path, struct origins **
 
     if (fd < 0)
         return error_sys(err, errno, path, "cannot read the file");
-    r = reader_run(read_and_answer, &q, fd, READER_MS, path, &a, err);
+    r = ask(&q, fd, &a, err);
     close(fd);
     if (r == 0 && a.verb == WIRE_ORIGINS) {
         *ret = a.origins;

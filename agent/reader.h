@@ -9,7 +9,8 @@
  * that is all.  Then the root side reads the bundle's files itself, as bytes, from where the
  * message says they are, and compares their SHA-256.
  *
- * The reader is a fork of the agent: it has what is in its memory, and no secret is in there.
+ * Where the agent may change its user, the reader is a fork of it: it has what is in its memory,
+ * and no secret is in there.  As a service without that right it asks a unit (reader_unit.h).
  */
 #ifndef P2PVPN_AGENT_READER_H
 #define P2PVPN_AGENT_READER_H
@@ -36,6 +37,10 @@ int reader_load(const struct settings *s, const char *path, struct bundle **ret,
 /* Reads a table of origins. */
 int reader_origins(const struct settings *s, const char *path, struct origins **ret,
                    struct error_list *err);
+
+/* The whole life of a reader that systemd has started: one request, one answer.  0 if it came to an
+ * answer. */
+int reader_serve(int connection);
 
 /*
  * One level below, for tests: starts child(arg, in, out) in a process of its own, with no other

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "common/alloc.h"
 
 #define ROUTERS_MAX 8
+#define PASSED_MAX 16
 #define GUESTS_MAX 4         /* of them: of ordinary users, so that these cannot keep bgpd out */
 #define GUEST_UID 1000       /* system accounts, as that of FRR, are below (Debian Policy, 9.2.2) */
 #define FIRST_QUERY_MS 10000 /* from the connection to the first query */
@@ -204,6 +206,48 @@ static int64_t patience(const struct router *c)
 
 /* --- for the outside ------------------------------------------------------------------------ */
 
+/* Whether fd listens at exactly this address. */
+static bool listens_at(int fd, const struct sockaddr_in *at)
+{
+    struct sockaddr_in a = {0};
+    socklen_t len = sizeof(a), size = sizeof(int);
+    int listens = 0;
+
+    return getsockname(fd, (struct sockaddr *)&a, &len) == 0 && len == sizeof(a) &&
+           a.sin_family == AF_INET && a.sin_port == at->sin_port &&
+           a.sin_addr.s_addr == at->sin_addr.s_addr &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
+}
+
+/* A copy of the socket that systemd has opened for us (sd_listen_fds(3)), which stays for the next
+ * time; -1: there is none. */
+static int passed_listener(const struct sockaddr_in *at)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    long n = count ? strtol(count, NULL, 10) : 0;
+
+    if (!pid || strtol(pid, NULL, 10) != getpid())
+        return -1;
+    for (int fd = 3; fd < 3 + n && n <= PASSED_MAX; fd++)
+        if (listens_at(fd, at) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+            fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+            return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return -1;
+}
+
+static int own_listener(const struct sockaddr_in *at)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, e;
+
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+        bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 && listen(fd, ROUTERS_MAX) == 0)
+        return fd;
+    e = errno;
+    if (fd >= 0)
+        close(fd);
+    return -e;
+}
+
 static int open_listener(struct rtr *r, uint16_t port)
 {
     struct sockaddr_in a = {
@@ -213,15 +257,16 @@ static int open_listener(struct rtr *r, uint16_t port)
     };
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     socklen_t len = sizeof(a);
-    int one = 1;
 
     r->epoll = epoll_create1(EPOLL_CLOEXEC);
-    r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (r->epoll < 0 || r->listener < 0 ||
-        setsockopt(r->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-        bind(r->listener, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-        listen(r->listener, ROUTERS_MAX) < 0 ||
-        getsockname(r->listener, (struct sockaddr *)&a, &len) < 0 ||
+    if (r->epoll < 0)
+        return -errno;
+    r->listener = passed_listener(&a);
+    if (r->listener < 0)
+        r->listener = own_listener(&a);
+    if (r->listener < 0)
+        return r->listener;
+    if (getsockname(r->listener, (struct sockaddr *)&a, &len) < 0 ||
         epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->listener, &event) < 0)
         return -errno;
     r->port = ntohs(a.sin_port);
@@ -240,6 +285,11 @@ int rtr_new(uint16_t port, struct rtr **ret, struct error_list *err)
         error_add(err, NULL, 0, NULL,
                   "cannot serve RTR: another program listens on 127.0.0.1 port %u; stop it (`ss "
                   "-ltnp` shows it)",
+                  port);
+    else if (e == -EACCES)
+        error_sys(err, -e, NULL,
+                  "cannot serve RTR: this service gets 127.0.0.1 port %u from p2pvpn-rtr.socket, "
+                  "which does not run ('systemctl status p2pvpn-rtr.socket' says why)",
                   port);
     else if (e < 0)
         error_sys(err, -e, NULL, "cannot serve RTR on 127.0.0.1 port %u", port);

@@ -40,7 +40,8 @@
 
 struct rtr;
 
-/* Listens on 127.0.0.1:port (0: any free one) with no table yet: routers are told "no data
+/* Listens on 127.0.0.1:port (0: any free one), with the socket that systemd has passed for it
+ * (p2pvpn-rtr.socket) or one of its own, with no table yet: routers are told "no data
  * available".  0 and *ret set, or a negative errno with *err filled; *ret is then untouched. */
 int rtr_new(uint16_t port, struct rtr **ret, struct error_list *err);
 struct rtr *rtr_free(struct rtr *r); /* closes all connections; NULL ok; returns NULL */

@@ -191,13 +191,23 @@ static int drop_inheritable(void)
     return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
 }
 
+/* Whether somebody else, such as systemd, has made it this user's and nobody's besides. */
+static bool is_already(uid_t uid, gid_t gid)
+{
+    gid_t r, e, v, groups[2];
+    int n = getgroups(2, groups);
+
+    return getuid() == uid && geteuid() == uid && getresgid(&r, &e, &v) == 0 && r == gid &&
+           e == gid && v == gid && (n == 0 || (n == 1 && groups[0] == gid));
+}
+
 /* For good: real, effective and saved. */
 static int become(uid_t uid, gid_t gid)
 {
     uid_t r, e, v;
 
-    if ((geteuid() == 0 && setgroups(0, NULL) < 0) || setresgid(gid, gid, gid) < 0 ||
-        setresuid(uid, uid, uid) < 0)
+    if (!is_already(uid, gid) && ((geteuid() == 0 && setgroups(0, NULL) < 0) ||
+                                  setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
         return -errno;
     if (getresuid(&r, &e, &v) < 0 || r != uid || e != uid || v != uid || uid == 0 ||
         setresuid(0, 0, 0) == 0)
@@ -216,7 +226,7 @@ int sandbox_enter(const struct sandbox *s, struct error_list *err)
     r = become(s->uid, s->gid);
     if (r == 0) {
         what = "give up its capabilities";
-        r = drop_inheritable();
+        r = has_capabilities() ? drop_inheritable() : 0; /* a unit's filter may forbid the call */
     }
     if (r == 0 && has_capabilities())
         r = -EPERM;

@@ -19,7 +19,8 @@
  * - RUN/pvN.log: what it prints, bounded
  * - RUN/link/pvN.conf: what the unit of a link is started with (link_unit.h)
  * - RUN/firewall, RUN/endpoints: of the guard (guard.h)
- * - RUN/management/pvN.sock: its management socket; the folder belongs to the link user
+ * - RUN/management/pvN.sock: its management socket; the folder is root's and the link
+ *   group's, so that both may make and use sockets in it
  */
 #ifndef P2PVPN_AGENT_SETTINGS_H
 #define P2PVPN_AGENT_SETTINGS_H

@@ -28,12 +28,24 @@
 
 static const char *const key_files[] = {"ca.crt", "gateway.crt", "gateway.key"};
 
-/* A folder with exactly this owner and mode. */
+/* With this mode whatever the umask is: only a privileged caller may change the mode of a folder
+ * that gives its group to what is made in it.  Otherwise nothing, and the longer way is gone. */
+static void try_mkdir(const char *path, mode_t mode)
+{
+    mode_t mask = umask(0);
+
+    mkdir(path, mode);
+    umask(mask);
+}
+
+/* A folder with exactly this owner and mode; it may give its group to what is made in it. */
 static int own_dir(const char *path, uid_t uid, gid_t gid, mode_t mode, struct error_list *err)
 {
     struct stat st;
-    int r = fs_mkdirs(path, 0755, err);
+    int r;
 
+    try_mkdir(path, mode);
+    r = fs_mkdirs(path, 0755, err);
     if (r < 0)
         return r;
     if (lstat(path, &st) < 0)
@@ -42,7 +54,7 @@ static int own_dir(const char *path, uid_t uid, gid_t gid, mode_t mode, struct e
         return error_add(err, path, 0, NULL, "this must be a folder: move what is there away");
     if ((st.st_uid != uid || st.st_gid != gid) && lchown(path, uid, gid) < 0)
         return error_sys(err, errno, path, "cannot change the owner of the folder");
-    if ((st.st_mode & 07777) != mode && chmod(path, mode) < 0)
+    if ((st.st_mode & 07777 & ~(mode_t)S_ISGID) != mode && chmod(path, mode) < 0)
         return error_sys(err, errno, path, "cannot change the mode of the folder");
     return 0;
 }
@@ -60,7 +72,7 @@ int state_prepare(const struct settings *s, struct error_list *err)
     if (r == 0)
         r = own_dir(link, 0, 0, 0755, err);
     if (r == 0)
-        r = own_dir(management, s->link_uid, s->link_gid, 0700, err);
+        r = own_dir(management, 0, s->link_gid, 0770, err);
     return r;
 }
 
@@ -153,11 +165,13 @@ int state_previous(const struct settings *s, struct bundle **ret, struct error_l
 static int write_file(const char *path, const struct buf *data, gid_t gid, struct error_list *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640), r;
+    struct stat st;
 
     if (fd < 0)
         return error_sys(err, errno, path, "cannot create the file");
     r = fs_write_fd(fd, data->data, data->len);
-    if (r == 0 && (fchown(fd, 0, gid) < 0 || fchmod(fd, 0640) < 0 || fsync(fd) < 0))
+    if (r == 0 && (fstat(fd, &st) < 0 || (st.st_gid != gid && fchown(fd, 0, gid) < 0) ||
+                   fchmod(fd, 0640) < 0 || fsync(fd) < 0))
         r = -errno;
     if (close(fd) < 0 && r == 0)
         r = -errno;

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/identity.h"
 #include "agent/netlink.h"
 #include "agent/plan.h"
 #include "agent/reader.h"
@@ -130,6 +131,18 @@ static bool comes_through(const struct status *s, const struct bundle_link *link
     return false;
 }
 
+/* Whether systemd runs it: what somebody who looks for its words has to know. */
+static void find_unit(const struct status_query *q, struct status_link *l)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s.json", q->run_dir, l->link->interface);
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct identity id;
+
+    l->unit =
+        identity_read(path, &id, &ignored) == 0 && process_is_of_unit(id.pid, l->link->interface);
+    error_clear(&ignored);
+}
+
 static void ask_link(const struct status_query *q, struct status *s, struct status_link *l,
                      const struct link_table *table, unsigned timeout_ms)
 {
@@ -141,6 +154,8 @@ static void ask_link(const struct status_query *q, struct status *s, struct stat
     if (why.n == 0 && openvpn_status_read(path, timeout_ms, &l->vpn, &why) == 0)
         l->up = l->vpn.connected;
     read_log(q, l);
+    if (!q->light)
+        find_unit(q, l);
     if (!l->up)
         link_problem(s, l, why.n ? why.items[0].message : NULL);
     free(path);

@@ -52,6 +52,7 @@ struct status_query {
 
 struct status_link {
     const struct bundle_link *link;
+    bool unit;   /* its process is of its unit of systemd's */
     bool up;     /* OpenVPN says that it is connected */
     bool silent; /* and yet no BFD packet comes through: OpenVPN does not notice a dead path */
     struct openvpn_status vpn; /* meaningless fields are empty */

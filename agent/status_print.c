@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/link_unit.h"
 #include "agent/status.h"
 #include "agent/status_agent.h"
 
@@ -58,18 +59,28 @@ static struct cell count(uint64_t n, bool known)
 
 static void walk_links(const struct status *s, const struct printer *p, void *to)
 {
-    static const struct column columns[] = {
+    bool units = false;
+
+    for (size_t i = 0; i < s->n_links; i++)
+        units = units || s->links[i].unit;
+
+    const struct column columns[] = {
         {"interface", "LINK", CELL_TEXT},   {"peer", "PEER", CELL_TEXT},
         {"state", "STATE", CELL_STATE},     {"seconds", "SINCE", CELL_SECONDS},
         {"cipher", "CIPHER", CELL_TEXT},    {"bytes-in", "IN", CELL_BYTES},
         {"bytes-out", "OUT", CELL_BYTES},   {"remote", "REMOTE", CELL_TEXT},
-        {"openvpn-state", NULL, CELL_TEXT},
+        {"openvpn-state", NULL, CELL_TEXT}, {"unit", units ? "UNIT" : NULL, CELL_TEXT},
     };
 
     p->table_begin(to, "links", columns, sizeof(columns) / sizeof(columns[0]));
     for (size_t i = 0; i < s->n_links; i++) {
         const struct status_link *l = &s->links[i];
         bool answers = *l->vpn.state != '\0', since = answers && l->vpn.since <= s->now;
+        char unit[LINK_UNIT_NAME_SIZE] = "";
+
+        if (l->unit)
+            link_unit_name(l->link->interface, unit);
+
         struct cell row[] = {
             text(l->link->interface),
             text(l->link->peer),
@@ -83,6 +94,7 @@ static void walk_links(const struct status *s, const struct printer *p, void *to
             count(l->vpn.bytes_out, answers),
             text(l->vpn.remote),
             text(l->vpn.state),
+            text(unit),
         };
 
         p->row(to, row);

@@ -18,6 +18,7 @@
 #include "agent/link_unit.h"
 #include "agent/log.h"
 #include "agent/openvpn.h"
+#include "agent/reader_unit.h" /* reader_may_change_user() */
 #include "agent/units.h"
 #include "common/alloc.h"
 #include "common/fs.h"
@@ -188,20 +189,6 @@ static void peek(struct supervisor *sv, const char *interface)
     error_clear(&ignored);
 }
 
-/* Whether a process is of its link's unit, whoever wrote the identity. */
-static bool is_of_unit(pid_t pid, const char *interface)
-{
-    struct error_list ignored = ERROR_LIST_INIT;
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    char path[64];
-    int r;
-
-    snprintf(path, sizeof(path), "/proc/%ld/cgroup", (long)pid);
-    r = fs_read(path, CONFIG_MAX, &text, &ignored);
-    error_clear(&ignored);
-    return r == 0 && link_unit_in_cgroup(buf_cstr(&text), interface);
-}
-
 static void adopt(struct supervisor *sv, const char *interface)
 {
     _cleanup_free_ char *path = settings_identity_path(sv->settings, interface);
@@ -221,7 +208,7 @@ static void adopt(struct supervisor *sv, const char *interface)
     if (watch(sv, c) < 0 || !identity_alive(&id, OPENVPN_PROGRAM))
         forget_process(sv, c);
     else
-        c->unit = is_of_unit(id.pid, interface);
+        c->unit = process_is_of_unit(id.pid, interface);
 }
 
 /* Interface name out of "pv7.json" or "pv7-2.json"; false: another file. */
@@ -337,8 +324,13 @@ static void stop(struct supervisor *sv, struct child *c)
         units_request(sv->units, c->interface, UNIT_STOP);
     if (c->id.pid == 0 || c->kill_at != SUPERVISE_NEVER)
         return;
-    if (!c->unit)
-        syscall(SYS_pidfd_send_signal, c->pidfd, SIGTERM, NULL, 0);
+    if (!c->unit && syscall(SYS_pidfd_send_signal, c->pidfd, SIGTERM, NULL, 0) < 0 &&
+        errno == EPERM)
+        log_link(
+            LOG_EVENT_NONE, LOG_LEVEL_WARNING, c->interface, c->peer,
+            "OpenVPN of link %s is a process of the agent's own, which its unit does not let it "
+            "stop: run 'kill %ld'; the unit of the link then takes its place",
+            c->interface, (long)c->id.pid);
     c->kill_at = monotonic_ms() + SUPERVISE_TERM_MS;
 }
 
@@ -505,6 +497,14 @@ int supervisor_check(const struct settings *s, struct error_list *err)
     if (strcmp(by, "auto") != 0 && strcmp(by, "agent") != 0 && strcmp(by, "systemd") != 0)
         return error_add(err, NULL, 0, NULL, "links-by wants auto, agent or systemd, not '%.60s'",
                          by);
+    if (geteuid() == 0 && !reader_may_change_user() &&
+        (strcmp(by, "agent") == 0 || !systemd_has_links(s)))
+        return error_add(err, NULL, 0, NULL,
+                         "links would be processes of the agent here (links-by %s, state %s, "
+                         "run-dir %s, link-user %s), which its unit does not let become another "
+                         "user: install the drop-in own-links.conf of the examples, or take these "
+                         "settings back",
+                         by, s->state_dir, s->run_dir, s->link_user);
     return 0;
 }
 

@@ -10,11 +10,10 @@ import pytest
 
 SOURCE = Path(os.environ.get("P2PVPN_SOURCE_ROOT", Path(__file__).parents[2]))
 BUILD = Path(os.environ.get("P2PVPN_BUILD_ROOT", os.environ.get("P2PVPN_BUILD", SOURCE / "build")))
-# The agent should come to 2.0.  What it has and could lose is CAP_KILL, CAP_CHOWN, CAP_DAC_OVERRIDE and
-# CAP_FOWNER: links that it starts itself, and folders of the links' user.  Until then: not more.
 UNITS = {
-    "p2pvpn-agent.service": (BUILD / "packaging/p2pvpn-agent.service", 2.9),
+    "p2pvpn-agent.service": (BUILD / "packaging/p2pvpn-agent.service", 2.0),
     "p2pvpn-link@.service": (SOURCE / "packaging/systemd/p2pvpn-link@.service", 1.5),
+    "p2pvpn-reader@.service": (BUILD / "packaging/p2pvpn-reader@.service", 0.5),
 }
 
 

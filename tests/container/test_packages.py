@@ -80,6 +80,8 @@ def test_enrol_and_converge(mesh):
     for machine in mesh:
         assert machine.container.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0"
         # The links are units, and run as their own user without any right.
+        assert [link["unit"] for link in machine.status()["links"]] == [
+            f"p2pvpn-link@{link['interface']}.service" for link in machine.status()["links"]]
         for interface, link in machine.openvpns().items():
             assert machine.container.unit(f"p2pvpn-link@{interface}", "ActiveState", "NRestarts") \
                 == {"ActiveState": "active", "NRestarts": "0"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from p2plab import Lab
-from p2plab.lab import build_root
+from p2plab.lab import SOURCE, build_root
 
 from conftest import FIVE_SITES, new_container
 
@@ -107,6 +107,30 @@ def test_links_are_units_without_rights(gateway):
     assert gateway.box.run(["cat", f"/sys/class/net/{link}/carrier"]).stdout == "1\n"
 
 
+def test_the_agent_has_one_right_and_bundles_are_read_by_a_unit(gateway):
+    pid = gateway.box.unit("p2pvpn-agent", "MainPID")["MainPID"]
+    status = gateway.box.run(["cat", f"/proc/{pid}/status"]).stdout
+    for name in ("CapEff", "CapPrm", "CapBnd"):
+        assert re.search(rf"^{name}:\t0+1000$", status, re.M), status  # CAP_NET_ADMIN
+    # Each bundle is another unit, which goes when it has answered.
+    def accepted():
+        return int(gateway.box.unit("p2pvpn-reader.socket", "NAccepted")["NAccepted"])
+    before = accepted()
+    assert before > 0
+    gateway.box.run(["touch", f"{gateway.etc}/bundle/bundle.json"])
+    gateway.box.run(["systemctl", "reload", "p2pvpn-agent"])
+    gateway.box.wait_for(lambda: accepted() > before, "the bundle to be read again")
+    gateway.box.wait_for(lambda: gateway.box.run(
+        ["systemctl", "list-units", "--all", "--plain", "--no-legend", "p2pvpn-reader@*"]
+        ).stdout == "", "the reader to end")
+    assert gateway.box.run(["stat", "-c", "%U %a", "/run/p2pvpn/reader.sock"]).stdout == "root 600\n"
+    # What the unit keeps from it, it cannot reach; a stranger cannot ask it anything.
+    said = gateway.box.run(["setpriv", "--reuid=nobody", "--clear-groups", "sh", "-c",
+                            "ls -l /run/p2pvpn/management; cat /var/lib/p2pvpn/keys/gateway.crt"],
+                           check=False)
+    assert said.stdout == "", said.stdout
+
+
 def test_agents_restart_and_stop_touch_no_link(gateway):
     pids = gateway.wait_running()
     gateway.restart()
@@ -159,7 +183,8 @@ def test_a_changed_link_is_restarted_alone(gateway):
     gateway.box.wait_for(lambda: gateway.pid(link) not in (0, pids[link]), "its restart")
     now = gateway.wait_running()
     assert {l for l in pids if now[l] != pids[l]} == {link}
-    assert gateway.known()[link][1] != known[link][1]
+    gateway.box.wait_for(lambda: gateway.known().get(link, known[link])[1] != known[link][1],
+                         "its new configuration to be known")
 
 
 def test_a_link_that_cannot_start_is_failed_and_tried_again(gateway):
@@ -179,8 +204,18 @@ def test_from_the_agents_own_processes_to_units_and_back(gateway):
     gateway.box.run(["systemctl", "stop", "p2pvpn-agent"])
     gateway.box.run(["systemctl", "stop", "p2pvpn-link@*"])
     gateway.settings("links-by = agent\n")
-    gateway.box.run(["systemctl", "start", "p2pvpn-agent"])
-    gateway.box.wait_for(lambda: set(gateway.known()) == set(gateway.links), "its own processes")
+    gateway.box.run(["systemctl", "start", "p2pvpn-agent"], check=False)
+    # The unit as it is does not let it, and it says how that is changed.
+    gateway.box.wait_for(lambda: "own-links.conf" in gateway.box.journal("-u", "p2pvpn-agent"),
+                         "it to say what is missing")
+    before = gateway.known()
+    drop_in = SOURCE / "packaging/systemd/own-links.conf"
+    gateway.box.write("/etc/systemd/system/p2pvpn-agent.service.d/own-links.conf",
+                      drop_in.read_text(encoding="utf-8"))
+    gateway.box.run(["systemctl", "daemon-reload"])
+    gateway.box.run(["systemctl", "restart", "p2pvpn-agent"])
+    gateway.box.wait_for(lambda: set(now := gateway.known()) == set(gateway.links) and
+                         not set(now.values()) & set(before.values()), "its own processes")
     assert not any(gateway.pids().values())
     own = gateway.known()
 

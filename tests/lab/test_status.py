@@ -156,10 +156,10 @@ def test_status_has_the_documented_members(well):
     assert len(members) > 60
     seen = check(healthy(well), "", wrong, members)
     assert wrong == []
-    # The rest needs trouble, a change or an origin cache.
+    # The rest needs trouble, a change, an origin cache or systemd.
     assert {name for name in set(members) - seen if not name.startswith("origins")} <= {
         *(f"agent.repairs.{repair}.last" for repair in REPAIRS), "change.previous",
-        "change.refused", "change.seconds-left", "change.why"}
+        "change.refused", "change.seconds-left", "change.why", "links[].unit"}
 
 
 def test_the_example_in_the_documents_is_as_documented():

@@ -23,8 +23,13 @@ EXPECTED = [
     "usr/share/man/man5/p2pvpn-agent.conf.5",
     "usr/share/man/man5/p2pvpn-mesh.5",
     "usr/share/man/man8/p2pvpn-agent.8",
+    "usr/share/man/man8/p2pvpn-link@.service.8",
+    "usr/share/man/man8/p2pvpn-reader@.service.8",
     "usr/lib/systemd/system/p2pvpn-agent.service",
     "usr/lib/systemd/system/p2pvpn-link@.service",
+    "usr/lib/systemd/system/p2pvpn-reader.socket",
+    "usr/lib/systemd/system/p2pvpn-reader@.service",
+    "usr/lib/systemd/system/p2pvpn-rtr.socket",
     "usr/lib/sysusers.d/p2pvpn.conf",
     "usr/lib/tmpfiles.d/p2pvpn.conf",
 ]

@@ -2,6 +2,7 @@
 /* The process that reads bundles: what it may, what becomes of one that is somebody else's. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/reader.h"
+#include "agent/reader_unit.h"
 #include "agent/sandbox.h"
 #include "agent/supervise.h"
 #include "common/fs.h"
@@ -160,6 +163,97 @@ START_TEST(a_folder_that_is_closed_to_the_reader)
     put_archive(&archive);
     ck_assert_int_eq(chmod(dir, 0700), 0);
     ck_is_read();
+}
+END_TEST
+
+/* What a unit does: it takes one connection, and answers what a reader of our own answers. */
+static int listen_at(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(a.sun_path, path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    ck_assert_int_eq(listen(fd, 4), 0);
+    return fd;
+}
+
+static void serve_one(int listener)
+{
+    int connection = accept(listener, NULL, NULL);
+
+    if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(STRANGER, STRANGER, STRANGER) < 0 ||
+                           setresuid(STRANGER, STRANGER, STRANGER) < 0))
+        _exit(2);
+    _exit(reader_serve(connection) < 0);
+}
+
+static int ask_server(int listener, const char *path, unsigned char what, int file,
+                      struct buf *said)
+{
+    char part[4096];
+    int status, fd;
+    pid_t pid = fork();
+    ssize_t n;
+
+    if (pid == 0)
+        serve_one(listener);
+    fd = reader_unit_ask(path, what, folder, file);
+    ck_assert_int_ge(fd, 0);
+    while ((n = read(fd, part, sizeof(part))) > 0)
+        buf_add(said, part, (size_t)n);
+    close(fd);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(a_unit_answers_the_same)
+{
+    _cleanup_free_ char *path = xasprintf("%s/reader.sock", dir);
+    _cleanup_free_ char *text = xasprintf("%s/bundle.json", folder);
+    _cleanup_buf_ struct buf said = BUF_INIT, expected = BUF_INIT, found = BUF_INIT;
+    int listener = listen_at(path), file = open(text, O_RDONLY | O_CLOEXEC);
+    struct bundle *plain = NULL;
+
+    ck_assert_int_eq(ask_server(listener, path, 1, file, &said), 0);
+    ck_assert_int_eq(wire_read(buf_cstr(&said), said.len, folder, &answer, &err), 0);
+    ck_assert_int_eq(answer.verb, WIRE_BUNDLE);
+    ck_assert_int_eq(bundle_load(folder, &plain, &err), 0);
+    bundle_format(plain, &expected);
+    bundle_format(answer.bundle, &found);
+    ck_assert_str_eq(buf_cstr(&found), buf_cstr(&expected));
+    bundle_free(plain);
+    wire_answer_clear(&answer);
+    answer = (struct wire_answer)WIRE_ANSWER_INIT;
+
+    /* As a table of origins it is none. */
+    buf_reset(&said);
+    ck_assert_int_eq(ask_server(listener, path, 3, file, &said), 0);
+    ck_assert_int_eq(wire_read(buf_cstr(&said), said.len, folder, &answer, &err), 0);
+    ck_assert_int_eq(answer.verb, WIRE_REFUSED);
+
+    /* What is no question gets no answer. */
+    buf_reset(&said);
+    ck_assert_int_eq(ask_server(listener, path, 0, file, &said), 1);
+    ck_assert_uint_eq(said.len, 0);
+    close(file);
+    close(listener);
+}
+END_TEST
+
+START_TEST(a_request_without_a_file_is_none)
+{
+    char path[READER_PATH_MAX + 1];
+    unsigned char what;
+    int ends[2], file;
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    ck_assert_int_eq(write(ends[0], "\001/x", 3), 3);
+    ck_assert_int_eq(reader_unit_take(ends[1], &what, path, &file), -EPROTO);
+    close(ends[0]);
+    ck_assert_int_eq(reader_unit_take(ends[1], &what, path, &file), -EPROTO);
+    close(ends[1]);
 }
 END_TEST
 
@@ -602,6 +696,8 @@ int main(void)
     tcase_add_test(t, an_archive_is_read);
     tcase_add_test(t, a_table_is_read);
     tcase_add_test(t, a_folder_that_is_closed_to_the_reader);
+    tcase_add_test(t, a_unit_answers_the_same);
+    tcase_add_test(t, a_request_without_a_file_is_none);
     tcase_add_test(t, what_is_wrong_is_told);
     tcase_add_test(t, text_that_eats_memory);
     tcase_add_test(t, archives_of_zeros);

@@ -290,6 +290,35 @@ static void sample_free(struct status *s)
     status_free(s);
 }
 
+/* The word `unit` of each link and the column of the text are there where systemd runs a link. */
+START_TEST(unit_of_a_link)
+{
+    struct status *s = sample();
+    struct buf b = BUF_INIT;
+    json_t *root, *shown;
+
+    status_judge(s, true, true);
+    status_print_text(s, &b);
+    ck_assert_ptr_eq(strstr(buf_cstr(&b), "UNIT"), NULL);
+    buf_reset(&b);
+    s->links[0].unit = true;
+    status_print_text(s, &b);
+    ck_assert_ptr_ne(strstr(buf_cstr(&b), "UNIT\n"), NULL);
+    ck_assert_ptr_ne(strstr(buf_cstr(&b), "p2pvpn-link@pv1.service"), NULL);
+    buf_reset(&b);
+    status_print_json(s, &b);
+    root = json_loads(buf_cstr(&b), 0, NULL);
+    shown = json_object_get(root, "links");
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(shown, 0), "unit")),
+                     "p2pvpn-link@pv1.service");
+    ck_assert_ptr_eq(json_object_get(json_array_get(shown, 1), "unit"), NULL);
+    json_decref(root);
+    buf_free(&b);
+    s->links[0].unit = false;
+    sample_free(s);
+}
+END_TEST
+
 START_TEST(text)
 {
     struct status *s = sample();
@@ -402,6 +431,7 @@ int main(void)
     tcase_add_test(t, openvpn_refuses_the_peer);
     tcase_add_test(t, openvpn_absent);
     tcase_add_test(t, durations_and_bytes);
+    tcase_add_test(t, unit_of_a_link);
     tcase_add_test(t, text);
     tcase_add_test(t, json);
     tcase_add_test(t, problems);
