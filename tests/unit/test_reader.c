@@ -640,7 +640,10 @@ START_TEST(a_hostile_one_is_killed)
 {
     int64_t began = monotonic_ms();
 
-    ck_assert_int_eq(reader_run(hostile[_i].child, NULL, 0, 300, "it", &answer, &err),
+    /* Only who is to run out of it gets little time: the machine may be busy. */
+    unsigned patience = hostile[_i].result == -ETIMEDOUT ? 300 : 30000;
+
+    ck_assert_int_eq(reader_run(hostile[_i].child, NULL, 0, patience, "it", &answer, &err),
                      hostile[_i].result);
     ck_assert(unit_says(&err, hostile[_i].says));
     ck_assert_int_lt(monotonic_ms() - began, 3000);
