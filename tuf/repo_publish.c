@@ -338,3 +338,59 @@ enum tuf_code tuf_repo_init(const struct tuf_repo *repo, struct tuf_error *err)
         tuf_repo_set_role(body, t, &repo->seeds[t], 1, 1);
     return write_role(&p, TUF_ROOT, "root", body, NULL, err);
 }
+
+/* The newest root that is there. */
+static enum tuf_code newest_root(const struct tuf_repo *repo, json_t **ret, struct tuf_error *err)
+{
+    json_t *newest = NULL, *next = NULL;
+    enum tuf_code r = TUF_OK;
+
+    for (int64_t version = 1; r == TUF_OK; version++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "%" PRId64 ".root.json", version);
+        if ((r = read_file(repo, name, &next, err)) != TUF_OK || !next)
+            break;
+        json_decref(newest);
+        newest = next;
+    }
+    if (r == TUF_OK && !newest)
+        r = tuf_fail(err, TUF_STATE, "there is no repository yet");
+    if (r != TUF_OK) {
+        json_decref(newest);
+        newest = NULL;
+    }
+    *ret = newest;
+    return r;
+}
+
+static enum tuf_code write_root(const struct tuf_repo *repo, json_t *body,
+                                const struct tuf_seed *seeds, size_t n, struct tuf_error *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int64_t version = version_of(body);
+
+    tuf_repo_sign(body, seeds, n, &text);
+    return tuf_repo_write(repo->metadata_dir, "root", version, text.data, text.len, err);
+}
+
+enum tuf_code tuf_repo_rotate(const struct tuf_repo *repo, enum tuf_type type,
+                              const struct tuf_seed *to, struct tuf_error *err)
+{
+    struct tuf_seed seeds[2] = {repo->seeds[TUF_ROOT], *to};
+    int fd = lock(repo, err);
+    json_t *root, *body;
+    enum tuf_code r;
+
+    if (fd < 0)
+        return err->code;
+    if ((r = newest_root(repo, &root, err)) == TUF_OK) {
+        body = tuf_repo_body(TUF_ROOT, version_of(body_of(root)) + 1, repo->expires[TUF_ROOT]);
+        for (enum tuf_type t = 0; t < TUF_TYPES; t++)
+            tuf_repo_set_role(body, t, t == type ? to : &repo->seeds[t], 1, 1);
+        r = write_root(repo, body, seeds, type == TUF_ROOT ? 2 : 1, err);
+        json_decref(root);
+    }
+    close(fd);
+    return r;
+}

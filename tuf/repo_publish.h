@@ -40,6 +40,12 @@ enum tuf_code tuf_repo_version(const struct tuf_repo *repo, int64_t *ret, struct
 enum tuf_code tuf_repo_publish(const struct tuf_repo *repo, const struct tuf_repo_file *files,
                                size_t n, int64_t seen, struct tuf_error *err);
 
+/* The next root names other keys for one role: made from the newest root that is there, signed with
+ * the seeds of `repo` as the root has them, and with the new ones if it is the root's own that
+ * change. Whoever rotates then publishes with the new seeds. */
+enum tuf_code tuf_repo_rotate(const struct tuf_repo *repo, enum tuf_type type,
+                              const struct tuf_seed *to, struct tuf_error *err);
+
 /* Freshness alone: the same snapshot, signed for longer. */
 enum tuf_code tuf_repo_refresh(const struct tuf_repo *repo, struct tuf_error *err);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/command.h"
 #include "common/fs.h"
 #include "tests/unit/unit.h"
 #include "tuf/fetch_curl.h"
@@ -204,6 +205,83 @@ START_TEST(test_ten_thousand_gateways)
 }
 END_TEST
 
+/* Every key is replaced, one after the other, and a client that saw none of it follows. */
+START_TEST(test_rotation)
+{
+    const struct tuf_repo_file one = {"a", "one", 3};
+    struct tuf_seed stranger = {{42}};
+
+    ck_assert_int_eq(tuf_repo_rotate(&repo, TUF_ROOT, &stranger, &err), TUF_STATE);
+    starts();
+    ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 0, &err), TUF_OK);
+    gets("a", "one");
+    for (enum tuf_type t = 0; t < TUF_TYPES; t++) {
+        struct tuf_seed next;
+
+        ck_assert(tuf_seed_generate(next.bytes));
+        ck_assert_int_eq(tuf_repo_rotate(&repo, t, &next, &err), TUF_OK);
+        repo.seeds[t] = next;
+    }
+    repo.keep_until = INT64_MAX; /* all is signed anew */
+    ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 1, &err), TUF_OK);
+    gets("a", "one");
+    repo.seeds[TUF_ROOT] = stranger; /* whoever has no key changes nothing at the clients */
+    ck_assert_int_eq(tuf_repo_rotate(&repo, TUF_TIMESTAMP, &stranger, &err), TUF_OK);
+    ck_assert_int_eq(get("a", NOW, &(struct buf)BUF_INIT), TUF_THRESHOLD);
+}
+END_TEST
+
+/* tests/conformance/tuf-client, as the public suite calls it. */
+static int client_says(const char *verb, const char *more, const char *name)
+{
+    _cleanup_free_ char *program =
+        xasprintf("%s/tests/conformance/tuf-client", getenv("P2PVPN_BUILD_ROOT"));
+    _cleanup_free_ char *url = xasprintf("file://%s/", folder);
+    _cleanup_free_ char *target_url = xasprintf("file://%s", targets);
+    const char *argv[] = {program,    "--metadata-dir",
+                          client,     "--metadata-url",
+                          url,        "--target-base-url",
+                          target_url, "--target-dir",
+                          client,     verb,
+                          more,       NULL,
+                          NULL,       NULL};
+    struct command c = {.argv = argv, .timeout_ms = 30000};
+    struct command_result result = COMMAND_RESULT_INIT;
+    struct error_list list = ERROR_LIST_INIT;
+    int status;
+
+    if (name) {
+        argv[10] = "--target-name";
+        argv[11] = name;
+    }
+    ck_assert_int_eq(command_run(&c, &result, &list), 0);
+    status = result.status;
+    command_result_clear(&result);
+    error_clear(&list);
+    return status;
+}
+
+START_TEST(test_conformance_client)
+{
+    const struct tuf_repo_file one = {"a", "one", 3};
+    _cleanup_free_ char *root = xasprintf("%s/1.root.json", folder);
+    _cleanup_free_ char *got = xasprintf("%s/a", client);
+
+    for (int t = 0; t < TUF_TYPES; t++) /* it has the clock of this machine */
+        repo.expires[t] = INT64_MAX;
+    ck_assert_int_eq(tuf_repo_init(&repo, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 0, &err), TUF_OK);
+    ck_assert_int_eq(client_says("refresh", NULL, NULL), 1); /* no root yet */
+    ck_assert_int_eq(client_says("init", root, NULL), 0);
+    ck_assert_int_eq(client_says("refresh", NULL, NULL), 0);
+    ck_assert_int_eq(access(got, F_OK), -1);
+    ck_assert_int_eq(client_says("download", NULL, "b"), 1);
+    ck_assert_int_eq(client_says("download", NULL, "a"), 0);
+    ck_assert_int_eq(access(got, F_OK), 0);
+    ck_assert_int_eq(client_says("upload", NULL, NULL), 2);
+}
+END_TEST
+
 START_TEST(test_unsafe_paths)
 {
     const struct tuf_repo_file bad = {"../a", "x", 1};
@@ -223,6 +301,8 @@ int main(void)
     tcase_add_test(t, test_compare_and_swap);
     tcase_add_test(t, test_freshness);
     tcase_add_test(t, test_ten_thousand_gateways);
+    tcase_add_test(t, test_rotation);
+    tcase_add_test(t, test_conformance_client);
     tcase_add_test(t, test_unsafe_paths);
     return unit_run(s);
 }

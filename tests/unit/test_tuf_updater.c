@@ -334,6 +334,36 @@ START_TEST(test_wrong_software)
 }
 END_TEST
 
+/* A path that leaves its folder is no target, even if the right key says that it is. */
+START_TEST(test_unsafe_target)
+{
+    static const char *const paths[] = {"../a", "/a", "dir//a", "dir/.", "dir/"};
+
+    for (size_t i = 0; i < 5; i++) {
+        world.path = paths[i];
+        next_versions();
+        world_publish();
+        ck_assert_int_eq(world_download(paths[i]), TUF_NO_TARGET);
+        ck_assert_ptr_null(strstr(world.asked, ".a "));
+    }
+}
+END_TEST
+
+/* The bytes are those that the timestamp means, but they are another version than it says. */
+START_TEST(test_snapshot_of_another_version)
+{
+    struct buf *file;
+
+    next_versions();
+    world.listed_as = 3;
+    world_publish();
+    file = world_file("2.snapshot.json");
+    world_put("3.snapshot.json", file->data, file->len);
+    refuses(TUF_VERSION);
+    stored_are(1, 2, 1, 1);
+}
+END_TEST
+
 START_TEST(test_target_too_large)
 {
     static const char content[] =
@@ -602,6 +632,8 @@ int main(void)
     tcase_add_test(t, test_root_expiry);
     tcase_add_test(t, test_mix_and_match);
     tcase_add_test(t, test_wrong_software);
+    tcase_add_test(t, test_unsafe_target);
+    tcase_add_test(t, test_snapshot_of_another_version);
     tcase_add_test(t, test_target_too_large);
     tcase_add_test(t, test_fast_forward);
     tcase_add_test(t, test_root_rotation);

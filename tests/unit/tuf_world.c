@@ -29,6 +29,7 @@ void world_setup(void)
         world.expires[t] = WORLD_LATER;
         world.key[t] = world.signer[t] = (uint8_t)(t + 1);
     }
+    world.path = "dir/a";
     world.content = "what gateway a runs";
     unit_folder(world.folder);
     unit_folder(world.target_folder);
@@ -141,11 +142,12 @@ static void publish_root(void)
 
 static void put_target(json_t *body)
 {
-    char hash[TUF_HASH_TEXT_MAX + 1], name[200];
+    const char *last = strrchr(world.path, '/') ? strrchr(world.path, '/') + 1 : world.path;
+    char hash[TUF_HASH_TEXT_MAX + 1], name[300];
 
-    tuf_repo_add_target(body, "dir/a", world.content, strlen(world.content));
+    tuf_repo_add_target(body, world.path, world.content, strlen(world.content));
     tuf_hash("sha256", world.content, strlen(world.content), hash);
-    snprintf(name, sizeof(name), "dir/%s.a", hash);
+    snprintf(name, sizeof(name), "%.*s%s.%s", (int)(last - world.path), world.path, hash, last);
     world_put(name, world.content, strlen(world.content));
 }
 
@@ -160,7 +162,7 @@ static json_t *targets_body(void)
         char name[TUF_ROLE_NAME_MAX + 1];
 
         tuf_repo_delegate_bins(body, "bin", world.bins, &seed, 1, 1);
-        tuf_repo_bin(body, "dir/a", name);
+        tuf_repo_bin(body, world.path, name);
         put_target(bin);
         world_put_role(name, 1, bin, 50);
     } else if (world.delegations) {
@@ -186,7 +188,8 @@ void world_publish(void)
                           listed[i].data.len);
     put_signed("snapshot", v[TUF_SNAPSHOT], body, &world.signer[TUF_SNAPSHOT], 1, &snapshot);
     body = tuf_repo_body(TUF_TIMESTAMP, v[TUF_TIMESTAMP], world.expires[TUF_TIMESTAMP]);
-    tuf_repo_add_meta(body, "snapshot", v[TUF_SNAPSHOT], snapshot.data, snapshot.len);
+    tuf_repo_add_meta(body, "snapshot", world.listed_as ? world.listed_as : v[TUF_SNAPSHOT],
+                      snapshot.data, snapshot.len);
     put_signed("timestamp", 0, body, &world.signer[TUF_TIMESTAMP], 1, &timestamp);
 }
 

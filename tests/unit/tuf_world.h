@@ -22,9 +22,11 @@ struct world {
     uint8_t key[TUF_TYPES];    /* the seed whose key the root names */
     uint8_t signer[TUF_TYPES]; /* the seed that signs; usually the same */
     uint8_t old_root_key;      /* signs the root, too; 0: none */
-    const char *content;       /* of target "dir/a" */
-    unsigned bins;             /* bits of hashed bins, which then hold it; 0: none */
-    json_t *delegations;       /* of the targets; owned */
+    const char *path;          /* of the target; "dir/a" at first */
+    const char *content;
+    int64_t listed_as;   /* the version that the timestamp gives the snapshot; 0: its own */
+    unsigned bins;       /* bits of hashed bins, which then hold it; 0: none */
+    json_t *delegations; /* of the targets; owned */
 
     /* The mirror. */
     struct world_file {
