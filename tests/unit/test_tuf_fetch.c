@@ -150,13 +150,19 @@ START_TEST(test_slow_drip)
 }
 END_TEST
 
+/* A port that is taken, so that nobody else comes to listen there. */
 START_TEST(test_nobody_listens)
 {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(at);
     _cleanup_buf_ struct buf data = BUF_INIT;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    teardown();
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    port = ntohs(at.sin_port);
     ck_assert_int_eq(get("/good", 30, &data), TUF_NETWORK);
-    setup();
+    close(fd);
 }
 END_TEST
 
