@@ -209,30 +209,26 @@ static int run(const struct vtysh *v, const char *const *arguments, const char *
     return failed;
 }
 
+/* What is to be said when a daemon did not answer a question as it should. */
+static int unanswered(const struct vtysh *v, const char *daemon, const char *question, int r,
+                      struct error_list *err)
+{
+    if (vtysh_daemon_alive(v, daemon, err) < 0)
+        return r == -ETIMEDOUT ? r : -ENOTCONN;
+    error_add(err, NULL, 0, NULL,
+              "FRR's %s does not tell %s (%s): look at \"journalctl -u frr\", and restart it if it "
+              "stays so",
+              daemon, question, strerror(-r));
+    return r == -ETIMEDOUT ? r : -EIO;
+}
+
 int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, struct buf *ret,
                struct error_list *err)
 {
-    const char *const one[] = {"-d", daemon, "-c", command, NULL};
-    struct command_result r = COMMAND_RESULT_INIT;
-    int failed = run(v, daemon ? one : one + 2, NULL, SHOW_TIMEOUT_MS, &r, err);
+    _cleanup_free_ char *path = vtysh_socket(v, daemon);
+    int r = vty_show(path, command, SHOW_TIMEOUT_MS, ret);
 
-    if (failed == 0 && r.status != 0) {
-        struct buf why = BUF_INIT;
-
-        failed = daemon ? vtysh_daemon_alive(v, daemon, err) : vtysh_alive(v, err);
-        find_complaints(&r.errors, &why);
-        find_complaints(&r.output, &why);
-        if (failed == 0) {
-            error_add(err, NULL, 0, NULL, "FRR refused \"%s\": %.*s", command,
-                      (int)strcspn(buf_cstr(&why), "\n"), buf_cstr(&why));
-            failed = -EIO;
-        }
-        buf_free(&why);
-    }
-    if (failed == 0)
-        buf_add(ret, buf_cstr(&r.output), r.output.len);
-    command_result_clear(&r);
-    return failed;
+    return r == 0 ? 0 : unanswered(v, daemon, command, r, err);
 }
 
 int vtysh_running_config(const struct vtysh *v, const char *daemon, struct buf *ret,
@@ -243,13 +239,7 @@ int vtysh_running_config(const struct vtysh *v, const char *daemon, struct buf *
 
     if (r == 0)
         return 0;
-    if (vtysh_daemon_alive(v, daemon, err) < 0)
-        return r == -ETIMEDOUT ? r : -ENOTCONN;
-    error_add(err, path, 0, NULL,
-              "FRR's %s does not tell its configuration (%s): look at \"journalctl -u frr\", and "
-              "restart it if it stays so",
-              daemon, strerror(-r));
-    return r == -ETIMEDOUT ? r : -EIO;
+    return unanswered(v, daemon, "its configuration", r, err);
 }
 
 int vtysh_has_module(const struct vtysh *v, const char *daemon, const char *module, bool *ret,

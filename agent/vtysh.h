@@ -57,8 +57,8 @@ char *vtysh_socket(const struct vtysh *v, const char *daemon);
 int vtysh_running_config(const struct vtysh *v, const char *daemon, struct buf *ret,
                          struct error_list *err);
 
-/* Asks one daemon (NULL: all of them); the answer is appended to *ret.  -ETIMEDOUT, -ENOTCONN or
- * -EIO with *err filled. */
+/* The answer of one daemon to a `show` command, read from its socket; appended to *ret. -ETIMEDOUT,
+ * -ENOTCONN or -EIO with *err filled. */
 int vtysh_show(const struct vtysh *v, const char *daemon, const char *command, struct buf *ret,
                struct error_list *err);
 
