@@ -48,7 +48,7 @@
 #define DRAIN_TRY_MS 4000      /* traffic that can move has moved by then */
 #define DRAIN_FIRST_MS 6000    /* of several: until their peers have asked in vain */
 #define DRAIN_FOLLOW_MS 3000   /* the peer has begun by then, if it was to have the first turn */
-#define DRAIN_TURN_MS 1500     /* and so much later for each turn */
+#define DRAIN_TURN_MS 1000     /* and so much later for each turn */
 #define DRAIN_PATIENCE_MS 8000 /* of a link that leaves: then there is no other way */
 #define DRAIN_NEW_MS 20000     /* for new links to have their connections */
 #define DRAIN_RETURN_MS 20000  /* for a link to be back after its restart */

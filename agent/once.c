@@ -219,6 +219,7 @@ static int install(const struct settings *s, const char *dir, struct bundle **re
 {
     struct settings unconfirmed = *s;
     struct bundle *staged = NULL, *now = NULL;
+    _cleanup_buf_ struct buf ignored = BUF_INIT;
     struct transaction *t;
     int r;
 
@@ -230,6 +231,9 @@ static int install(const struct settings *s, const char *dir, struct bundle **re
     r = state_stage(s, dir, &staged, err);
     if (r == 0 && now && strcmp(now->revision, staged->revision) == 0) {
         *ret = staged;
+        /* An agent began with it and has ended: the next one would take back what is wanted. */
+        if (transaction_busy(t))
+            r = transaction_confirm(t, &ignored, err);
     } else if (r == 0) {
         r = transaction_offer(t, staged, now, err);
         *ret = transaction_taken(t);

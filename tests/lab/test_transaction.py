@@ -141,6 +141,21 @@ def test_one_change_at_a_time_and_one_that_was_begun_goes_on(box):
     assert wait_state(left, "confirmed")["revision"] == third and first != third
 
 
+def test_what_is_pending_is_applied_by_hand_and_stays(box):
+    left = box.left
+    start(left, "--confirm-time", "60")
+    wait_for(lambda: left.process("pv2"), 10, "the link", left.log)
+    left.stop()
+    pending = change(box, 900)
+    left.start()
+    wait_for(lambda: f"revision {pending[:12]} has 60 s" in left.log(), 15, "the change to begin",
+             left.log, interval=0.02)
+    left.stop(signal.SIGKILL)
+    assert (record(left)["revision"], record(left)["state"]) == (pending, "pending")
+    left.agent("apply", left.bundle)
+    assert (record(left)["revision"], record(left)["state"]) == (pending, "confirmed")
+
+
 def test_fault_10_a_reboot_with_an_unconfirmed_change_comes_back_old(box):
     left = box.left
     for node in box.nodes():
