@@ -85,7 +85,7 @@ static void setup(void)
     ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &n), 0);
     port = ntohs(at.sin_port);
     ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
-    unsetenv("http_proxy");
+    setenv("no_proxy", "*", 1);
 }
 
 static void teardown(void)
