@@ -296,6 +296,44 @@ START_TEST(test_port_taken)
 }
 END_TEST
 
+/* Of the service: systemd has the port and passes it, as LISTEN_FDS says. */
+START_TEST(test_port_passed)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), found = -1;
+    struct rtr *other = NULL;
+    char pid[32];
+
+    ck_assert_int_lt(fd, 3 + 16);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    ck_assert_int_eq(listen(fd, 4), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    setenv("LISTEN_FDS", "16", 1);
+
+    /* What was passed to somebody else is not ours. */
+    setenv("LISTEN_PID", "1", 1);
+    ck_assert_int_eq(rtr_new(ntohs(at.sin_port), &other, &err), -EADDRINUSE);
+    error_clear(&err);
+
+    setenv("LISTEN_PID", pid, 1);
+    for (int i = 0; i < 2; i++) { /* it stays open for the next time */
+        ck_assert_int_eq(rtr_new(ntohs(at.sin_port), &other, &err), 0);
+        ck_assert_uint_eq(rtr_port(other), ntohs(at.sin_port));
+        found = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert_int_eq(connect(found, (struct sockaddr *)&at, sizeof(at)), 0);
+        rtr_run(other);
+        ck_assert_uint_eq(rtr_status(other).routers, 1);
+        close(found);
+        other = rtr_free(other);
+    }
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_PID");
+    close(fd);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rtr");
@@ -311,5 +349,6 @@ int main(void)
     tcase_add_test(t, test_never_reads);
     tcase_add_test(t, test_last_words);
     tcase_add_test(t, test_port_taken);
+    tcase_add_test(t, test_port_passed);
     return unit_run(s);
 }
