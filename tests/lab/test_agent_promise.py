@@ -282,7 +282,7 @@ def test_random_pairs_with_frr(mesh):
                 raise LabError(f"{where}: left to do: {left}")
             return True
 
-        mesh.wait_for(done, "the agents to do what their plans say", 90)
+        mesh.wait_for(done, "the agents to do what their plans say", 150)
         mesh.wait_converged()
         for gateway in mesh:
             now, old, plan = Seen(gateway), before[gateway.name], plans[gateway.name]

@@ -119,7 +119,7 @@ def change(mesh, edit, *, meanwhile=lambda: None, gone=(), patient=True):
                 raise LabError(f"{gateway.name}: promised {promise}, happened {truth}")
         return True
 
-    mesh.wait_for(kept, "the agents to do what plan says", 60)
+    mesh.wait_for(kept, "the agents to do what plan says", 120)
     mesh.wait_converged()
     kept()
     return plan
