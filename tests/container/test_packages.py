@@ -17,6 +17,7 @@ from p2plab.machine import PREPARE_FRR, MachineLab
 
 from conftest import FIVE_SITES
 
+WITH_RPKI = 's/^bgpd_options="/bgpd_options="-M rpki /'
 OPERATORS = ["configure terminal", "ip prefix-list OPERATOR seq 5 permit 192.0.2.0/24"]
 
 
@@ -33,6 +34,8 @@ def packages(which="."):
 @pytest.fixture(scope="module")
 def mesh(image):
     with MachineLab(FIVE_SITES, image, fresh=("head",)) as lab:
+        # Its agents serve the table of origins to bgpd, on a port that their unit has systemd open.
+        lab.edit(lambda mesh: mesh.setdefault("routing", {}).update({"origin-check": "cache"}))
         lab.boot()
         yield lab
 
@@ -45,7 +48,7 @@ def version_of(machine):
 
 def test_the_guide_says_what_is_done_here():
     guide = (SOURCE / "docs/gateway-guide.md").read_text(encoding="utf-8")
-    for command in (*PREPARE_FRR, "apt-get install ./p2pvpn-agent_0.1.0_amd64.deb",
+    for command in (*PREPARE_FRR, f"sed -i '{WITH_RPKI}' /etc/frr/daemons", "apt-get install ./p2pvpn-agent_0.1.0_amd64.deb",
                     "apt-get purge p2pvpn-agent"):
         assert command in guide, command
 
@@ -70,7 +73,15 @@ def test_install(mesh):
 
 
 def test_enrol_and_converge(mesh):
-    mesh.each(lambda machine: machine.prepare_frr())
+    # Recommended by the package only; apt has installed what it depends on.
+    mesh["head"].container.install("frr-rpki-rtrlib")
+
+    def prepare(machine):
+        machine.container.run(["sed", "-i", WITH_RPKI, "/etc/frr/daemons"])
+        machine.prepare_frr()
+        machine.container.copy(mesh.bundles / "@mesh", "/etc/p2pvpn/mesh")
+
+    mesh.each(prepare)
     mesh["sydney"].frr.vtysh(*OPERATORS)
     mesh["sydney"].frr.vtysh("write memory")
     mesh.enroll(mesh)
@@ -79,6 +90,8 @@ def test_enrol_and_converge(mesh):
     assert mesh.unreachable() == []
     for machine in mesh:
         assert machine.container.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0"
+        origins = machine.status()["origins"]
+        assert origins["served"] and origins["synchronized"], origins
         # The links are units, and run as their own user without any right.
         assert [link["unit"] for link in machine.status()["links"]] == [
             f"p2pvpn-link@{link['interface']}.service" for link in machine.status()["links"]]
