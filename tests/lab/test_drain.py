@@ -104,6 +104,13 @@ def without_branch(mesh):
     return True
 
 
+def without_link(mesh, name, peer):
+    """No route of either family is over this link."""
+    interface = link_between(mesh[name], peer)["interface"]
+    return not any(interface in interfaces for family in (4, 6)
+                   for interfaces in mesh[name].frr.routes(family).values())
+
+
 def test_a_gateway_is_drained_and_used_again(mesh):
     """Two gateways have no link with each other but through all the others: one of those is drained."""
     losses, before = {}, {g.name: Seen(g) for g in mesh}
@@ -111,7 +118,9 @@ def test_a_gateway_is_drained_and_used_again(mesh):
     head, branch = mesh["head"], mesh["branch"]
     lan = str(next(p for p in mesh["sydney"].site.prefixes if p.version == 4))
     through = link_between(head, "branch")["interface"]
-    mesh.wait_for(lambda: through in head.frr.routes(4).get(lan, []), "head to go through branch", 20)
+    # Each family has a session of its own, which finds out by itself that the link is cut.
+    mesh.wait_for(lambda: without_link(mesh, "head", "sydney") and without_link(mesh, "sydney", "head")
+                  and through in head.frr.routes(4).get(lan, []), "head to go through branch", 20)
     sessions = Seen(branch).sessions
     with pings(mesh, [("head", "sydney"), ("sydney", "head"), ("head", "branch")], losses):
         said = branch.agent("drain", "--wait", "3", check=False)
