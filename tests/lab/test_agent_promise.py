@@ -178,7 +178,7 @@ def test_settings_and_metrics(box):
         ["ip", "netns", "exec", node.netns, str(AGENT), "run", "--config", str(conf)],
         stdout=log, stderr=log)
     try:
-        text = wait_for(lambda: metrics.exists() and metrics.read_text(), 15, "the metrics")
+        text = wait_for(lambda: metrics.exists() and metrics.read_text(), 40, "the metrics")
         assert 'p2pvpn_bundle_info{mesh="bench",gateway="right",' in text
         assert "\np2pvpn_agent_up 1\n" in text
         assert '\np2pvpn_link_up{interface="pv1",peer="left"} 0\n' in text  # left is not there

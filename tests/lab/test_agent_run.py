@@ -29,11 +29,11 @@ def running(box):
     return box
 
 
-def wait_log(node, text, timeout=10):
+def wait_log(node, text, timeout=30):
     wait_for(lambda: text in node.log(), timeout, f"{node.name}'s agent to say: {text}", node.log)
 
 
-def wait_process(node, interface, other_than, timeout=10):
+def wait_process(node, interface, other_than, timeout=30):
     def found():
         pid = node.process(interface)
         return pid if pid != other_than else None
@@ -47,7 +47,7 @@ def test_leaves_politely_and_is_adopted(running):
     assert left.process("pv2") == before and left.pings("172.19.0.1")
     for _ in range(2):
         left.start()
-        wait_for(lambda: left.log().count("in force") >= 2, 10, "the next agent", left.log)
+        wait_for(lambda: left.log().count("in force") >= 2, 30, "the next agent", left.log)
         left.stop(signal.SIGKILL)
         assert left.process("pv2") == before and left.pings("172.19.0.1")
     left.start()
@@ -105,7 +105,7 @@ def test_fault_28_somebody_else_has_the_interface(running):
         its = left.link("pv3")
         third = Link("third", 3, ["172.19.0.2/31"], ["172.19.0.3"], server=True, port=11003)
         write_bundle(left.bundle, "left", 1, [running.left_link, third])
-        wait_log(left, "the link to third needs an interface of this name, and another one has it", 15)
+        wait_log(left, "the link to third needs an interface of this name, and another one has it")
         assert left.process("pv3") is None and left.link("pv3") == its
         assert holder.poll() is None and left.process("pv2") == before
         running.wait_up()
@@ -119,8 +119,8 @@ def test_deleted_interface_comes_back(running):
     left = running.left
     before = left.process("pv2")
     left.ip("link", "del", "pv2")
-    wait_for(lambda: left.link("pv2"), 5, "pv2", left.log)
-    wait_process(left, "pv2", before, timeout=10)
+    wait_for(lambda: left.link("pv2"), 20, "pv2", left.log)
+    wait_process(left, "pv2", before)
     running.wait_up()
 
 
@@ -223,7 +223,7 @@ def test_what_goes_on_failing_is_said_once(box):
     certificate.rename(left.dir / "away")
     left.start()
     wait_log(left, "is not enrolled")
-    wait_for(lambda: left.link("pv2"), 5, "pv2", left.log)
+    wait_for(lambda: left.link("pv2"), 20, "pv2", left.log)
 
     def looks():
         with open(f"/proc/{left.agent_process.pid}/status", encoding="ascii") as f:

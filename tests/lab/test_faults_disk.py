@@ -44,7 +44,7 @@ class Agent:
     def log(self):
         return self.gateway.log()[self.said:]
 
-    def wait_log(self, pattern, timeout=15):
+    def wait_log(self, pattern, timeout=40):
         wait_for(lambda: re.search(pattern, self.log()), timeout, f"the agent to say: {pattern}",
                  lambda _: self.log(), interval=0.02)
 
@@ -53,7 +53,7 @@ class Agent:
             self.gateway.left.agent("confirm", check=False)
             return self.gateway.change()["state"] == "confirmed"
         self.wait_log(f"revision {revision[:12]} has .* to prove good")
-        wait_for(confirmed, 10, "the change to be confirmed", lambda _: self.log())
+        wait_for(confirmed, 30, "the change to be confirmed", lambda _: self.log())
 
 
 def in_force(agent):
@@ -260,7 +260,7 @@ def test_fault_09_two_agents(gateway):
     with Agent(gateway) as agent:
         in_force(agent)
         second = gateway.start()
-        assert second.wait(timeout=10) == 1
+        assert second.wait(timeout=30) == 1
         agent.wait_log(rf"another p2pvpn-agent \(process {agent.process.pid}\) is at work in .*: put the "
                        "bundle where that one looks, or stop it first")
         assert agent.process.poll() is None

@@ -399,7 +399,7 @@ def test_fault_31_an_apply_that_severs_management():
             node.start()
         box.wait_up()
         left.ip("route", "add", "10.2.0.0/16", "dev", "pv2")
-        wait_for(lambda: python_at(left, CONNECT, address, 8443) == "connected", 10, "the server")
+        wait_for(lambda: python_at(left, CONNECT, address, 8443) == "connected", 30, "the server")
         before = left.exec("nft", "-s", "list", "table", "inet", "p2pvpn").stdout
         box.left_link.prefixes = ["10.22.0.0/16"]
         refused = write_bundle(left.bundle, "left", 1, [box.left_link])
@@ -412,7 +412,7 @@ def test_fault_31_an_apply_that_severs_management():
         record = json.loads((left.state / "change.json").read_text())
         assert record["state"] == "rolled-back" and record["refused"] == refused
         wait_for(lambda: left.exec("nft", "-s", "list", "table", "inet", "p2pvpn").stdout == before,
-                 10, "the table of before", lambda _: left.log())
+                 30, "the table of before", lambda _: left.log())
         server.kill()
         server.wait()
     finally:

@@ -41,7 +41,7 @@ def test_an_archive_is_a_bundle(mesh):
 def test_plan_says_what_frr_gets(mesh):
     """Beside the agent that runs, and nothing is changed by it."""
     bob = mesh["bob"]
-    mesh.wait_for(lambda: bob.agent("plan", bob.bundle_dir).stdout == "", "nothing to be planned", 20)
+    mesh.wait_for(lambda: bob.agent("plan", bob.bundle_dir).stdout == "", "nothing to be planned", 60)
     mesh.edit(lambda m: m["lan"][0]["prefix"].append("10.8.0.0/16"))
     mesh.ctl("compile", mesh.mesh_file, "-o", mesh.dir / "next")
     running = bob.frr.vtysh("show running-config")
@@ -73,7 +73,7 @@ def test_no_damaged_archive_is_taken(mesh):
         done = ann.agent("apply", "--dry-run", ann.bundle_dir, check=False)
         assert done.returncode == 1, what
         # The same trouble is not said twice, so the good one comes in between.
-        wait_for(lambda n=said: ann.agent_log().count("refused; what stays in force") > n, 20,
+        wait_for(lambda n=said: ann.agent_log().count("refused; what stays in force") > n, 40,
                  f"an archive to be refused: {what}", lambda _: ann.agent_log())
         assert ann.status()["revision"] == revision
         repaired = ann.agent_log().count("is repaired")

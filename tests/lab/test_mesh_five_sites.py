@@ -96,7 +96,7 @@ def test_openvpn_runs_as_nobody_with_nothing(mesh):
 
 
 def test_status_tells_of_every_link(mesh):
-    said = mesh["head"].agent("status").stdout
+    said = mesh.wait_for(lambda: mesh["head"].agent("status").stdout, "head to be healthy")
     for gateway in mesh:
         if gateway.name != "head":
             assert gateway.name in said

@@ -109,12 +109,16 @@ def test_a_session_of_its_own_for_each_tunnel_and_family(mesh):
 
 
 def test_status_shows_each_tunnel(mesh):
-    status = mesh[NEAR].status()
-    assert status["healthy"], status["problems"]
+    def healthy():
+        status = mesh[NEAR].status()
+        assert status["healthy"], status["problems"]
+        return status
+    status = mesh.wait_for(healthy, f"{NEAR} to be healthy")
     shown = {link["interface"]: link for link in status["links"]}
     for interface in interfaces(mesh[NEAR], FAR):
         assert shown[interface]["peer"] == FAR and shown[interface]["state"] == "up"
-    assert mesh[NEAR].agent("status").stdout.count(FAR) == 2 + 4  # links, sessions
+    text = mesh.wait_for(lambda: mesh[NEAR].agent("status").stdout, f"{NEAR} to be healthy")
+    assert text.count(FAR) == 2 + 4  # links, sessions
 
 
 def test_the_next_agent_adopts_every_tunnel(mesh):

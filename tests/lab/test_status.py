@@ -59,7 +59,7 @@ def test_all_is_well(well):
 
 
 def test_text_is_for_people(well):
-    done = well.agent("status")
+    done = wait_for(lambda: well.agent("status"), 60, "head to be healthy")
     assert "Everything is up.\n" in done.stdout
     assert "Routes by BGP: 8 of 8 prefixes of other LANs.\n" in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 100
@@ -74,7 +74,7 @@ def test_a_cut_link_is_silent(lab, well):
             assert states == {"branch": "up", "sales": "silent", "singapore": "up", "sydney": "up"}
             assert code == 1
             return status["problems"]
-        problems = wait_for(silent, 20, "the link to sales to be called silent")
+        problems = wait_for(silent, 40, "the link to sales to be called silent")
         assert len(problems) == 1 and problems[0].startswith("link pv3 to sales is silent")
     finally:
         lab.restore()
@@ -83,7 +83,7 @@ def test_a_cut_link_is_silent(lab, well):
 def test_a_dead_process_is_a_link_that_is_down(well):
     well.stop_agent(signal.SIGKILL)  # it would start the process again
     well.openvpns()["pv3"].kill()
-    wait_for(lambda: "pv3" not in well.openvpns(), 5, "OpenVPN to be gone")
+    wait_for(lambda: "pv3" not in well.openvpns(), 20, "OpenVPN to be gone")
     status, code = look(well)
     assert code == 1
     assert status["agent"]["running"] is False
@@ -195,6 +195,6 @@ def test_metrics_see_a_cut_link(lab, well):
     lab.cut("head", "sales")
     try:
         wait_for(lambda: metrics_of(well.agent("metrics").stdout)[
-            'p2pvpn_link_up{interface="pv3",peer="sales"}'] == "0", 20, "the metrics to see it")
+            'p2pvpn_link_up{interface="pv3",peer="sales"}'] == "0", 40, "the metrics to see it")
     finally:
         lab.restore()

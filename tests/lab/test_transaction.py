@@ -31,7 +31,7 @@ def record(node):
     return json.loads((node.state / "change.json").read_text())
 
 
-def wait_state(node, state, timeout=15):
+def wait_state(node, state, timeout=40):
     wait_for(lambda: record(node)["state"] == state, timeout, f"the change to be {state}", node.log)
     return record(node)
 
