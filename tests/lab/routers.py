@@ -99,7 +99,7 @@ class Routers:
         self.dir = host.enter(self.name, remove)
         try:
             for folder in sorted(p.parent for p in self.compile().glob("*/bundle.json")):
-                self.routers[folder.name] = Router(self, folder.name, folder)
+                self.routers[folder.name] = self.new_router(folder.name, folder)
             for router in self:
                 router.namespace.create()
             self._wire()
@@ -111,6 +111,9 @@ class Routers:
             self.__exit__()
             raise
         return self
+
+    def new_router(self, name, folder):
+        return Router(self, name, folder)
 
     def compile(self):
         """The folder with a folder for each gateway."""

@@ -42,27 +42,27 @@ class Image:
         return [self.system] if fresh else [self.gateway, self.system]
 
 
-def missing():
+def missing(programs=("debootstrap", "systemd-nspawn")):
     """Why no image can be made here, one reason a line; "" when nothing is known against it."""
     reasons = []
     if os.geteuid() != 0:
         reasons.append("not root")
-    for program in ("debootstrap", "systemd-nspawn"):
+    for program in programs:
         if not shutil.which(program, path=ENVIRONMENT["PATH"]):
             reasons.append(f"{program} is missing: run scripts/install-packages container")
     return "\n".join(reasons)
 
 
-def _environment():
+def environment():
     """With the proxy that apt uses, if it uses one: debootstrap's wget knows it by the variable."""
-    environment = dict(ENVIRONMENT)
+    variables = dict(ENVIRONMENT)
     proxy = run(["sh", "-c", "apt-config shell p Acquire::http::Proxy; true"], check=False).stdout
     if proxy.startswith("p='") and proxy.strip() != "p=''":
-        environment["http_proxy"] = proxy.strip()[3:-1]
-    return environment
+        variables["http_proxy"] = proxy.strip()[3:-1]
+    return variables
 
 
-def _sources():
+def sources():
     """Debian's repositories as this machine's apt has them: [(codename, component, address)]."""
     release = platform.freedesktop_os_release()
     codename = release.get("VERSION_CODENAME", "")
@@ -73,16 +73,16 @@ def _sources():
         lines = run(["apt-get", "indextargets", "--format",
                      "$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)",
                      "Created-By: Packages"]).stdout.splitlines()
-        found = [line.split("|")[1:] for line in lines if line.startswith("Debian|")]
-        return sorted({tuple(s) for s in found if s[0].split("-")[0] == codename and s[1] == "main"})
+        of_debian = [line.split("|")[1:] for line in lines if line.startswith("Debian|")]
+        return sorted({tuple(s) for s in of_debian if s[0].split("-")[0] == codename and s[1] == "main"})
 
-    sources = look()
-    if not any(s[0] == codename for s in sources):
+    found = look()
+    if not any(s[0] == codename for s in found):
         run(["apt-get", "update", "-qq"], timeout=300, env=ENVIRONMENT)
-        sources = look()
-    if not any(s[0] == codename for s in sources):
+        found = look()
+    if not any(s[0] == codename for s in found):
         raise LabError(f"apt knows no mirror of Debian {codename}")
-    return codename, sources
+    return codename, found
 
 
 def _apt_settings():
@@ -91,13 +91,13 @@ def _apt_settings():
     return "".join(f"{line}\n" for line in lines if line.startswith("Acquire::Check-"))
 
 
-def _log_of(folder, argv, timeout, environment):
+def log_of(folder, argv, timeout, variables):
     """Runs argv to its end; what it says is shown only when it fails."""
     log = folder / "image.log"
     with open(log, "ab") as out:
         try:
             code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                  timeout=timeout, env=environment, check=False).returncode
+                                  timeout=timeout, env=variables, check=False).returncode
         except subprocess.TimeoutExpired:
             code = f"nothing for {timeout} s"
     if code != 0:
@@ -123,14 +123,14 @@ def mount(layers, upper, work, at):
 
 
 def _make(folder):
-    codename, sources = _sources()
-    environment = _environment()
+    codename, repositories = sources()
+    variables = environment()
     system, gateway = folder / "system", folder / "gateway"
-    mirror = next(s[2] for s in sources if s[0] == codename)
-    _log_of(folder, ["debootstrap", "--variant=minbase", f"--include={','.join(SYSTEM)}", codename,
-                     system, mirror], 900, environment)
+    mirror = next(s[2] for s in repositories if s[0] == codename)
+    log_of(folder, ["debootstrap", "--variant=minbase", f"--include={','.join(SYSTEM)}", codename,
+                    system, mirror], 900, variables)
     (system / "etc/apt/sources.list").write_text(
-        "".join(f"deb {address} {release} {component}\n" for release, component, address in sources))
+        "".join(f"deb {address} {release} {component}\n" for release, component, address in repositories))
     (system / "etc/apt/apt.conf.d/80lab").write_text(
         _apt_settings() + 'APT::Keep-Downloaded-Packages "true";\n')
     # No service starts while packages are installed in a folder.
@@ -140,10 +140,10 @@ def _make(folder):
     for name in ("resolv.conf", "hosts"):
         shutil.copyfile(f"/etc/{name}", system / "etc" / name)
     apt = ["apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Options::=--force-unsafe-io"]
-    _log_of(folder, ["chroot", system, *apt, "update"], 300, environment)
-    _log_of(folder, ["chroot", system, *apt, "--download-only", "install", *GATEWAY], 600, environment)
+    log_of(folder, ["chroot", system, *apt, "update"], 300, variables)
+    log_of(folder, ["chroot", system, *apt, "--download-only", "install", *GATEWAY], 600, variables)
     with mounted([system], gateway, folder / "work", folder / "root") as root:
-        _log_of(folder, ["chroot", root, *apt, "install", *GATEWAY], 600, environment)
+        log_of(folder, ["chroot", root, *apt, "install", *GATEWAY], 600, variables)
         for top in (root, system):
             (top / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
             # Each container gives itself an identity at its first boot.
@@ -167,7 +167,7 @@ def image(build):
         fcntl.flock(lock, fcntl.LOCK_EX)
         for old in folder.iterdir():
             if old.is_dir() and (old != place or time.time() - old.stat().st_mtime > DAYS * 86400):
-                _remove(old)
+                remove(old)
         if not place.exists():
             made = Path(tempfile.mkdtemp(dir=folder, prefix="new-"))
             _make(made)
@@ -176,7 +176,7 @@ def image(build):
     return Image(place / "system", place / "gateway")
 
 
-def _remove(folder):
+def remove(folder):
     for at in sorted(mounts(folder), reverse=True):
         run(["umount", "--lazy", at], check=False)
     shutil.rmtree(folder)

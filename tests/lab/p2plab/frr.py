@@ -22,8 +22,9 @@ def state_dirs(pathspace):
 
 
 class Frr:
-    def __init__(self, namespace, pathspace, hostname, log_dir, *, rpki=True):
+    def __init__(self, namespace, pathspace, hostname, log_dir, *, rpki=True, daemons=DAEMONS):
         self.pathspace = pathspace
+        self.daemons = daemons  # in the order in which they start
         self.rpki = rpki  # whether bgpd has its RPKI module
         self._namespace = namespace
         self._hostname = hostname
@@ -41,7 +42,7 @@ class Frr:
             file = Path("/etc/frr") / self.pathspace / name
             file.write_text(text, encoding="ascii")
             os.chown(file, owner.pw_uid, owner.pw_gid)
-        for daemon in DAEMONS:
+        for daemon in self.daemons:
             self.start_daemon(daemon)
         self._namespace.run(["vtysh", "-N", self.pathspace, "-b"])
 

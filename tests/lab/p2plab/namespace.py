@@ -11,6 +11,7 @@ class Namespace:
     def __init__(self, name, lab):
         self.name = name
         self.lab = lab  # for the environment and the log folder of what is started
+        self.enter = []  # what starts the programs in here, if not ip itself (frr10.py)
 
     def create(self):
         run(["ip", "netns", "add", self.name])
@@ -30,12 +31,16 @@ class Namespace:
         run(["ip", "netns", "exec", self.name, "sysctl", "-q", "-w", *settings])
 
     def run(self, argv, **kwargs):
-        return run(["ip", "netns", "exec", self.name, *argv], **kwargs)
+        return run([*self.exec(), *argv], **kwargs)
+
+    def exec(self):
+        """The start of an argv whose rest is run in here."""
+        return ["ip", "netns", "exec", self.name, *self.enter]
 
     def start(self, argv, log):
         """Starts a program in here that outlives this call; what it prints goes to the file log."""
         with open(log, "ab") as out:
-            child = subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, argv)],
+            child = subprocess.Popen([*self.exec(), *map(str, argv)],
                                      stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                      start_new_session=True, cwd="/", env=self.lab.environment())
         self.lab.children.append(child)
