@@ -140,6 +140,7 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     bfd_block(buf_cstr(&bfdd), &text);
     of_zebra(buf_cstr(&zebra), zebra.len, &j->desired, &text);
     frr_config_parse(&j->running, buf_cstr(&text), text.len);
+    frr_config_imply(&j->running, &j->desired);
     return frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
 }
 

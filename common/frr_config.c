@@ -7,6 +7,7 @@
 
 #define MAX_WORDS 16
 #define MAX_DEPTH 8
+#define FIRST_AS_BY_DEFAULT 901 /* FRR 9.1 */
 
 /* A line cut into words.  Words beyond MAX_WORDS are in the last one. */
 struct words {
@@ -351,6 +352,47 @@ void frr_config_parse(struct frr_config *c, const char *text, size_t len)
             depth--;
         open[depth].line = add_line(c, line, depth ? open[depth - 1].line : NULL, number);
         open[depth++].indent = indent;
+    }
+}
+
+/* "frr version 10.3" of the head of a running configuration, as 1003; 0: there is none. */
+static unsigned version_of(const struct frr_config *c)
+{
+    static const char head[] = "frr version ";
+
+    for (size_t i = 0; i < c->n; i++) {
+        const char *text = c->lines[i]->text;
+        char *end;
+        unsigned long major, minor = 0;
+
+        if (c->lines[i]->parent || strncmp(text, head, sizeof(head) - 1) != 0)
+            continue;
+        major = strtoul(text + sizeof(head) - 1, &end, 10);
+        if (*end == '.')
+            minor = strtoul(end + 1, NULL, 10);
+        return major < 1000 && minor < 100 ? (unsigned)(major * 100 + minor) : 0;
+    }
+    return 0;
+}
+
+void frr_config_imply(struct frr_config *running, const struct frr_config *desired)
+{
+    if (version_of(running) < FIRST_AS_BY_DEFAULT)
+        return;
+    for (size_t i = 0; i < desired->n; i++) {
+        const struct frr_line *line = desired->lines[i];
+        struct frr_line *router =
+            line->parent ? frr_config_find(running, line->parent->path) : NULL;
+        _cleanup_free_ char *group = NULL, *off = NULL, *on = NULL;
+
+        if (!router || router->kind != FRR_ROUTER || line->kind != FRR_NEIGHBOR)
+            continue;
+        on = xasprintf("neighbor %s enforce-first-as", line->object);
+        group = xasprintf("%s\nneighbor %s peer-group", router->path, line->object);
+        off = xasprintf("%s\nno %s", router->path, on);
+        if (strcmp(line->text, on) == 0 && frr_config_find(running, group) &&
+            !frr_config_find(running, off))
+            add_line(running, arena_printf(&running->arena, "%s", on), router, 0);
     }
 }
 

@@ -82,6 +82,11 @@ struct frr_config {
 void frr_config_parse(struct frr_config *c, const char *text, size_t len);
 void frr_config_free(struct frr_config *c);
 
+/* What FRR 9.1 and newer have by default and therefore do not show, while 8.4 shows it when it is
+ * set: "neighbor GROUP enforce-first-as" is added to the running configuration where it is desired,
+ * the group is there, and nothing says that it is off. */
+void frr_config_imply(struct frr_config *running, const struct frr_config *desired);
+
 struct frr_line *frr_config_find(const struct frr_config *c, const char *path);
 
 /* The line is a context that others stand in. */

@@ -485,6 +485,46 @@ START_TEST(random_histories)
 }
 END_TEST
 
+/* FRR 8.4 shows enforce-first-as where it is set; newer ones have it by default. */
+#define FIRST_AS "router bgp 65001\n neighbor P2PVPN-A peer-group\n"
+#define FIRST_AS_ON FIRST_AS " neighbor P2PVPN-A enforce-first-as\nexit\n"
+
+static const struct {
+    const char *running;
+    size_t added;
+} first_as[] = {
+    {"frr version 10.3\n" FIRST_AS "exit\n", 0},
+    {"frr version 9.1.2\n" FIRST_AS "exit\n", 0},
+    {"frr version 10.3\n" FIRST_AS " no neighbor P2PVPN-A enforce-first-as\nexit\n", 1},
+    {"frr version 10.3\nrouter bgp 65001\nexit\n", 2}, /* the group, too, is not there */
+    {"frr version 9.0\n" FIRST_AS "exit\n", 1},
+    {"frr version 8.4.4\n" FIRST_AS "exit\n", 1},
+    {"frr version x\n" FIRST_AS "exit\n", 1},
+    {FIRST_AS "exit\n", 1},
+};
+
+START_TEST(first_as_by_default)
+{
+    frr_config_parse(&running, first_as[_i].running, strlen(first_as[_i].running));
+    frr_config_parse(&desired, FIRST_AS_ON, strlen(FIRST_AS_ON));
+    frr_config_imply(&running, &desired);
+    ck_assert_int_eq(frr_diff(&desired, &applied, &running, &diff, &err), 0);
+    ck_assert_uint_eq(diff.n_added, first_as[_i].added);
+}
+END_TEST
+
+START_TEST(nothing_is_implied_that_nobody_wants)
+{
+    const char *text = "frr version 10.3\n" FIRST_AS "exit\n", *want = FIRST_AS "exit\n";
+
+    frr_config_parse(&running, text, strlen(text));
+    frr_config_parse(&desired, want, strlen(want));
+    frr_config_imply(&running, &desired);
+    ck_assert_int_eq(frr_diff(&desired, &applied, &running, &diff, &err), 0);
+    ck_assert_uint_eq(diff.n, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("frr_diff");
@@ -498,6 +538,8 @@ int main(void)
     tcase_add_loop_test(t, conflict, 0, sizeof(conflicts) / sizeof(conflicts[0]));
     tcase_add_loop_test(t, refused, 0, sizeof(invalid) / sizeof(invalid[0]));
     tcase_add_test(t, long_line);
+    tcase_add_loop_test(t, first_as_by_default, 0, sizeof(first_as) / sizeof(first_as[0]));
+    tcase_add_test(t, nothing_is_implied_that_nobody_wants);
     tcase_add_test(t, mesh_is_valid);
     tcase_add_loop_test(t, random_histories, 0, 200);
     return unit_run(s);
