@@ -2,11 +2,12 @@
 """FRR 10, as Debian trixie has it, beside this machine's FRR 8.4: what is rendered comes back
 unchanged, the agent applies and repairs it, and a mesh of both converges."""
 
+import json
 import subprocess
 
 import pytest
 
-from p2plab import LabError, frr10
+from p2plab import Lab, LabError, frr10
 from p2plab.lab import SOURCE
 from routers import BUILD, Routers
 
@@ -137,3 +138,74 @@ def test_nothing_of_ours_stays_behind(mixed):
     done = run(router, "remove")
     assert (done.returncode, "P2PVPN" in router.frr.running_config()) == (0, False), done.stderr
     assert "ip prefix-list OPERATOR seq 5 permit 192.0.2.0/24" in router.frr.running_config()
+
+
+# --- a gateway with its agent -------------------------------------------------------------------
+
+OF_THREE = ("head", "branch", "sales")
+NEW = "branch"
+
+
+class MixedLab(Lab):
+    """One of its gateways has FRR 10."""
+
+    enter = []
+
+    def new_gateway(self, site, lan, number, behind):
+        gateway = super().new_gateway(site, lan, number, behind)
+        if site.name == NEW:
+            gateway.namespace.enter = self.enter
+            gateway.frr.daemons = frr10.DAEMONS
+        return gateway
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, frr_10):
+    model = json.loads(MESH.read_text(encoding="utf-8"))
+    sites = model["p2pvpn-mesh:mesh"]
+    sites["gateway"] = [g for g in sites["gateway"] if g["name"] in OF_THREE]
+    lans = {g["lan"] for g in sites["gateway"]}
+    sites["lan"] = [one for one in sites["lan"] if one["name"] in lans]
+    file = tmp_path_factory.mktemp("frr10") / "mesh.json"
+    file.write_text(json.dumps(model), encoding="utf-8")
+    with MixedLab(file) as lab:
+        lab.enter = frr_10
+        lab.up()
+        lab.wait_converged()
+        yield lab
+
+
+def test_a_gateway_with_it_is_healthy(lab):
+    lab.wait_for(lambda: lab[NEW].agent("status", check=False).returncode == 0,
+                 f"status of {NEW} to be healthy", 30)
+    assert lab[NEW].frr.vtysh("show version").split()[1].startswith("10.")
+    status = lab[NEW].status()
+    assert len(status["sessions"]) == 4
+    for session in status["sessions"]:
+        assert (session["bgp"], session["bfd"]) == ("Established", "up")
+        assert session["prefixes-received"] >= 1
+    assert status["prefixes"]["present"] == status["prefixes"]["expected"]
+
+
+def test_its_agent_repairs_and_stays_calm(lab):
+    gateway = lab[NEW]
+    address = gateway.bundle()["link"][0]["peer-address"][0].split("/")[0]
+    gateway.frr.vtysh("configure terminal", f"router bgp {gateway.bundle()['asn']}",
+                      f"neighbor {address} shutdown")
+    lab.wait_for(lambda: f"neighbor {address} shutdown" not in gateway.frr.running_config(),
+                 "the repair", 30)
+    lab.wait_converged()
+    assert gateway.agent_log().count("repair: FRR") == 1, gateway.agent_log()
+
+
+def test_it_drains_and_comes_back(lab):
+    gateway = lab[NEW]
+    gateway.agent("drain")
+    lab.wait_for(lambda: "route-map P2PVPN-DRAIN-" in "".join(
+        line for line in gateway.frr.running_config().splitlines(keepends=True)
+        if line.strip().startswith("neighbor")), "the neighbors to be drained", 30)
+    gateway.agent("undrain")
+    lab.wait_for(lambda: not any(
+        "P2PVPN-DRAIN-" in line for line in gateway.frr.running_config().splitlines()
+        if line.strip().startswith("neighbor")), "no neighbor to be drained", 30)
+    lab.wait_converged()

@@ -10,6 +10,7 @@
 #include "agent/vtysh_json.h"
 #include "common/alloc.h"
 #include "common/buf.h"
+#include "common/fs.h"
 #include "tests/unit/unit.h"
 
 static struct error_list err;
@@ -417,12 +418,51 @@ START_TEST(bgpd_is_dead)
 }
 END_TEST
 
+/* What FRR 10.3 said on a gateway with four links, recorded. */
+static void recorded(const char *name, struct buf *ret)
+{
+    const char *root = getenv("P2PVPN_SOURCE_ROOT");
+    _cleanup_free_ char *path =
+        xasprintf("%s/tests/fuzz/corpus/vtysh_json/%s-frr10", root ? root : ".", name);
+
+    buf_reset(ret);
+    ck_assert_int_eq(fs_read(path, 1 << 20, ret, &err), 0);
+}
+
+START_TEST(answers_of_frr_10)
+{
+    _cleanup_buf_ struct buf answer = BUF_INIT;
+    struct bgp_sessions bgp;
+    struct bfd_sessions bfd;
+    struct route_set over;
+
+    recorded("bgp-summary", &answer);
+    ck_assert_int_eq(vtysh_json_bgp_summary(buf_cstr(&answer), &bgp, &err), 0);
+    ck_assert_uint_eq(bgp.n, 8);
+    ck_assert_uint_eq(bgp.asn, 4200000001);
+    for (size_t i = 0; i < bgp.n; i++)
+        ck_assert(bgp.items[i].established && bgp.items[i].received > 0);
+    bgp_sessions_free(&bgp);
+    recorded("bfd-peers", &answer);
+    ck_assert_int_eq(vtysh_json_bfd_peers(buf_cstr(&answer), &bfd, &err), 0);
+    ck_assert_uint_eq(bfd.n, 8);
+    for (size_t i = 0; i < bfd.n; i++)
+        ck_assert(bfd.items[i].up);
+    bfd_sessions_free(&bfd);
+    recorded("routes-4", &answer);
+    ck_assert_int_eq(vtysh_json_routes(buf_cstr(&answer), &over, &err), 0);
+    ck_assert_uint_eq(over.n, 4);
+    route_set_free(&over);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("status");
     TCase *t = unit_case(s, "status", NULL, teardown);
 
     tcase_add_test(t, bgp_summary);
+    tcase_add_test(t, answers_of_frr_10);
     tcase_add_test(t, bfd_peers);
     tcase_add_test(t, routes);
     tcase_add_test(t, nothing_to_show_is_prose);
