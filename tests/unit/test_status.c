@@ -434,7 +434,7 @@ START_TEST(answers_of_frr_10)
     _cleanup_buf_ struct buf answer = BUF_INIT;
     struct bgp_sessions bgp;
     struct bfd_sessions bfd;
-    struct route_set over;
+    struct route_set over = {NULL, 0};
 
     recorded("bgp-summary", &answer);
     ck_assert_int_eq(vtysh_json_bgp_summary(buf_cstr(&answer), &bgp, &err), 0);
