@@ -2,8 +2,8 @@
 """FRR 10 beside this machine's own: that of Debian trixie, taken from the mirror
 that this machine's apt uses.
 
-build/frr10/KEY holds `root`, a trixie with FRR and little else, and `enter`, a program that runs another one
-where /usr/bin/vtysh and /usr/lib/frr are that FRR's.  So nobody who uses FRR there, the agent
+build/frr10/KEY holds `root`, a trixie with FRR and little else, and `enter`, a program that runs
+another one where /usr/bin/vtysh and /usr/lib/frr are that FRR's.  So nobody who uses FRR there, the agent
 neither, has to know that it is another one.  What `enter` mounts ends with what it started.
 """
 
@@ -49,7 +49,7 @@ def _program(path, text):
 
 
 def _make(folder):
-    """Nothing is installed, only unpacked: there are no services to set up, and it is ten times faster."""
+    """Nothing is installed, only unpacked: no service has to be set up, and it is much faster."""
     root, loads = folder / "root", folder / "packages"
     codename, repositories = debian.sources()
     mirror = next(s[2] for s in repositories if s[0] == codename)
