@@ -120,7 +120,7 @@ def change(mesh, edit, *, meanwhile=lambda: None, gone=(), patient=True):
         return True
 
     mesh.wait_for(kept, "the agents to do what plan says", 120)
-    mesh.wait_converged()
+    mesh.wait_converged(180)  # links that restart at both ends take turns
     kept()
     return plan
 
