@@ -140,6 +140,8 @@ static int compare(struct job *j, const char *desired, const char *applied, bool
     bfd_block(buf_cstr(&bfdd), &text);
     of_zebra(buf_cstr(&zebra), zebra.len, &j->desired, &text);
     frr_config_parse(&j->running, buf_cstr(&text), text.len);
+    frr_config_translate(&j->desired, &j->running);
+    frr_config_translate(&j->applied, &j->running);
     frr_config_imply(&j->running, &j->desired);
     return frr_diff(&j->desired, &j->applied, &j->running, &j->diff, j->err);
 }
@@ -214,12 +216,11 @@ static int roll_back(struct job *j, const char *before, const char *both)
 /* Sessions of the mesh run, and bgpd is to have a cache that it has not. */
 static bool cache_comes(const struct job *j)
 {
-    const char *cache = "rpki\n" FRR_RPKI_CACHE;
     bool sessions = false;
 
     for (size_t i = 0; i < j->running.n; i++)
         sessions |= frr_own_name(j->running.lines[i]->group);
-    return sessions && frr_config_find(&j->desired, cache) && !frr_config_find(&j->running, cache);
+    return sessions && frr_config_cache(&j->desired) && !frr_config_cache(&j->running);
 }
 
 static bool is_of_rpki(const struct frr_line *line)

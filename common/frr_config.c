@@ -8,6 +8,7 @@
 #define MAX_WORDS 16
 #define MAX_DEPTH 8
 #define FIRST_AS_BY_DEFAULT 901 /* FRR 9.1 */
+#define CACHE_TCP 1001          /* FRR 10.1 */
 
 /* A line cut into words.  Words beyond MAX_WORDS are in the last one. */
 struct words {
@@ -394,6 +395,27 @@ void frr_config_imply(struct frr_config *running, const struct frr_config *desir
             !frr_config_find(running, off))
             add_line(running, arena_printf(&running->arena, "%s", on), router, 0);
     }
+}
+
+struct frr_line *frr_config_cache(const struct frr_config *c)
+{
+    struct frr_line *line = frr_config_find(c, "rpki\n" FRR_RPKI_CACHE);
+
+    return line ? line : frr_config_find(c, "rpki\n" FRR_RPKI_CACHE_TCP);
+}
+
+void frr_config_translate(struct frr_config *c, const struct frr_config *running)
+{
+    unsigned version = version_of(running);
+    const char *path = version < CACHE_TCP ? "rpki\n" FRR_RPKI_CACHE : "rpki\n" FRR_RPKI_CACHE_TCP;
+    struct frr_line *line = frr_config_cache(c);
+
+    if (!line || version == 0 || frr_config_find(c, path))
+        return;
+    HASH_DELETE(by_path, c->by_path, line);
+    line->path = line->key = path;
+    line->text = path + strlen("rpki\n");
+    HASH_ADD_KEYPTR(by_path, c->by_path, path, strlen(path), line);
 }
 
 void frr_config_free(struct frr_config *c)

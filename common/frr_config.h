@@ -21,8 +21,9 @@
 /* What we create is named so; the name space is ours. */
 #define FRR_OWN_NAME "P2PVPN"
 /* The RPKI cache of bgpd that a gateway's configuration may name: the agent itself (agent/rtr.h).
- */
+ * FRR 10.1 and newer have another form of the line, and neither knows the other one. */
 #define FRR_RPKI_CACHE "rpki cache 127.0.0.1 323 preference 1"
+#define FRR_RPKI_CACHE_TCP "rpki cache tcp 127.0.0.1 323 preference 1"
 /* Zebra then installs routes with their next hops instead of groups of next hops.  When an
  * interface loses its carrier the kernel takes such a group away, and zebra (8.4, and later ones)
  * goes on believing in it: routes over more than one link stay "rejected" after the link is back
@@ -86,6 +87,11 @@ void frr_config_free(struct frr_config *c);
  * set: "neighbor GROUP enforce-first-as" is added to the running configuration where it is desired,
  * the group is there, and nothing says that it is off. */
 void frr_config_imply(struct frr_config *running, const struct frr_config *desired);
+
+/* Our cache, in either form; NULL: the configuration has it not. */
+struct frr_line *frr_config_cache(const struct frr_config *c);
+/* That line gets the form that the FRR of the running configuration knows. */
+void frr_config_translate(struct frr_config *c, const struct frr_config *running);
 
 struct frr_line *frr_config_find(const struct frr_config *c, const char *path);
 

@@ -196,7 +196,7 @@ static bool implied(const struct work *w, const struct frr_line *l)
 static bool rival_cache(const struct work *w, const struct frr_line *l)
 {
     return l->kind == FRR_RPKI_LINE && strncmp(l->text, "rpki cache ", 11) == 0 &&
-           frr_config_find(w->desired, "rpki\n" FRR_RPKI_CACHE);
+           frr_config_cache(w->desired);
 }
 
 static void survey_lines(struct work *w)

@@ -54,6 +54,8 @@ static void check_again(const char *desired_text, const char *owned, const char 
     frr_config_parse(&desired, desired_text, strlen(desired_text));
     frr_config_parse(&applied, owned, strlen(owned));
     frr_config_parse(&running, after, strlen(after));
+    frr_config_translate(&desired, &running);
+    frr_config_translate(&applied, &running);
     if (frr_diff(&desired, &applied, &running, &diff, &err) < 0 || diff.n > 0)
         abort();
     frr_diff_free(&diff);
@@ -72,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf after = BUF_INIT;
     const char *part[3] = {"", "", ""};
     char *text = xmalloc(size + 1);
+    bool valid;
 
     if (size)
         memcpy(text, data, size);
@@ -83,8 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     frr_config_parse(&desired, part[0], strlen(part[0]));
     frr_config_parse(&applied, part[1], strlen(part[1]));
     frr_config_parse(&running, part[2], strlen(part[2]));
-    if (frr_config_validate(&desired, "fuzz", &err) == 0 &&
-        frr_diff(&desired, &applied, &running, &diff, &err) == 0 && consistent(part[0]) &&
+    valid = frr_config_validate(&desired, "fuzz", &err) == 0;
+    frr_config_translate(&desired, &running);
+    frr_config_translate(&applied, &running);
+    if (valid && frr_diff(&desired, &applied, &running, &diff, &err) == 0 && consistent(part[0]) &&
         consistent(part[2])) {
         if (!frr_model_apply(part[2], buf_cstr(&diff.batch), &after))
             abort();

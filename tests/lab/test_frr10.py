@@ -3,11 +3,14 @@
 unchanged, the agent applies and repairs it, and a mesh of both converges."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 
 import pytest
 
-from p2plab import Lab, LabError, frr10
+from p2plab import Lab, LabError, frr10, wait_for
 from p2plab.lab import SOURCE
 from routers import BUILD, Routers
 
@@ -122,14 +125,33 @@ def test_a_line_that_frr_does_not_know_changes_nothing(mixed, tmp_path):
     assert router.frr.running_config() == before
 
 
-def test_a_cache_of_origins_is_refused_before_anything_changes(mixed, tmp_path):
-    """FRR 10 writes "rpki cache tcp ...": meshes that check origins by a cache need FRR 8.4."""
+def test_a_bgpd_that_does_not_answer_is_named(mixed):
+    router = new(mixed)[0]
+    os.kill(router.frr.pid("bgpd"), signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        done = run(router, "apply", router.conf)
+        assert time.monotonic() - begin < 15
+    finally:
+        os.kill(router.frr.pid("bgpd"), signal.SIGCONT)
+    assert done.returncode == 3
+    assert "FRR's bgpd" in done.stderr and "has not answered for 5 s" in done.stderr
+    mixed.wait_converged()
+
+
+def test_a_cache_has_the_words_of_this_version(mixed, tmp_path):
+    """A bundle says it as FRR 8.4 does; 10.1 and newer says, and asks for, "rpki cache tcp ..."."""
     router = new(mixed)[0]
     before = router.frr.running_config()
     conf = tmp_path / "frr.conf"
-    conf.write_text("rpki\n rpki cache 127.0.0.1 323 preference 1\nexit\n" + router.conf.read_text())
-    done = run(router, "apply", conf)
-    assert (done.returncode, "rpki cache 127.0.0.1" in done.stderr) == (1, True), done.stderr
+    conf.write_text("rpki\n rpki retry_interval 2\n rpki cache 127.0.0.1 323 preference 1\nexit\n"
+                    + router.conf.read_text())
+    assert apply(router, conf).startswith("added 2 removed 0\n")
+    assert " rpki cache tcp 127.0.0.1 323 preference 1\n" in router.frr.running_config()
+    assert apply(router, conf).startswith("added 0 removed 0\n")
+    router.vtysh("configure terminal", "rpki", "no rpki cache tcp 127.0.0.1 323 preference 1")
+    assert "+ rpki > rpki cache tcp 127.0.0.1" in apply(router, conf)
+    assert apply(router).startswith("added 0 removed 2\n")
     assert router.frr.running_config() == before
 
 
@@ -140,10 +162,11 @@ def test_nothing_of_ours_stays_behind(mixed):
     assert "ip prefix-list OPERATOR seq 5 permit 192.0.2.0/24" in router.frr.running_config()
 
 
-# --- a gateway with its agent -------------------------------------------------------------------
+# --- a gateway with its agent, in a mesh that checks origins by a cache ---------------------------
 
 OF_THREE = ("head", "branch", "sales")
-NEW = "branch"
+NEW, OLD = "branch", "head"
+CONFIRM_TIME = 12
 
 
 class MixedLab(Lab):
@@ -156,6 +179,8 @@ class MixedLab(Lab):
         if site.name == NEW:
             gateway.namespace.enter = self.enter
             gateway.frr.daemons = frr10.DAEMONS
+            plain = gateway._agent_options
+            gateway._agent_options = lambda: [*plain(), "--confirm-time", str(CONFIRM_TIME)]
         return gateway
 
 
@@ -166,6 +191,7 @@ def lab(tmp_path_factory, frr_10):
     sites["gateway"] = [g for g in sites["gateway"] if g["name"] in OF_THREE]
     lans = {g["lan"] for g in sites["gateway"]}
     sites["lan"] = [one for one in sites["lan"] if one["name"] in lans]
+    sites["routing"] = {"origin-check": "cache"}
     file = tmp_path_factory.mktemp("frr10") / "mesh.json"
     file.write_text(json.dumps(model), encoding="utf-8")
     with MixedLab(file) as lab:
@@ -179,12 +205,73 @@ def test_a_gateway_with_it_is_healthy(lab):
     lab.wait_for(lambda: lab[NEW].agent("status", check=False).returncode == 0,
                  f"status of {NEW} to be healthy", 30)
     assert lab[NEW].frr.vtysh("show version").split()[1].startswith("10.")
+    assert " rpki cache tcp 127.0.0.1 323 preference 1\n" in lab[NEW].frr.running_config()
     status = lab[NEW].status()
     assert len(status["sessions"]) == 4
     for session in status["sessions"]:
         assert (session["bgp"], session["bfd"]) == ("Established", "up")
         assert session["prefixes-received"] >= 1
-    assert status["prefixes"]["present"] == status["prefixes"]["expected"]
+    assert status["prefixes"]["missing"] == []
+    origins = status["origins"]
+    assert (origins["prefixes"], origins["served"], origins["synchronized"]) == (6, True, True)
+    assert (origins["routers"], origins["up-to-date"]) == (1, 1)
+    assert lab.unreachable() == []
+
+
+LIES = {"ipv4": ["10.3.0.0/16", "10.3.7.0/24", "0.0.0.0/0", "10.99.0.0/16"],  # of sales, and nobody's
+        "ipv6": ["fd10:3::/48", "fd10:3:0:7::/64", "::/0"]}
+
+
+def origins_of(gateway, family, prefix):
+    paths = gateway.frr.json(f"show bgp {family} unicast {prefix}").get("paths", [])
+    return [path["aspath"]["string"].split()[-1] for path in paths]
+
+
+def told(liar):
+    """True, or raises: it has sent the lies to the gateway with FRR 10."""
+    link = next(link for link in liar.bundle()["link"] if link["peer"] == NEW)
+    for address in link["peer-address"]:
+        family = "ipv6" if ":" in address else "ipv4"
+        have = liar.frr.json(f"show bgp {family} unicast neighbors {address.split('/')[0]} "
+                             "advertised-routes").get("advertisedRoutes", {})
+        assert set(LIES[family]) <= set(have), have
+    return True
+
+
+def heard(gateway):
+    """How many BGP messages each neighbor has sent."""
+    return {a: n["messageStats"]["totalRecv"] for a, n in gateway.frr.neighbors().items()}
+
+
+def test_a_forged_origin_is_refused(lab):
+    liar, gateway = lab[OLD], lab[NEW]
+    asn, sessions = liar.bundle()["asn"], gateway.frr.sessions()
+    liar.stop_agent(signal.SIGKILL)  # it would repair the configuration
+
+    def tell(no):
+        liar.frr.vtysh("configure terminal", f"router bgp {asn}", *(
+            line for family, lies in LIES.items() for line in (
+                f"address-family {family} unicast", *(f"{no}network {p}" for p in lies),
+                "exit-address-family")))
+
+    try:
+        for family in ("V4", "V6"):
+            liar.frr.vtysh("configure terminal", f"route-map P2PVPN-OUT-{family} permit 1")
+        tell("")
+        lab.wait_for(lambda: told(liar), "the lies to be told", 30)
+        before = heard(gateway)  # a keepalive later, what was told has been heard
+        lab.wait_for(lambda: all(n > before[a] for a, n in heard(gateway).items()),
+                     "every neighbor to say something", 40)
+        for family in (4, 6):
+            gateway.routes_exact(family, lab.sites())
+        for family, lies in LIES.items():
+            for prefix in lies:
+                assert str(asn) not in origins_of(gateway, family, prefix), prefix
+    finally:
+        tell("no ")  # a network of the operator's is not the agent's business
+        liar.start_agent()
+    lab.wait_converged()
+    assert gateway.frr.sessions() == sessions
 
 
 def test_its_agent_repairs_and_stays_calm(lab):
@@ -197,6 +284,52 @@ def test_its_agent_repairs_and_stays_calm(lab):
                  "the repair", 30)
     lab.wait_converged()
     assert gateway.agent_log().count("repair: FRR") == before + 1, gateway.agent_log()
+
+
+def test_fault_26_its_bgpd_is_killed(lab, record_property):
+    gateway = lab[NEW]
+    with gateway.ping(lab[OLD]) as ping:
+        ping.wait_for_replies(50)
+        gateway.frr.kill_daemon("bgpd")
+        gateway.frr.start_daemon("bgpd")
+        lab.wait_for(lambda: " rpki cache tcp 127.0.0.1 323" in gateway.frr.running_config(),
+                     "the configuration", 30)
+        ping.wait_for_replies(50, timeout=60)
+        lab.wait_converged()
+        ping.wait_for_replies(50)
+    record_property("loss", str(ping.loss))
+    print(f"bgpd of FRR 10 killed and started: {ping.loss}")
+    assert ping.loss.longest_gap <= 20, ping.loss
+    lab.wait_for(lambda: gateway.agent("status", check=False).returncode == 0,
+                 f"status of {NEW} to be healthy", 60)
+
+
+def test_fault_29_its_bgpd_hangs(lab):
+    """It is stopped as soon as a change has begun: the old revision is in force again, and FRR has its
+    old configuration when it goes on."""
+    gateway = lab[NEW]
+    record = gateway.dir / "state/change.json"
+    good, config = gateway.bundle()["revision"], gateway.frr.running_config()
+    model = lab.mesh_file.read_text(encoding="utf-8")
+    lab.edit(lambda m: next(one for one in m["lan"] if one["name"] == "branch-office")[
+        "prefix"].append("10.9.0.0/16"))
+    lab.compile()
+    new_revision = gateway.bundle()["revision"]
+    assert new_revision != good
+    wait_for(lambda: json.loads(record.read_text())["revision"] == new_revision, 30,
+             "the change to begin", lambda _: gateway.explain(), interval=0.002)
+    os.kill(gateway.frr.pid("bgpd"), signal.SIGSTOP)
+    try:
+        wait_for(lambda: json.loads(record.read_text())["state"] == "rolled-back",
+                 CONFIRM_TIME + 30, "the old revision", lambda _: gateway.explain())
+        with gateway.ping(lab[OLD]) as ping:  # what forwards is in the kernel
+            ping.wait_for_replies(20)
+    finally:
+        os.kill(gateway.frr.pid("bgpd"), signal.SIGCONT)
+    lab.mesh_file.write_text(model, encoding="utf-8")
+    lab.compile()
+    lab.wait_for(lambda: gateway.frr.running_config() == config, "FRR's old configuration")
+    lab.wait_converged()
 
 
 def test_it_drains_and_comes_back(lab):

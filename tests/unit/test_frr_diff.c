@@ -525,6 +525,62 @@ START_TEST(nothing_is_implied_that_nobody_wants)
 }
 END_TEST
 
+/* --- the cache, as FRR 10.1 and newer has it ---------------------------------------------------
+ */
+
+#define RPKI_TCP "rpki\n rpki retry_interval 2\n " FRR_RPKI_CACHE_TCP "\nexit\n"
+
+static const struct {
+    const char *running, *applied, *desired, *batch;
+} caches[] = {
+    {"frr version 10.3\n", "", RPKI, RPKI_TCP},
+    {"frr version 10.1\n", "", RPKI, RPKI_TCP},
+    {"frr version 10.0.2\n", "", RPKI, RPKI},
+    {"frr version 8.4.4\nrpki\nexit\n", "", RPKI, RPKI},
+    {"rpki\nexit\n", "", RPKI, RPKI},
+    {"frr version 10.3\n" RPKI_TCP, "", RPKI, ""},
+    {"frr version 10.3\n" RPKI_TCP, RPKI_TCP, RPKI, ""},
+    {"frr version 10.3\n" RPKI_TCP, RPKI, RPKI, ""},
+    {"frr version 10.3\n" RPKI_TCP, RPKI_TCP RPKI, "",
+     "rpki\n no rpki retry_interval 2\n no " FRR_RPKI_CACHE_TCP "\nexit\n"},
+    {"frr version 10.3\n" RPKI_TCP, RPKI, "",
+     "rpki\n no rpki retry_interval 2\n no " FRR_RPKI_CACHE_TCP "\nexit\n"},
+    {"frr version 8.4.4\n" RPKI, RPKI_TCP, "",
+     "rpki\n no rpki retry_interval 2\n no " FRR_RPKI_CACHE "\nexit\n"},
+    {"frr version 10.3\n" RPKI_TCP, "", "", ""},
+};
+
+static int diff_translated(size_t i)
+{
+    frr_config_parse(&running, caches[i].running, strlen(caches[i].running));
+    frr_config_parse(&applied, caches[i].applied, strlen(caches[i].applied));
+    frr_config_parse(&desired, caches[i].desired, strlen(caches[i].desired));
+    frr_config_translate(&desired, &running);
+    frr_config_translate(&applied, &running);
+    return frr_diff(&desired, &applied, &running, &diff, &err);
+}
+
+START_TEST(cache_in_the_words_of_each_version)
+{
+    ck_assert_int_eq(diff_translated((size_t)_i), 0);
+    ck_assert_str_eq(buf_cstr(&diff.batch), caches[_i].batch);
+    ck_assert_int_eq(frr_config_cache(&desired) != NULL, *caches[_i].desired != '\0');
+}
+END_TEST
+
+START_TEST(cache_of_the_operator_in_other_words)
+{
+    const char *text = "frr version 10.3\nrpki\n rpki cache tcp 192.0.2.1 323 preference 1\nexit\n";
+
+    frr_config_parse(&running, text, strlen(text));
+    frr_config_parse(&desired, RPKI, strlen(RPKI));
+    frr_config_translate(&desired, &running);
+    ck_assert_int_eq(frr_diff(&desired, &applied, &running, &diff, &err), -EINVAL);
+    ck_assert_ptr_nonnull(
+        strstr(err.items[0].message, "(\"rpki cache tcp 192.0.2.1 323 preference 1\")"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("frr_diff");
@@ -540,6 +596,9 @@ int main(void)
     tcase_add_test(t, long_line);
     tcase_add_loop_test(t, first_as_by_default, 0, sizeof(first_as) / sizeof(first_as[0]));
     tcase_add_test(t, nothing_is_implied_that_nobody_wants);
+    tcase_add_loop_test(t, cache_in_the_words_of_each_version, 0,
+                        sizeof(caches) / sizeof(caches[0]));
+    tcase_add_test(t, cache_of_the_operator_in_other_words);
     tcase_add_test(t, mesh_is_valid);
     tcase_add_loop_test(t, random_histories, 0, 200);
     return unit_run(s);
