@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from operators import Box, bundles, stays
 from p2plab import Lab, LabError, frr10, wait_for
 from p2plab.lab import SOURCE
 from routers import BUILD, Routers
@@ -160,6 +161,19 @@ def test_nothing_of_ours_stays_behind(mixed):
     done = run(router, "remove")
     assert (done.returncode, "P2PVPN" in router.frr.running_config()) == (0, False), done.stderr
     assert "ip prefix-list OPERATOR seq 5 permit 192.0.2.0/24" in router.frr.running_config()
+
+
+@pytest.fixture(scope="module")
+def box(frr_10):
+    box = Box(frr_10, frr10.DAEMONS)
+    yield box
+    box.close()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_operators_configuration_stays(box, tmp_path, seed):
+    """As test_frr_operator.py, with fewer applies."""
+    stays(box, *bundles(tmp_path), seed, 20)
 
 
 # --- a gateway with its agent, in a mesh that checks origins by a cache ---------------------------

@@ -22,6 +22,7 @@ CODENAME = "trixie"
 PACKAGES = ("frr", "frr-rpki-rtrlib")
 # What a lab starts of it: mgmtd has taken over interfaces, prefix lists and route-maps.
 DAEMONS = ("mgmtd", "zebra", "bgpd", "bfdd")
+PROGRAMS = (*DAEMONS, "ospfd", "staticd")
 
 ENTER = """\
 #!/bin/sh
@@ -95,7 +96,7 @@ def enter(build):
             _make(made)
             made.chmod(0o755)
             (made / "daemons").mkdir()
-            for daemon in DAEMONS:
+            for daemon in PROGRAMS:
                 _program(made / "daemons" / daemon,
                          WRAPPER.format(root=place / "root", program=f"/usr/lib/frr/{daemon}"))
             _program(made / "vtysh", WRAPPER.format(root=place / "root", program="/usr/bin/vtysh"))
