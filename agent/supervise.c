@@ -10,11 +10,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/backoff.h"
+#include "agent/children.h"
 #include "agent/link_unit.h"
 #include "agent/log.h"
 #include "agent/openvpn.h"
@@ -23,34 +22,7 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 
-#define CONFIG_MAX (1u << 20)
-#define ASK_MS 200 /* after a death: systemd has mostly started it again by then, or not at all */
 #define AGAIN_MS 1000 /* while a unit is on its way */
-
-struct child {
-    char interface[LINK_NAME_SIZE];
-    char *peer, *config;              /* NULL until wanted */
-    char digest[DIGEST_TEXT_LEN + 1]; /* that a new process gets */
-    bool wanted, ours;                /* ours: we forked it, so we reap it */
-    bool fresh;                       /* started by us and not yet seen to work */
-    bool gone;                        /* the link left: its log goes with its process */
-    bool unit;                        /* its process is or was its unit's */
-    bool waits;                       /* for what systemd makes of its unit */
-    struct identity id;               /* pid 0: no process */
-    int pidfd;
-    struct backoff backoff;
-    int64_t started, start_at, kill_at; /* SUPERVISE_NEVER: no such plan */
-};
-
-struct supervisor {
-    const struct settings *settings;
-    int epoll;
-    struct child **children; /* by interface name */
-    size_t n, cap;
-    struct units *units; /* NULL: there are none on this machine */
-    bool by_units;       /* what is started becomes one */
-    unsigned deaths;
-};
 
 int64_t monotonic_ms(void)
 {
@@ -60,123 +32,8 @@ int64_t monotonic_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- the table ------------------------------------------------------------------------------ */
-
-static size_t position(const struct supervisor *sv, const char *interface)
-{
-    size_t low = 0, high = sv->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(sv->children[middle]->interface, interface) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static struct child *find(const struct supervisor *sv, const char *interface)
-{
-    size_t i = position(sv, interface);
-
-    return i < sv->n && strcmp(sv->children[i]->interface, interface) == 0 ? sv->children[i] : NULL;
-}
-
-static struct child *insert(struct supervisor *sv, const char *interface)
-{
-    struct child *c = find(sv, interface);
-    size_t i;
-
-    if (c)
-        return c;
-    c = xcalloc(1, sizeof(*c));
-    snprintf(c->interface, sizeof(c->interface), "%s", interface);
-    c->pidfd = -1;
-    c->start_at = c->kill_at = SUPERVISE_NEVER;
-    if (sv->n == sv->cap) {
-        sv->cap = sv->cap ? sv->cap * 2 : 8;
-        sv->children = xreallocarray(sv->children, sv->cap, sizeof(struct child *));
-    }
-    i = position(sv, interface);
-    memmove(sv->children + i + 1, sv->children + i, (sv->n - i) * sizeof(struct child *));
-    sv->children[i] = c;
-    sv->n++;
-    return c;
-}
-
-static void child_free(struct child *c)
-{
-    if (c->pidfd >= 0)
-        close(c->pidfd);
-    free(c->peer);
-    free(c->config);
-    free(c);
-}
-
-static void remove_files(const struct supervisor *sv, const struct child *c)
-{
-    _cleanup_free_ char *log = settings_log_path(sv->settings, c->interface);
-    _cleanup_free_ char *config = settings_link_config(sv->settings, c->interface);
-
-    _cleanup_free_ char *socket = settings_management_path(sv->settings, c->interface);
-
-    unlink(log);
-    unlink(config);
-    unlink(socket);
-}
-
-/* Forgets the links that are neither wanted nor have a process. */
-static void sweep(struct supervisor *sv)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < sv->n; i++) {
-        struct child *c = sv->children[i];
-
-        if (c->wanted || c->id.pid || c->waits) {
-            sv->children[kept++] = c;
-            continue;
-        }
-        if (c->gone)
-            remove_files(sv, c);
-        child_free(c);
-    }
-    sv->n = kept;
-}
-
-/* --- processes ------------------------------------------------------------------------------ */
-
-static int watch(struct supervisor *sv, struct child *c)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-
-    c->pidfd = (int)syscall(SYS_pidfd_open, c->id.pid, 0);
-    if (c->pidfd >= 0 && epoll_ctl(sv->epoll, EPOLL_CTL_ADD, c->pidfd, &event) == 0)
-        return 0;
-    return -errno;
-}
-
-static void forget_process(struct supervisor *sv, struct child *c)
-{
-    _cleanup_free_ char *path = settings_identity_path(sv->settings, c->interface);
-    _cleanup_free_ char *socket = settings_management_path(sv->settings, c->interface);
-
-    unlink(path);
-    if (!c->unit) /* the next process may have made its own already, and makes it in any case */
-        unlink(socket);
-    if (c->pidfd >= 0) {
-        /* First out of epoll: a process that was just forked may hold the descriptor open, and then
-         * the end of this one would be heard again and again. */
-        epoll_ctl(sv->epoll, EPOLL_CTL_DEL, c->pidfd, NULL);
-        close(c->pidfd);
-    }
-    c->pidfd = -1;
-    c->id = (struct identity){0};
-    c->kill_at = SUPERVISE_NEVER;
-    c->ours = false;
-}
+/* --- what runs already -------------------------------------------------------------------------
+ */
 
 static void peek(struct supervisor *sv, const char *interface)
 {
@@ -185,7 +42,7 @@ static void peek(struct supervisor *sv, const char *interface)
     struct identity id;
 
     if (identity_read(path, &id, &ignored) == 0 && identity_alive(&id, OPENVPN_PROGRAM))
-        insert(sv, interface)->id = id;
+        child_insert(sv, interface)->id = id;
     error_clear(&ignored);
 }
 
@@ -201,12 +58,12 @@ static void adopt(struct supervisor *sv, const char *interface)
         error_clear(&err);
         return;
     }
-    c = insert(sv, interface);
+    c = child_insert(sv, interface);
     c->id = id;
     c->started = monotonic_ms();
     /* First the descriptor, then the question: what it names cannot change any more. */
-    if (watch(sv, c) < 0 || !identity_alive(&id, OPENVPN_PROGRAM))
-        forget_process(sv, c);
+    if (child_watch(sv, c) < 0 || !identity_alive(&id, OPENVPN_PROGRAM))
+        child_forget_process(sv, c);
     else
         c->unit = process_is_of_unit(id.pid, interface);
 }
@@ -223,117 +80,6 @@ static bool identity_name(const char *file, char ret[LINK_NAME_SIZE])
     return link_name_valid(ret);
 }
 
-static void died(struct supervisor *sv, struct child *c)
-{
-    int64_t now = monotonic_ms(), wait;
-    bool stopping = c->kill_at != SUPERVISE_NEVER;
-    _cleanup_free_ char *words = NULL;
-    char how[64] = "ended";
-    siginfo_t info = {0};
-
-    if (c->ours && waitid(P_PID, (id_t)c->id.pid, &info, WEXITED | WNOHANG) == 0 && info.si_pid) {
-        if (info.si_code == CLD_EXITED)
-            snprintf(how, sizeof(how), "exited with status %d", info.si_status);
-        else
-            snprintf(how, sizeof(how), "was killed by signal %d", info.si_status);
-    }
-    forget_process(sv, c);
-    if (!c->wanted)
-        return;
-    if (stopping) {
-        c->start_at = now;
-        return;
-    }
-    sv->deaths++;
-    if (c->unit && sv->units) {
-        c->waits = true;
-        units_ask(sv->units, ASK_MS);
-        log_link(LOG_EVENT_LINK_DIED, LOG_LEVEL_WARNING, c->interface, c->peer,
-                 "OpenVPN of link %s to %s ended ('journalctl -u p2pvpn-link@%s' may say why); it "
-                 "is started again",
-                 c->interface, c->peer, c->interface);
-        return;
-    }
-    wait = backoff_next(&c->backoff, now - c->started);
-    c->start_at = now + wait;
-    words = openvpn_last_words(sv->settings, c->interface);
-    log_link(LOG_EVENT_LINK_DIED, LOG_LEVEL_WARNING, c->interface, c->peer,
-             "OpenVPN of link %s to %s %s; starting it again in %.1f s%s%s", c->interface, c->peer,
-             how, (double)wait / 1000, words[0] ? "; it last said: " : "", words);
-}
-
-/* Not before its time: c->backoff counts it. */
-static void could_not_start(struct child *c, struct error_list *err)
-{
-    c->start_at = monotonic_ms() + backoff_next(&c->backoff, 0);
-    log_errors(LOG_LEVEL_ERROR, err);
-    error_clear(err);
-}
-
-static void start_own(struct supervisor *sv, struct child *c)
-{
-    struct error_list err = ERROR_LIST_INIT;
-    struct identity id = {0};
-
-    memcpy(id.digest, c->digest, sizeof(id.digest));
-    if (openvpn_start(sv->settings, c->interface, c->config, &id, &err) < 0) {
-        could_not_start(c, &err);
-        return;
-    }
-    c->id = id;
-    c->ours = c->fresh = true;
-    c->unit = false;
-    if (watch(sv, c) < 0)
-        died(sv, c);
-}
-
-/* The configuration goes where the unit reads it; the rest is systemd's. */
-static void start_unit(struct supervisor *sv, struct child *c)
-{
-    _cleanup_free_ char *path = settings_link_config(sv->settings, c->interface);
-    _cleanup_buf_ struct buf config = BUF_INIT, text = BUF_INIT;
-    struct error_list err = ERROR_LIST_INIT;
-    int r = fs_read(c->config, CONFIG_MAX, &config, &err);
-
-    if (r == 0) {
-        link_unit_config(c->digest, buf_cstr(&config), config.len, &text);
-        r = fs_write(path, text.data, text.len, 0644, &err);
-    }
-    if (r < 0) {
-        could_not_start(c, &err);
-        return;
-    }
-    c->unit = c->waits = true;
-    units_request(sv->units, c->interface, UNIT_START);
-}
-
-static void start(struct supervisor *sv, struct child *c)
-{
-    c->start_at = SUPERVISE_NEVER;
-    c->started = monotonic_ms();
-    if (sv->by_units)
-        start_unit(sv, c);
-    else
-        start_own(sv, c);
-}
-
-static void stop(struct supervisor *sv, struct child *c)
-{
-    /* Also of a unit without a process: it may be waiting to be started again. */
-    if (c->unit && sv->units && (c->id.pid ? c->kill_at == SUPERVISE_NEVER : c->waits))
-        units_request(sv->units, c->interface, UNIT_STOP);
-    if (c->id.pid == 0 || c->kill_at != SUPERVISE_NEVER)
-        return;
-    if (!c->unit && syscall(SYS_pidfd_send_signal, c->pidfd, SIGTERM, NULL, 0) < 0 &&
-        errno == EPERM)
-        log_link(
-            LOG_EVENT_NONE, LOG_LEVEL_WARNING, c->interface, c->peer,
-            "OpenVPN of link %s is a process of the agent's own, which its unit does not let it "
-            "stop: run 'kill %ld'; the unit of the link then takes its place",
-            c->interface, (long)c->id.pid);
-    c->kill_at = monotonic_ms() + SUPERVISE_TERM_MS;
-}
-
 /* --- units ---------------------------------------------------------------------------------- */
 
 /* A process that systemd has started, by our word, by itself or by an operator's. */
@@ -346,7 +92,7 @@ static void adopt_from_unit(struct supervisor *sv, struct child *c, pid_t pid)
     struct identity id = {.pid = pid};
 
     /* Without a copy it was started with we know not what: with no digest that anybody wants. */
-    if (fs_read(config, CONFIG_MAX, &text, &err) < 0 ||
+    if (fs_read(config, CHILD_CONFIG_MAX, &text, &err) < 0 ||
         !link_unit_config_digest(buf_cstr(&text), id.digest))
         memset(id.digest, '0', DIGEST_TEXT_LEN);
     error_clear(&err);
@@ -354,10 +100,10 @@ static void adopt_from_unit(struct supervisor *sv, struct child *c, pid_t pid)
     c->unit = true;
     c->waits = false;
     c->start_at = SUPERVISE_NEVER;
-    if (watch(sv, c) < 0 || !process_start_time(pid, &c->id.start)) {
-        forget_process(sv, c); /* it has died meanwhile */
+    if (child_watch(sv, c) < 0 || !process_start_time(pid, &c->id.start)) {
+        child_forget_process(sv, c); /* it has died meanwhile */
         c->waits = true;
-        units_ask(sv->units, ASK_MS);
+        units_ask(sv->units, CHILD_ASK_MS);
         return;
     }
     if (identity_write(identity, &c->id, &err) < 0)
@@ -365,9 +111,9 @@ static void adopt_from_unit(struct supervisor *sv, struct child *c, pid_t pid)
     error_clear(&err);
     c->fresh = true;
     if (!c->wanted && c->gone)
-        stop(sv, c);
+        child_stop(sv, c);
     else if (c->wanted && strcmp(c->id.digest, c->digest) != 0)
-        stop(sv, c); /* its death starts the one that is wanted */
+        child_stop(sv, c); /* its death starts the one that is wanted */
 }
 
 static void on_unit(struct supervisor *sv, struct child *c, const struct unit_state *state)
@@ -414,7 +160,7 @@ static void hear_units(struct supervisor *sv)
 
     for (size_t i = 0; i < n; i++)
         if (states[i].life != UNIT_RESTS)
-            insert(sv, states[i].interface);
+            child_insert(sv, states[i].interface);
     for (size_t i = 0; i < sv->n; i++) {
         struct child *c = sv->children[i];
 
@@ -479,7 +225,7 @@ static int open_supervisor(const struct settings *s,
         if (identity_name(entry->d_name, interface))
             each(sv, interface);
     }
-    sweep(sv);
+    children_sweep(sv);
     *ret = sv;
     return 0;
 }
@@ -566,7 +312,7 @@ static const char *digest_of(const struct child *c)
 
 const char *supervisor_digest(const struct supervisor *sv, const char *interface)
 {
-    const struct child *c = find(sv, interface);
+    const struct child *c = child_find(sv, interface);
 
     return c ? digest_of(c) : NULL;
 }
@@ -590,7 +336,7 @@ static void replace(char **to, const char *text)
 void supervisor_want(struct supervisor *sv, const char *interface, const char *peer,
                      const char *config, const char *digest)
 {
-    struct child *c = insert(sv, interface);
+    struct child *c = child_insert(sv, interface);
 
     replace(&c->peer, peer);
     replace(&c->config, config);
@@ -601,30 +347,30 @@ void supervisor_want(struct supervisor *sv, const char *interface, const char *p
     c->wanted = true;
     c->gone = false;
     if (c->id.pid && strcmp(c->id.digest, digest) != 0)
-        stop(sv, c); /* its death starts the new one */
+        child_stop(sv, c); /* its death starts the new one */
     else if (!c->id.pid && !c->waits && (c->start_at == SUPERVISE_NEVER || c->backoff.deaths == 0))
-        start(sv, c);
+        child_start(sv, c);
 }
 
 void supervisor_detach(struct supervisor *sv, const char *interface)
 {
-    struct child *c = find(sv, interface);
+    struct child *c = child_find(sv, interface);
 
     if (c)
-        stop(sv, c);
+        child_stop(sv, c);
 }
 
 void supervisor_unwant(struct supervisor *sv, const char *interface)
 {
-    struct child *c = find(sv, interface);
+    struct child *c = child_find(sv, interface);
 
     if (!c)
         return;
     c->wanted = false;
     c->gone = true;
     c->start_at = SUPERVISE_NEVER;
-    stop(sv, c);
-    sweep(sv);
+    child_stop(sv, c);
+    children_sweep(sv);
 }
 
 int supervisor_fd(const struct supervisor *sv)
@@ -658,7 +404,7 @@ void supervisor_run(struct supervisor *sv)
         heard = false;
         for (int i = 0; i < n; i++)
             if (events[i].data.ptr != sv->units) {
-                died(sv, events[i].data.ptr);
+                child_died(sv, events[i].data.ptr);
                 heard = true;
             }
     } while (heard);
@@ -677,10 +423,10 @@ void supervisor_run(struct supervisor *sv)
             c->kill_at = now + SUPERVISE_TERM_MS;
         }
         if (c->start_at <= now && c->wanted && !c->id.pid && !c->waits)
-            start(sv, c);
+            child_start(sv, c);
     }
     run_units(sv); /* what was just asked for */
-    sweep(sv);
+    children_sweep(sv);
 }
 
 unsigned supervisor_deaths(const struct supervisor *sv)
@@ -690,7 +436,7 @@ unsigned supervisor_deaths(const struct supervisor *sv)
 
 bool supervisor_idle(const struct supervisor *sv, const char *interface)
 {
-    const struct child *c = find(sv, interface);
+    const struct child *c = child_find(sv, interface);
 
     return !c || (!c->id.pid && !c->waits);
 }
