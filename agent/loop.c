@@ -17,7 +17,7 @@
 #include "agent/log.h"
 #include "agent/loop_parts.h"
 #include "agent/metrics_file.h"
-#include "agent/netlink.h"
+#include "agent/netlink_monitor.h"
 #include "agent/origin_cache.h"
 #include "agent/routing.h"
 #include "agent/source.h"

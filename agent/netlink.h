@@ -2,9 +2,9 @@
 /*
  * Netlink: the links and addresses of this network namespace, read and changed (rtnetlink(7)).
  *
- * The only file that sees libnl.  Attributes are read from the messages themselves: libnl 3.7's
- * link objects know neither alternative names nor a tun's owner.  Functions return 0 or a negative
- * errno with *err saying what was tried on which interface.
+ * Only this module and netlink_monitor.h see libnl.  Attributes are read from the messages
+ * themselves: libnl 3.7's link objects know neither alternative names nor a tun's owner.  Functions
+ * return 0 or a negative errno with *err saying what was tried on which interface.
  */
 #ifndef P2PVPN_AGENT_NETLINK_H
 #define P2PVPN_AGENT_NETLINK_H
@@ -66,6 +66,11 @@ struct link_table {
         NULL, 0         \
     }
 
+/* Of a socket: a machine with thousands of links sends dumps and bursts far beyond libnl's 32 KiB.
+ */
+#define NETLINK_RECEIVE_BUFFER (2 << 20)
+#define NETLINK_SEND_BUFFER (64 << 10)
+
 struct netlink;
 
 int netlink_open(struct netlink **ret, struct error_list *err);
@@ -104,20 +109,5 @@ int netlink_repeat_address(struct netlink *nl, const char *name, const struct li
 int netlink_remove_address(struct netlink *nl, const char *name, const struct link_address *a,
                            struct error_list *err);
 int netlink_delete_link(struct netlink *nl, const char *name, struct error_list *err);
-
-/*
- * A second socket that hears changes of links, addresses and some of their settings (not all: the
- * kernel tells of forwarding and rp_filter).  It says only that there were some:
- * the reader then looks at everything once (never once per event), which also makes an overflow of
- * the socket's buffer harmless.
- */
-struct netlink_monitor;
-
-int netlink_monitor_open(struct netlink_monitor **ret, struct error_list *err);
-struct netlink_monitor *netlink_monitor_close(struct netlink_monitor *m);
-int netlink_monitor_fd(const struct netlink_monitor *m);
-/* Reads all that is there; true: something about an interface whose name begins with `prefix`
- * changed, or messages were lost. */
-bool netlink_monitor_read(struct netlink_monitor *m, const char *prefix);
 
 #endif
