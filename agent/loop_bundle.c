@@ -11,6 +11,7 @@
 #include "agent/origin_cache.h"
 #include "agent/source.h"
 #include "agent/state.h"
+#include "agent/state_stage.h"
 #include "agent/transaction.h"
 
 #define LOOK_MS 3000         /* at the bundle and at FRR's daemons */

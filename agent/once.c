@@ -16,6 +16,7 @@
 #include "agent/reader.h"
 #include "agent/routing.h"
 #include "agent/state.h"
+#include "agent/state_stage.h"
 #include "agent/supervise.h"
 #include "agent/transaction.h"
 #include "agent/tun.h"

@@ -12,6 +12,7 @@
 #define P2PVPN_AGENT_STATE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "agent/settings.h"
 #include "common/bundle.h"
@@ -21,6 +22,10 @@
 
 /* Makes the folders with their owners and modes. */
 int state_prepare(const struct settings *s, struct error_list *err);
+/* A folder with exactly this owner and mode; it may give its group to what is made in it. */
+int state_own_dir(const char *path, uid_t uid, gid_t gid, mode_t mode, struct error_list *err);
+/* Has what was made, renamed or removed in this folder on the disk. */
+int state_sync_dir(const char *path, struct error_list *err);
 
 /* The one agent that may act.  The descriptor in *ret holds the lock until it is closed.  -EINVAL:
  * another agent has it; *err says which process. */
@@ -32,25 +37,13 @@ int state_current(const struct settings *s, struct bundle **ret, struct error_li
 /* The bundle that was in force before that one.  -ENOENT: there is none. */
 int state_previous(const struct settings *s, struct bundle **ret, struct error_list *err);
 
-/* -EINVAL: the bundle at `dir` is of another gateway or mesh than the one in force, or than the
- * certificate. */
-int state_belongs(const struct settings *s, const struct bundle *b, const char *dir,
-                  struct error_list *err);
-
 /*
- * A new bundle comes in two steps.  state_stage() reads the bundle at `dir`, a folder or an
- * archive, copies it to STATE/stage and verifies the copy; where that revision is in force already
- * and intact, no copy is made and *ret is what is in force.  -EINVAL: it is no valid bundle, or
- * belongs to another gateway or mesh than the one in force.
- *
- * state_commit() puts the stage in the place of STATE/current, and what was there into
- * STATE/previous; when it fails, what was in force is so again.  Killed in between, state_settle()
- * ends it: with `previous`, the
- * revision that belongs there, in its place, without a stage, and without what a killed write of
- * another file of STATE has left.
+ * A new bundle comes in two steps: the stage (state_stage.h), then state_commit(), which puts it in
+ * the place of STATE/current, and what was there into STATE/previous; when it fails, what was in
+ * force is so again.  Killed in between, state_settle() ends it: with `previous`, the revision that
+ * belongs there, in its place, without a stage, and without what a killed write of another file of
+ * STATE has left.
  */
-int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
-                struct error_list *err);
 int state_commit(const struct settings *s, struct error_list *err);
 void state_drop(const struct settings *s); /* the stage is not wanted after all */
 int state_settle(const struct settings *s, const char *previous, struct error_list *err);
