@@ -8,8 +8,8 @@
 
 #include "common/alloc.h"
 #include "common/name.h"
+#include "controller/template_code.h"
 
-#define MAX_FRAMES 16    /* sections within sections */
 #define MAX_PARTIALS 8   /* partials within partials */
 #define MAX_NAME_STEPS 8 /* a.b.c... */
 #define MAX_OPS 100000   /* partials of partials of partials grow without end */
@@ -18,39 +18,6 @@
 const struct template_type template_text = {.kind = TEMPLATE_TEXT};
 const struct template_type template_number = {.kind = TEMPLATE_NUMBER};
 const struct template_type template_flag = {.kind = TEMPLATE_FLAG};
-
-enum op_code { OP_LITERAL, OP_TEXT, OP_NUMBER, OP_TEST, OP_TEST_NOT, OP_ENTER, OP_LOOP, OP_END };
-
-/* What a name means, found at compile time: a frame, then a slot in it, then slots in what is
- * there. Frames are numbered from the root. */
-struct op {
-    uint8_t code, frame, n_steps;
-    uint8_t push;        /* ENTER, LOOP: the frame that they make */
-    bool here;           /* "." : the frame itself */
-    bool by_data;        /* an object: it is true if it is there */
-    uint16_t first_step; /* into steps[] for the second slot and later */
-    uint16_t slot;
-    uint32_t a, b;  /* LITERAL: offset, length; TEST to LOOP: where to go on if false; END: where it
-                       began; LOOP: b is the distance between items */
-    uint32_t place; /* into places[] */
-};
-
-struct place {
-    uint32_t source, line, name; /* name: offset in names */
-};
-
-struct template
-{
-    struct op *ops;
-    size_t n_ops, cap_ops;
-    struct place *places;
-    size_t n_places, cap_places;
-    uint16_t *steps;
-    size_t n_steps, cap_steps;
-    char **sources; /* file names */
-    size_t n_sources, cap_sources;
-    struct buf literals, names;
-};
 
 struct section {
     uint32_t op, line;
@@ -62,7 +29,7 @@ struct compiler {
     struct template *t;
     const struct template_loader *loader;
     struct error_list *err;
-    const struct template_type *frames[MAX_FRAMES];
+    const struct template_type *frames[TEMPLATE_MAX_FRAMES];
     size_t n_frames;
     char *partials[MAX_PARTIALS]; /* open ones, to find a circle */
     size_t n_partials;
@@ -75,7 +42,7 @@ struct reader {
     const char *text;
     size_t len, pos;
     uint32_t line, source;
-    struct section open[MAX_FRAMES * 2];
+    struct section open[TEMPLATE_MAX_FRAMES * 2];
     size_t n_open;
 };
 
@@ -263,9 +230,9 @@ static int section_begin(struct compiler *c, struct reader *r, const char *name,
     struct op found = {.code = OP_TEST}, *op;
     int k = resolve(c, r, name, n, &found, &type);
 
-    if (r->n_open == MAX_FRAMES * 2)
+    if (r->n_open == TEMPLATE_MAX_FRAMES * 2)
         return fail(c, r, r->line, "sections are nested more than %d deep; nest fewer",
-                    MAX_FRAMES * 2);
+                    TEMPLATE_MAX_FRAMES * 2);
     r->open[r->n_open++] = (struct section){.op = (uint32_t)c->t->n_ops,
                                             .line = r->line,
                                             .name_at = (size_t)(name - r->text),
@@ -285,8 +252,9 @@ static int section_begin(struct compiler *c, struct reader *r, const char *name,
     op->by_data = type->kind == TEMPLATE_OBJECT;
     if (inverted || !inner)
         return 0;
-    if (c->n_frames == MAX_FRAMES)
-        return fail(c, r, r->line, "sections are nested more than %d deep; nest fewer", MAX_FRAMES);
+    if (c->n_frames == TEMPLATE_MAX_FRAMES)
+        return fail(c, r, r->line, "sections are nested more than %d deep; nest fewer",
+                    TEMPLATE_MAX_FRAMES);
     if (op->code == OP_LOOP)
         op->b = inner->kind == TEMPLATE_OBJECT ? (uint32_t)inner->n_fields : 1;
     op->push = (uint8_t)c->n_frames;
@@ -549,109 +517,4 @@ struct template *template_free(struct template *t)
     buf_free(&t->names);
     free(t);
     return NULL;
-}
-
-/* --- rendering -------------------------------------------------------------------------------- */
-
-struct frame {
-    const struct template_value *at;
-    size_t left; /* items of the list that are still to come */
-};
-
-static const struct template_value absent;
-
-static const struct template_value *look_up(const struct template *t, const struct op *op,
-                                            const struct frame *frames)
-{
-    const struct template_value *v = frames[op->frame].at;
-
-    if (op->here)
-        return v;
-    v += op->slot;
-    for (unsigned i = 0; i < op->n_steps; i++) {
-        if (!v->data)
-            return &absent;
-        v = (const struct template_value *)v->data + t->steps[op->first_step + i];
-    }
-    return v;
-}
-
-/* buf_add() where it matters: most of rendering is this. */
-static inline void emit(struct buf *out, const void *data, size_t n)
-{
-    if (out->cap - out->len <= n)
-        buf_reserve(out, n);
-    if (n > 0)
-        memcpy(out->data + out->len, data, n);
-    out->len += n;
-}
-
-static int bad_value(const struct template *t, const struct op *op, const struct template_value *v,
-                     const char *subject, struct error_list *err)
-{
-    const struct place *p = &t->places[op->place];
-
-    return error_add(err, t->sources[p->source], p->line, NULL,
-                     "{{%s}} of %s may not stand in a configuration file: '%.*s'%s holds a control "
-                     "character, a quote, a backslash or broken text; change it in the model",
-                     t->names.data + p->name, subject, (int)(v->n < 80 ? v->n : 80),
-                     (const char *)v->data, v->n > 80 ? "..." : "");
-}
-
-int template_render(const struct template *t, const struct template_value *root,
-                    const char *subject, struct buf *out, struct error_list *err)
-{
-    struct frame frames[MAX_FRAMES] = {{.at = root}};
-    const struct template_value *v;
-    int result = 0;
-
-    for (size_t pc = 0; pc < t->n_ops;) {
-        const struct op *op = &t->ops[pc++], *begin;
-        struct frame *f;
-
-        switch ((enum op_code)op->code) {
-        case OP_LITERAL:
-            emit(out, t->literals.data + op->a, op->b);
-            break;
-        case OP_TEXT:
-            v = look_up(t, op, frames);
-            if (value_valid(v->data, v->n))
-                emit(out, v->data, v->n);
-            else
-                result = bad_value(t, op, v, subject, err);
-            break;
-        case OP_NUMBER:
-            buf_number(out, look_up(t, op, frames)->n);
-            break;
-        case OP_TEST:
-        case OP_TEST_NOT:
-            v = look_up(t, op, frames);
-            if ((op->by_data ? v->data != NULL : v->n != 0) != (op->code == OP_TEST))
-                pc = op->a;
-            break;
-        case OP_ENTER:
-        case OP_LOOP:
-            v = look_up(t, op, frames);
-            f = &frames[op->push];
-            if (op->by_data ? !v->data : v->n == 0) {
-                pc = op->a;
-            } else if (op->code == OP_LOOP) {
-                *f = (struct frame){.at = v->data, .left = v->n};
-            } else {
-                *f = (struct frame){.at = op->by_data ? v->data : v, .left = 1};
-            }
-            break;
-        case OP_END:
-            begin = &t->ops[op->a];
-            f = &frames[begin->push];
-            if (--f->left > 0) {
-                f->at += begin->b;
-                pc = op->a + 1;
-            }
-            break;
-        }
-    }
-    emit(out, "", 0);
-    out->data[out->len] = '\0';
-    return result;
 }
