@@ -17,12 +17,12 @@
 #include "agent/agent_report.h"
 #include "agent/control.h"
 #include "agent/firewall.h"
-#include "agent/notify.h"
 #include "agent/repairs.h"
 #include "agent/settings.h"
 #include "agent/supervise.h"
 #include "agent/worker.h"
 #include "common/bundle.h"
+#include "common/notify.h"
 
 #define SETTLE_MS 100 /* from the first event to the look, so that a burst is one */
 #define RETRY_MS 5000 /* after a failure */

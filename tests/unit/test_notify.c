@@ -9,8 +9,8 @@
 
 #include "agent/journal.h"
 #include "agent/log.h"
-#include "agent/notify.h"
 #include "common/alloc.h"
+#include "common/notify.h"
 #include "tests/unit/unit.h"
 
 static char folder[] = "/tmp/p2pvpn-notify-XXXXXX";

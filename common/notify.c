@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/notify.h"
+#include "common/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
  *
  * Times are milliseconds of CLOCK_MONOTONIC.
  */
-#ifndef P2PVPN_AGENT_NOTIFY_H
-#define P2PVPN_AGENT_NOTIFY_H
+#ifndef P2PVPN_COMMON_NOTIFY_H
+#define P2PVPN_COMMON_NOTIFY_H
 
 #include <stdbool.h>
 #include <stdint.h>
