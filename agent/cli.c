@@ -44,7 +44,11 @@ static const char usage[] =
     "  metrics                  the same for Prometheus\n"
     "  firewall [BUNDLE]        print the nftables table of the bundle, or of the one in force\n"
     "  enroll --gateway NAME [-o REQUEST]\n"
-    "                           make this gateway's key and a request for its certificate\n"
+    "                           make this gateway's keys and a request for its certificate\n"
+    "  enroll --renew [-o REQUEST]\n"
+    "                           a request for another certificate for the same keys\n"
+    "  enroll --rekey [-o REQUEST]\n"
+    "                           new keys, which take the place of the old ones with the answer\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
     "  settings                 print the settings that are in force, as a settings file\n"
     "  remove                   take everything away that the agent made; keys stay\n"
@@ -57,7 +61,8 @@ static const char usage_end[] =
     "\n"
     "other options:\n"
     "  --config FILE            the settings file\n"
-    "  --dry-run, --gateway NAME, --install ANSWER, -o REQUEST, --json, --wait SECONDS\n"
+    "  --dry-run, --gateway NAME, --install ANSWER, -o REQUEST, --json, --rekey, --renew,\n"
+    "  --wait SECONDS\n"
     "                           of the verbs above\n"
     "  -h, --help               this text\n"
     "  -V, --version            the version\n"
@@ -70,8 +75,9 @@ struct options {
     const char **given; /* of each setting; NULL: not on the command line */
     const char *config; /* NULL: the default file */
     bool json, dry_run;
-    const char *gateway, *install, *output; /* of enroll */
-    const char *wait;                       /* of drain; NULL: not said */
+    const char *gateway, *install, *output; /* of enroll, and: */
+    enum key_wish wish;
+    const char *wait; /* of drain; NULL: not said */
 };
 
 struct verb {
@@ -101,7 +107,7 @@ static int verb_enroll(const struct options *o, char **args, struct error_list *
 {
     (void)args;
     return o->install ? enroll_install(&o->settings, o->install, err)
-                      : enroll_request(&o->settings, o->gateway, o->output, err);
+                      : enroll_request(&o->settings, o->gateway, o->wish, o->output, err);
 }
 
 /* A gateway with problems is a state that is wrong: scripts see it by the exit code. */
@@ -230,6 +236,8 @@ enum {
     OPT_GATEWAY,
     OPT_INSTALL,
     OPT_JSON,
+    OPT_REKEY,
+    OPT_RENEW,
     OPT_WAIT,
     OPT_SETTING, /* the first of the table, the others behind it */
 };
@@ -241,6 +249,8 @@ static const struct option own_options[] = {
     {"install", required_argument, NULL, OPT_INSTALL},
     {"output", required_argument, NULL, 'o'},
     {"json", no_argument, NULL, OPT_JSON},
+    {"rekey", no_argument, NULL, OPT_REKEY},
+    {"renew", no_argument, NULL, OPT_RENEW},
     {"wait", required_argument, NULL, OPT_WAIT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -300,6 +310,12 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             break;
         case OPT_JSON:
             o->json = true;
+            break;
+        case OPT_REKEY:
+            o->wish = KEY_REPLACE;
+            break;
+        case OPT_RENEW:
+            o->wish = KEY_RENEW;
             break;
         case OPT_WAIT:
             o->wait = optarg;
@@ -430,7 +446,9 @@ int agent_main(int argc, char **argv)
         return usage_error(n < verb->min_args ? "a folder is missing after "
                                               : "too many words after ",
                            verb->name);
-    if (verb->run == verb_enroll && !o.gateway == !o.install)
-        return usage_error("enroll wants either --gateway NAME or --install ANSWER", "");
+    if (verb->run == verb_enroll && (!o.gateway && o.wish == KEY_KEEP) == !o.install)
+        return usage_error("enroll wants one of --gateway NAME, --renew, --rekey and --install "
+                           "ANSWER",
+                           "");
     return run_verb(verb, &o, argv + optind + 1);
 }

@@ -8,8 +8,8 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 
-int enroll_request(const struct settings *s, const char *gateway, const char *file,
-                   struct error_list *err)
+int enroll_request(const struct settings *s, const char *gateway, enum key_wish wish,
+                   const char *file, struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s);
     struct key_request request = {BUF_INIT};
@@ -17,15 +17,19 @@ int enroll_request(const struct settings *s, const char *gateway, const char *fi
     int r = state_prepare(s, err);
 
     if (r == 0)
-        r = key_generate(keys, gateway, s->link_uid, s->link_gid, &request, err);
+        r = key_generate(keys, gateway, wish, s->link_uid, s->link_gid, &request, err);
     if (r == 0 && file)
         r = fs_write(file, request.pem.data, request.pem.len, 0644, err);
     else if (r == 0)
         fwrite(request.pem.data, 1, request.pem.len, stdout);
     if (r == 0) {
-        fprintf(out, "%s key of gateway %s; its fingerprint is\n  %s\n",
-                request.reused ? "The request is for the existing" : "Made the", gateway,
-                request.fingerprint);
+        fprintf(out, "%s key of %s%s; its fingerprint is\n  %s\n",
+                request.reused        ? "The request is for the existing"
+                : wish == KEY_REPLACE ? "Made a new"
+                                      : "Made the",
+                gateway ? "gateway " : "this gateway", gateway ? gateway : "", request.fingerprint);
+        if (wish == KEY_REPLACE)
+            fprintf(out, "It takes the place of the old one when the answer is installed.\n");
         fprintf(out,
                 "Send the request%s%s to the operator, who compares the fingerprint and "
                 "answers with 'p2pvpn-ctl enroll'.\n",

@@ -2,12 +2,15 @@
 /*
  * Key: the gateway's private key, its request, and the certificates that answer it.
  *
- *   KEYS/gateway.key   0600, P-256, PKCS #8 PEM; belongs to the user that OpenVPN runs as
- *   KEYS/gateway.csr   the request (PKCS #10), for GATEWAY
- *   KEYS/gateway.crt   the certificate, for GATEWAY.gN
- *   KEYS/ca.crt        the authority of the mesh
+ *   KEYS/gateway.key       0600, P-256, PKCS #8 PEM; belongs to the user that OpenVPN runs as
+ *   KEYS/gateway.link.key  0600, X25519, likewise, but root's: what the links' keys come from
+ *   KEYS/gateway.csr       the request (PKCS #10), for GATEWAY
+ *   KEYS/gateway.crt       the certificate, for GATEWAY.gN
+ *   KEYS/ca.crt            the authority of the mesh; two while one follows the other
+ *   KEYS/gateway.key.new, gateway.link.key.new   while keys are replaced: not yet answered
  *
- * The private key is made here and never leaves this folder.  KEYS exists already (state.h), and
+ * Request and certificate carry the public half of the link key too (common/link_key.h).  The
+ * private keys are made here and never leave this folder.  KEYS exists already (state.h), and
  * nobody but root can write to it.  Of the agent only this module sees OpenSSL's keys.
  */
 #ifndef P2PVPN_AGENT_KEY_H
@@ -28,9 +31,16 @@ struct key_request {
     bool reused; /* the key was there already */
 };
 
-/* A new key, if there is none, given to uid and gid; and a request for it.  A key that is there is
- * never replaced.  -EINVAL: it is another gateway's.  Free with key_request_clear(). */
-int key_generate(const char *keys, const char *gateway, uid_t uid, gid_t gid,
+enum key_wish {
+    KEY_KEEP,    /* keys that are there are never replaced; those that are not are made */
+    KEY_RENEW,   /* none is made: a certificate for those that are there */
+    KEY_REPLACE, /* new ones, which take the place of the old ones with the answer */
+};
+
+/* Makes what keys are wished, the one for TLS given to uid and gid, and a request for them.
+ * `gateway` NULL: the one that the keys are of.  -EINVAL: they are another gateway's.  Free with
+ * key_request_clear(). */
+int key_generate(const char *keys, const char *gateway, enum key_wish wish, uid_t uid, gid_t gid,
                  struct key_request *ret, struct error_list *err);
 void key_request_clear(struct key_request *request);
 
@@ -40,12 +50,16 @@ struct key_installed {
     bool changed;       /* false: the same certificate was installed before */
 };
 
-/* Checks the file that 'p2pvpn-ctl enroll' made, and installs what is in it: for this key, for this
- * gateway, valid now, issued by the authority that comes with it, which must be the one installed
- * before, if there is one.  Nothing is installed unless all of it is right. */
+/* Checks the file that 'p2pvpn-ctl enroll' made, and installs what is in it: for these keys, for
+ * this gateway, valid now, issued by an authority that comes with it; one of those must have been
+ * installed before, if any was.  Nothing is installed unless all of it is right. */
 int key_install(const char *keys, const char *answer_file, struct key_installed *ret,
                 struct error_list *err);
 void key_installed_clear(struct key_installed *installed);
+
+/* Checks that the bundle's link key (NULL: none) is this gateway's.  -EINVAL: it is not, and what
+ * to do. */
+int key_check_link(const char *keys, const char *link_key, struct error_list *err);
 
 /* When the gateway's certificate ends, in seconds since 1970; 0: there is none that can be read. */
 int64_t key_expires(const char *keys);

@@ -18,6 +18,7 @@
 #include "common/directives.h"
 #include "common/frr_config.h"
 #include "common/fs.h"
+#include "common/link_key.h"
 
 /* --- the copy ------------------------------------------------------------------------------- */
 
@@ -119,14 +120,17 @@ static int check_configurations(const struct bundle_source *source, struct error
 {
     const struct bundle *b = bundle_opened(source);
     struct frr_config frr = FRR_CONFIG_INIT;
-    _cleanup_buf_ struct buf text = BUF_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT, info = BUF_INIT;
+    char file[LINK_KEY_FILE_SIZE];
     int r = 0, q;
 
     for (size_t i = 0; i < b->n_links; i++) {
         buf_reset(&text);
         q = bundle_read_file(source, bundle_find_file(b, b->links[i].config), &text, err);
+        buf_reset(&info);
         if (q == 0)
             q = directives_check(buf_cstr(&text), text.len, b->links[i].interface,
+                                 link_key_of(b, &b->links[i], &info, file) ? file : NULL,
                                  b->links[i].config, err);
         r = r == 0 ? q : r;
     }

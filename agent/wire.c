@@ -108,6 +108,8 @@ static void put_link(struct buf *ret, const struct bundle *b, const struct bundl
     put(ret, link->tunnel, 1);
     put(ret, link->peer_number, 2);
     put(ret, link->peer_asn, 4);
+    put(ret, link->peer_generation, 4);
+    put_text(ret, link->peer_link_key ? link->peer_link_key : "");
     put_prefixes(ret, link->peer_prefixes, link->n_peer_prefixes);
     put_prefixes(ret, link->addresses, link->n_addresses);
     put_prefixes(ret, link->peer_addresses, link->n_addresses);
@@ -138,6 +140,7 @@ void wire_bundle(const struct bundle *b, const uint64_t *places, struct buf *ret
     put(ret, b->asn, 4);
     put(ret, b->router_id, 4);
     put(ret, b->generation, 4);
+    put_text(ret, b->link_key ? b->link_key : "");
     put_prefixes(ret, b->lan_prefixes, b->n_lan_prefixes);
     put_prefixes(ret, b->mesh_prefixes, b->n_mesh_prefixes);
     put_prefixes(ret, b->link_prefixes, b->n_link_prefixes);
@@ -233,6 +236,14 @@ static const char *get_text(struct input *in)
     return arena_strndup(in->arena, at, n);
 }
 
+/* An empty text: there is none. */
+static const char *get_key(struct input *in)
+{
+    const char *text = get_text(in);
+
+    return *text ? text : NULL;
+}
+
 /* How many there are of what takes so many bytes at least.  Before memory is asked for. */
 static size_t get_count(struct input *in, size_t least, size_t most)
 {
@@ -293,6 +304,8 @@ static void get_link(struct input *in, const struct bundle *b, struct bundle_lin
     link->tunnel = (unsigned)get(in, 1);
     link->peer_number = (uint32_t)get(in, 2);
     link->peer_asn = (uint32_t)get(in, 4);
+    link->peer_generation = (uint32_t)get(in, 4);
+    link->peer_link_key = get_key(in);
     link->peer_prefixes = get_prefixes(in, &link->n_peer_prefixes);
     link->addresses = get_prefixes(in, &link->n_addresses);
     link->peer_addresses = get_prefixes(in, &n);
@@ -313,7 +326,7 @@ static void get_link(struct input *in, const struct bundle *b, struct bundle_lin
     link->interface = arena_strdup(in->arena, name);
 }
 
-#define LINK_LEAST 36
+#define LINK_LEAST 42
 #define FILE_LEAST (2 + DIGEST_TEXT_LEN + 4)
 
 static void get_files(struct input *in, struct bundle *b, uint64_t *places)
@@ -343,6 +356,7 @@ static void get_bundle(struct input *in, struct bundle *b, uint64_t **places)
     b->asn = (uint32_t)get(in, 4);
     b->router_id = (uint32_t)get(in, 4);
     b->generation = (uint32_t)get(in, 4);
+    b->link_key = get_key(in);
     b->lan_prefixes = get_prefixes(in, &b->n_lan_prefixes);
     b->mesh_prefixes = get_prefixes(in, &b->n_mesh_prefixes);
     b->link_prefixes = get_prefixes(in, &b->n_link_prefixes);

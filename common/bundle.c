@@ -111,6 +111,10 @@ static void add_link(struct buf *b, const struct bundle_link *link)
     add_member(b, indent, "peer", link->peer);
     add_number(b, indent, "peer-number", link->peer_number);
     add_number(b, indent, "peer-asn", link->peer_asn);
+    if (link->peer_generation > 1)
+        add_number(b, indent, "peer-generation", link->peer_generation);
+    if (link->peer_link_key)
+        add_member(b, indent, "peer-link-key", link->peer_link_key);
     add_flag(b, indent, "transit", link->transit);
     if (link->peer_prefix_text) {
         add_name(b, indent, "peer-prefix");
@@ -152,6 +156,16 @@ static void end_list(struct buf *b, size_t n)
     buf_str(b, n ? "    ],\n" : "],\n");
 }
 
+uint32_t bundle_format_of(const struct bundle *b)
+{
+    if (b->link_key)
+        return BUNDLE_FORMAT;
+    for (size_t i = 0; i < b->n_links; i++)
+        if (b->links[i].peer_generation > 1)
+            return BUNDLE_FORMAT;
+    return BUNDLE_FORMAT_OLD;
+}
+
 void bundle_format(struct bundle *b, struct buf *ret)
 {
     static const char indent[] = "    ";
@@ -165,7 +179,7 @@ void bundle_format(struct bundle *b, struct buf *ret)
     char text[PREFIX_TEXT_MAX];
 
     buf_str(ret, "{\n  \"p2pvpn-bundle:bundle\": {\n");
-    add_number(ret, indent, "format", BUNDLE_FORMAT);
+    add_number(ret, indent, "format", bundle_format_of(b));
     add_member(ret, indent, "mesh", b->mesh);
     add_member(ret, indent, "gateway", b->gateway);
     buf_str(ret, REVISION);
@@ -177,6 +191,8 @@ void bundle_format(struct bundle *b, struct buf *ret)
     add_number(ret, indent, "asn", b->asn);
     add_member(ret, indent, "router-id", prefix_format_address(&router_id, text));
     add_number(ret, indent, "generation", b->generation);
+    if (b->link_key)
+        add_member(ret, indent, "link-key", b->link_key);
     if (b->origin_check == BUNDLE_ORIGINS_BY_CACHE)
         add_member(ret, indent, "origin-check", BUNDLE_ORIGIN_CHECK_CACHE);
     add_flag(ret, indent, "manage-wan-firewall", b->manage_wan_firewall);

@@ -19,7 +19,8 @@
 #include "common/prefix.h"
 
 #define BUNDLE_FILE "bundle.json"
-#define BUNDLE_FORMAT 2
+#define BUNDLE_FORMAT 3     /* of those that say anything of link keys or further generations */
+#define BUNDLE_FORMAT_OLD 2 /* of all others: what there was before there were such */
 #define BUNDLE_MAX_BYTES (16u << 20)      /* of bundle.json: 5,000 links are 3 MB */
 #define BUNDLE_FILE_MAX_BYTES (64u << 20) /* of a file */
 #define BUNDLE_MAX_FILES 70000u           /* one a link, and a few */
@@ -47,7 +48,9 @@ struct bundle_link {
     const char *peer;      /* gateway name */
     unsigned tunnel;       /* of the parallel ones to this peer, from 1; 0 means 1 */
     uint32_t peer_number, peer_asn;
-    bool transit;                       /* the peer carries other LANs' traffic as well */
+    uint32_t peer_generation;  /* of its certificate name */
+    const char *peer_link_key; /* link_key.h; NULL: no tls-crypt.  Never without an own one */
+    bool transit;              /* the peer carries other LANs' traffic as well */
     const struct prefix *peer_prefixes; /* of the peer's LAN, sorted; at least one */
     size_t n_peer_prefixes;
     const char *peer_prefix_text; /* bundle_prefix_text() of them, where there are a million links
@@ -68,8 +71,9 @@ struct bundle_link {
 struct bundle {
     const char *mesh, *gateway;
     uint32_t number, asn;
-    uint32_t router_id;                 /* host order */
-    uint32_t generation;                /* of the gateway's certificate name, NAME.gN */
+    uint32_t router_id;   /* host order */
+    uint32_t generation;  /* of the gateway's certificate name, NAME.gN */
+    const char *link_key; /* the public half of its key for links (link_key.h); NULL: none */
     char revision[DIGEST_TEXT_LEN + 1]; /* of the text with an empty revision (bundle_format()) */
     enum bundle_origin_check origin_check;
     bool manage_wan_firewall; /* the links' UDP ports are closed to all but the peers */
@@ -94,6 +98,10 @@ struct bundle {
  * written, with an empty revision member.  Deterministic; the lists are written in the order they
  * have. */
 void bundle_format(struct bundle *b, struct buf *ret);
+
+/* The number of the format that it has: a mesh without link keys, and in which no key was ever
+ * replaced, has the bundles that it always had. */
+uint32_t bundle_format_of(const struct bundle *b);
 
 /* A list of prefixes as bundle_format() writes it. */
 void bundle_prefix_text(const struct prefix *prefixes, size_t n, struct buf *ret);

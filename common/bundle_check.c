@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "common/link_key.h"
 #include "common/name.h"
 
 void bundle_complain(struct bundle_checker *c, const char *member, const char *format, ...)
@@ -53,6 +54,13 @@ static void check_digest(struct bundle_checker *c, const char *member,
 {
     if (strspn(text, "0123456789abcdef") != DIGEST_TEXT_LEN || text[DIGEST_TEXT_LEN])
         bundle_complain(c, member, "a SHA-256 in lower-case hexadecimal is needed here");
+}
+
+/* NULL: there is none. */
+static void check_link_key(struct bundle_checker *c, const char *member, const char *key)
+{
+    if (key && !link_key_valid(key))
+        bundle_complain(c, member, "32 bytes in base64url without padding are needed here");
 }
 
 /* ASNs for private use (RFC 6996): what a mesh hands out. */
@@ -165,6 +173,10 @@ static void check_link(struct bundle_checker *c, const struct bundle *b,
 
     check_name(c, "peer", link->peer);
     check_number(c, "peer-number", link->peer_number, 1, UINT16_MAX);
+    check_number(c, "peer-generation", link->peer_generation, 1, UINT32_MAX);
+    check_link_key(c, "peer-link-key", link->peer_link_key);
+    if (link->peer_link_key && !b->link_key)
+        bundle_complain(c, "peer-link-key", "there is no own link-key that it could go with");
     check_asn(c, "peer-asn", link->peer_asn);
     check_prefixes(c, "peer-prefix", link->peer_prefixes, link->n_peer_prefixes, 1, "a LAN");
     check_number(c, "tunnel", link->tunnel, 1, BUNDLE_MAX_TUNNELS);
@@ -356,6 +368,7 @@ void bundle_check(struct bundle_checker *c, struct bundle *b)
     if (b->router_id >> 24 == 0)
         bundle_complain(c, "router-id", "an IPv4 address is needed here");
     check_number(c, "generation", b->generation, 1, UINT32_MAX);
+    check_link_key(c, "link-key", b->link_key);
     check_prefixes(c, "mesh-prefix", b->mesh_prefixes, b->n_mesh_prefixes, 0, "a LAN");
     check_prefixes(c, "link-prefix", b->link_prefixes, b->n_link_prefixes, 1, "links");
     if (b->origin_check == BUNDLE_ORIGINS_BY_CACHE && b->n_mesh_prefixes)

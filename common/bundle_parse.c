@@ -176,12 +176,41 @@ static void get_tunnel(struct reader *r, json_t *object, struct bundle_link *lin
         complain(r, "tunnel", "the number must be between 2 and %u", BUNDLE_MAX_TUNNELS);
 }
 
+/* The first generation is never written. */
+static void get_peer_key(struct reader *r, json_t *object, struct bundle_link *link)
+{
+    static const char member[] = "peer-generation";
+    bool first = !json_object_get(object, member);
+
+    link->peer_generation = first ? 1 : get_number(r, object, member, UINT32_MAX);
+    if (!first && link->peer_generation < 2)
+        complain(r, member, "the number must be at least 2, or absent");
+    if (json_object_get(object, "peer-link-key"))
+        link->peer_link_key = keep_string(r, object, "peer-link-key");
+}
+
 static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
 {
-    static const char *const members[] = {
-        "interface",   "alias",       "tunnel", "peer",         "peer-number",  "peer-asn",
-        "transit",     "peer-prefix", "role",   "address",      "peer-address", "local-port",
-        "remote-host", "remote-port", "mtu",    "queue-length", "config",       NULL};
+    static const char *const members[] = {"interface",
+                                          "alias",
+                                          "tunnel",
+                                          "peer",
+                                          "peer-number",
+                                          "peer-asn",
+                                          "peer-generation",
+                                          "peer-link-key",
+                                          "transit",
+                                          "peer-prefix",
+                                          "role",
+                                          "address",
+                                          "peer-address",
+                                          "local-port",
+                                          "remote-host",
+                                          "remote-port",
+                                          "mtu",
+                                          "queue-length",
+                                          "config",
+                                          NULL};
     const char *role;
 
     if (!check_object(r, object, members))
@@ -192,6 +221,7 @@ static void get_link(struct reader *r, json_t *object, struct bundle_link *link)
     link->peer = keep_string(r, object, "peer");
     link->peer_number = get_number(r, object, "peer-number", UINT16_MAX);
     link->peer_asn = get_number(r, object, "peer-asn", UINT32_MAX);
+    get_peer_key(r, object, link);
     link->transit = get_flag(r, object, "transit");
     link->peer_prefixes =
         get_prefixes(r, object, "peer-prefix", true, BUNDLE_MAX_PREFIXES, &link->n_peer_prefixes);
@@ -288,11 +318,23 @@ static void get_origin_check(struct reader *r, json_t *root)
 
 static void get_bundle(struct reader *r, json_t *root)
 {
-    static const char *const members[] = {
-        "format", "mesh",        "gateway",     "revision",     "number",
-        "asn",    "router-id",   "generation",  "origin-check", "manage-wan-firewall",
-        "lan",    "mesh-prefix", "link-prefix", "link",         "file",
-        NULL};
+    static const char *const members[] = {"format",
+                                          "mesh",
+                                          "gateway",
+                                          "revision",
+                                          "number",
+                                          "asn",
+                                          "router-id",
+                                          "generation",
+                                          "link-key",
+                                          "origin-check",
+                                          "manage-wan-firewall",
+                                          "lan",
+                                          "mesh-prefix",
+                                          "link-prefix",
+                                          "link",
+                                          "file",
+                                          NULL};
     static const char *const lan_members[] = {"name", "shared", "prefix", NULL};
     struct bundle *b = r->b;
     struct prefix router_id;
@@ -302,12 +344,12 @@ static void get_bundle(struct reader *r, json_t *root)
     snprintf(r->check.path, sizeof(r->check.path), "/p2pvpn-bundle:bundle");
     /* Before all else: another format may look quite different. */
     format = get_number(r, root, "format", UINT16_MAX);
-    if (format != BUNDLE_FORMAT) {
+    if (format != BUNDLE_FORMAT && format != BUNDLE_FORMAT_OLD) {
         if (r->check.errors == 0)
             complain(r, "format",
-                     "the bundle has format %" PRIu32 " and this program knows format %d only; "
-                     "install the version that compiled the mesh",
-                     format, BUNDLE_FORMAT);
+                     "the bundle has format %" PRIu32 " and this program knows formats %d and %d "
+                     "only; install the version that compiled the mesh",
+                     format, BUNDLE_FORMAT_OLD, BUNDLE_FORMAT);
         return;
     }
     check_object(r, root, members);
@@ -323,6 +365,8 @@ static void get_bundle(struct reader *r, json_t *root)
         b->router_id = (uint32_t)router_id.addr[0] << 24 | (uint32_t)router_id.addr[1] << 16 |
                        (uint32_t)router_id.addr[2] << 8 | router_id.addr[3];
     b->generation = get_number(r, root, "generation", UINT32_MAX);
+    if (json_object_get(root, "link-key"))
+        b->link_key = keep_string(r, root, "link-key");
     b->mesh_prefixes =
         get_prefixes(r, root, "mesh-prefix", true, BUNDLE_MAX_PREFIXES, &b->n_mesh_prefixes);
     b->link_prefixes =
@@ -340,6 +384,8 @@ static void get_bundle(struct reader *r, json_t *root)
             get_prefixes(r, lan, "prefix", true, BUNDLE_MAX_PREFIXES, &b->n_lan_prefixes);
     }
     snprintf(r->check.path, sizeof(r->check.path), "/p2pvpn-bundle:bundle");
+    if (r->check.errors == 0 && format != bundle_format_of(b))
+        complain(r, "format", "what the bundle holds is of format %" PRIu32, bundle_format_of(b));
 }
 
 int bundle_parse(const char *data, size_t len, const char *file, struct bundle **ret,

@@ -8,7 +8,11 @@
 
 #include "common/alloc.h"
 
-/* In order of strcmp().  value NULL: any value is fine; "": the link's interface; else this one. */
+/* The values that are the link's own. */
+#define INTERFACE ""
+#define TLS_CRYPT "/"
+
+/* In order of strcmp().  value NULL: any value is fine; else this one. */
 static const struct directive {
     const char *name, *value;
 } allowed[] = {
@@ -22,7 +26,7 @@ static const struct directive {
     {"connect-retry-max", NULL},
     {"connect-timeout", NULL},
     {"data-ciphers", NULL},
-    {"dev", ""},
+    {"dev", INTERFACE},
     {"dev-type", "tun"},
     {"dh", "none"},
     {"disable-dco", NULL},
@@ -68,6 +72,7 @@ static const struct directive {
     {"tls-cipher", NULL},
     {"tls-ciphersuites", NULL},
     {"tls-client", NULL},
+    {"tls-crypt", TLS_CRYPT},
     {"tls-server", NULL},
     {"tls-timeout", NULL},
     {"tls-version-min", NULL},
@@ -95,9 +100,19 @@ static int bad_byte(const char *line, size_t len)
     return -1;
 }
 
-static int check_words(char *line, const char *interface, const char *file, unsigned number,
-                       struct error_list *err)
+/* What is to be read, and what was found. */
+struct reading {
+    const char *interface, *tls_crypt, *file;
+    unsigned number; /* of the line */
+    unsigned tls_crypts;
+    struct error_list *err;
+};
+
+static int check_words(char *line, struct reading *in)
 {
+    const char *file = in->file;
+    struct error_list *err = in->err;
+    unsigned number = in->number;
     static const char blanks[] = " \t";
     char *rest = NULL, *name = strtok_r(line, blanks, &rest), *value;
     const struct directive *d;
@@ -114,7 +129,18 @@ static int check_words(char *line, const char *interface, const char *file, unsi
                          name);
     if (!d->value)
         return 0;
-    want = d->value[0] ? d->value : interface;
+    want = d->value;
+    if (strcmp(want, INTERFACE) == 0)
+        want = in->interface;
+    else if (strcmp(want, TLS_CRYPT) == 0)
+        want = in->tls_crypt;
+    if (!want)
+        return error_add(
+            err, file, number, NULL,
+            "the directive '%s' is only for links whose ends both have link keys: take "
+            "it out of the template",
+            name);
+    in->tls_crypts += want == in->tls_crypt;
     value = strtok_r(NULL, blanks, &rest);
     if (!value || strcmp(value, want) != 0 || strtok_r(NULL, blanks, &rest))
         return error_add(err, file, number, NULL,
@@ -123,10 +149,12 @@ static int check_words(char *line, const char *interface, const char *file, unsi
     return 0;
 }
 
-static int check_line(const char *line, size_t len, const char *interface, const char *file,
-                      unsigned number, struct error_list *err)
+static int check_line(const char *line, size_t len, struct reading *in)
 {
     _cleanup_free_ char *copy = NULL;
+    struct error_list *err = in->err;
+    const char *file = in->file;
+    unsigned number = in->number;
     int bad = bad_byte(line, len);
 
     if (len > DIRECTIVES_LINE_MAX)
@@ -139,23 +167,31 @@ static int check_line(const char *line, size_t len, const char *interface, const
                          "not allowed: take it out",
                          (unsigned)bad);
     copy = xstrndup(line, len);
-    return check_words(copy, interface, file, number, err);
+    return check_words(copy, in);
 }
 
-int directives_check(const char *text, size_t len, const char *interface, const char *file,
-                     struct error_list *err)
+int directives_check(const char *text, size_t len, const char *interface, const char *tls_crypt,
+                     const char *file, struct error_list *err)
 {
+    struct reading in = {.interface = interface, .tls_crypt = tls_crypt, .file = file, .err = err};
     const char *end = text + len;
-    unsigned number = 0;
     int r = 0;
 
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t n = (size_t)((newline ? newline : end) - text);
 
-        if (check_line(text, n, interface, file, ++number, err) < 0)
+        in.number++;
+        if (check_line(text, n, &in) < 0)
             r = -EINVAL;
         text += n + (newline != NULL);
     }
+    /* Without it the link would answer everybody who sends it a packet. */
+    if (r == 0 && tls_crypt && in.tls_crypts != 1)
+        r = error_add(err, file, 0, NULL,
+                      "both ends of the link have link keys, and the directive 'tls-crypt %s' is "
+                      "not there exactly once: put {{#tls_crypt}}tls-crypt "
+                      "{{tls_crypt}}{{/tls_crypt}} into the template",
+                      tls_crypt);
     return r;
 }

@@ -10,7 +10,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
+#include "common/alloc.h"
 #include "common/fs.h"
 
 #define PEM_MAX_BYTES 65536
@@ -77,9 +79,9 @@ void x509_close(struct x509_file *file)
 /* --- writing
  * ---------------------------------------------------------------------------------------- */
 
-bool x509_new_key(EVP_PKEY **ret_key, BIO **ret_pem)
+/* Takes the key. */
+static bool write_new_key(EVP_PKEY *key, EVP_PKEY **ret_key, BIO **ret_pem)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     BIO *pem = BIO_new(BIO_s_secmem());
 
     if (!key || !pem || PEM_write_bio_PKCS8PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) != 1) {
@@ -90,6 +92,16 @@ bool x509_new_key(EVP_PKEY **ret_key, BIO **ret_pem)
     *ret_key = key;
     *ret_pem = pem;
     return true;
+}
+
+bool x509_new_key(EVP_PKEY **ret_key, BIO **ret_pem)
+{
+    return write_new_key(EVP_EC_gen("P-256"), ret_key, ret_pem);
+}
+
+bool x509_new_link_key(EVP_PKEY **ret_key, BIO **ret_pem)
+{
+    return write_new_key(EVP_PKEY_Q_keygen(NULL, NULL, "X25519"), ret_key, ret_pem);
 }
 
 void x509_add_bio(struct buf *to, BIO *pem)
@@ -166,4 +178,74 @@ bool x509_fingerprint(EVP_PKEY *key, char ret[static DIGEST_SPOKEN_LEN + 1])
         digest_sha256_spoken(der, (size_t)n, ret);
     OPENSSL_free(der);
     return n > 0;
+}
+
+/* --- link keys
+ * -------------------------------------------------------------------------------------- */
+
+bool x509_link_key_text(EVP_PKEY *key, char ret[static LINK_KEY_TEXT_LEN + 1])
+{
+    uint8_t raw[LINK_KEY_LEN];
+    size_t n = sizeof(raw);
+
+    if (!EVP_PKEY_is_a(key, "X25519") || EVP_PKEY_get_raw_public_key(key, raw, &n) != 1 ||
+        n != sizeof(raw))
+        return false;
+    link_key_text(raw, ret);
+    return true;
+}
+
+X509_EXTENSION *x509_link_key_extension(const char *text)
+{
+    _cleanup_free_ char *value = xasprintf("URI:" LINK_KEY_URI "%s", text);
+
+    return X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, value);
+}
+
+/* One alternative name, a URI, that is ours to the byte. */
+static int read_names(const GENERAL_NAMES *names, char ret[static LINK_KEY_TEXT_LEN + 1])
+{
+    const GENERAL_NAME *name =
+        sk_GENERAL_NAME_num(names) == 1 ? sk_GENERAL_NAME_value(names, 0) : NULL;
+    const ASN1_IA5STRING *uri =
+        name && name->type == GEN_URI ? name->d.uniformResourceIdentifier : NULL;
+    const size_t begin = strlen(LINK_KEY_URI), len = begin + LINK_KEY_TEXT_LEN;
+    const char *text = uri ? (const char *)ASN1_STRING_get0_data(uri) : NULL;
+    char key[LINK_KEY_TEXT_LEN + 1];
+
+    if (!text || (size_t)ASN1_STRING_length(uri) != len || memcmp(text, LINK_KEY_URI, begin) != 0)
+        return -EINVAL;
+    memcpy(key, text + begin, LINK_KEY_TEXT_LEN);
+    key[LINK_KEY_TEXT_LEN] = '\0';
+    if (!link_key_valid(key))
+        return -EINVAL;
+    memcpy(ret, key, sizeof(key));
+    return 1;
+}
+
+int x509_certificate_link_key(const X509 *certificate, char ret[static LINK_KEY_TEXT_LEN + 1])
+{
+    int critical, r;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+
+    if (!names)
+        return critical == -1 ? 0 : -EINVAL; /* -1: there is no such extension */
+    r = read_names(names, ret);
+    GENERAL_NAMES_free(names);
+    return r;
+}
+
+int x509_request_link_key(X509_REQ *request, char ret[static LINK_KEY_TEXT_LEN + 1])
+{
+    STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
+    int n = sk_X509_EXTENSION_num(extensions), critical, r = 0;
+    GENERAL_NAMES *names = NULL;
+
+    if (n == 1)
+        names = X509V3_get_d2i(extensions, NID_subject_alt_name, &critical, NULL);
+    if (n > 0)
+        r = names ? read_names(names, ret) : -EINVAL;
+    GENERAL_NAMES_free(names);
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    return r;
 }

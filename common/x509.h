@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/link_key.h"
 
 /* An error with the reason that OpenSSL gives, no trace of which stays behind.  -EIO. */
 int x509_failed(struct error_list *err, const char *file, const char *what);
@@ -43,6 +44,20 @@ void x509_close(struct x509_file *file);
 /* A new P-256 key, and its PEM (PKCS #8) in a BIO of OpenSSL's secure memory.  False: OpenSSL
  * failed, and nothing is to be freed. */
 bool x509_new_key(EVP_PKEY **ret_key, BIO **ret_pem);
+
+/* The same of an X25519 key, for links. */
+bool x509_new_link_key(EVP_PKEY **ret_key, BIO **ret_pem);
+
+/* The text of a link key (common/link_key.h).  False: it is no X25519 key. */
+bool x509_link_key_text(EVP_PKEY *key, char ret[static LINK_KEY_TEXT_LEN + 1]);
+
+/* The link key that a request asks for, that a certificate is of.  1; 0: it has none; -EINVAL: it
+ * has other extensions or names that are nobody's. */
+int x509_request_link_key(X509_REQ *request, char ret[static LINK_KEY_TEXT_LEN + 1]);
+int x509_certificate_link_key(const X509 *certificate, char ret[static LINK_KEY_TEXT_LEN + 1]);
+
+/* The same as an extension to be added; the caller frees it.  NULL: OpenSSL failed. */
+X509_EXTENSION *x509_link_key_extension(const char *text);
 
 /* Append PEM.  False: OpenSSL failed. */
 bool x509_add_certificate(struct buf *to, X509 *certificate);

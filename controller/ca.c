@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/ca.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -215,9 +216,10 @@ static bool is_p256(EVP_PKEY *key)
            OBJ_txt2nid(group) == NID_X9_62_prime256v1;
 }
 
-/* *ret and its name, if everything about it is right. */
+/* *ret, its name and its link key, if everything about it is right. */
 static int read_request(const char *file, X509_REQ **ret,
-                        char name[static X509_COMMON_NAME_MAX + 1], struct error_list *err)
+                        char name[static X509_COMMON_NAME_MAX + 1],
+                        char link_key[static LINK_KEY_TEXT_LEN + 1], struct error_list *err)
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509_REQ *request;
@@ -244,46 +246,137 @@ static int read_request(const char *file, X509_REQ **ret,
         error_add(err, file, 0, NULL,
                   "the subject of the request is not just the name of a gateway; make the request "
                   "with 'p2pvpn-agent enroll'");
+    else if (x509_request_link_key(request, link_key) < 0)
+        error_add(err, file, 0, NULL,
+                  "the request asks for more than a certificate with a link key; make the request "
+                  "with 'p2pvpn-agent enroll'");
     else
         *ret = request;
+    ERR_clear_error();
     if (*ret)
         return 0;
     X509_REQ_free(request);
     return -EINVAL;
 }
 
-/* One name, one key.  1: the same key was there before; 0: nobody was. */
-static int check_issued(const char *file, const char *common, EVP_PKEY *key, struct error_list *err)
+int ca_read_request(const char *request_file, struct ca_request *ret, struct error_list *err)
 {
+    X509_REQ *request = NULL;
+    int r;
+
+    *ret = (struct ca_request){.gateway = ""};
+    r = read_request(request_file, &request, ret->gateway, ret->link_key, err);
+    if (r == 0 && !x509_fingerprint(X509_REQ_get0_pubkey(request), ret->fingerprint))
+        r = x509_failed(err, request_file, "cannot make the fingerprint of the key");
+    X509_REQ_free(request);
+    return r;
+}
+
+/* What is asked for. */
+struct wish {
+    char name[X509_COMMON_NAME_MAX + 1], link_key[LINK_KEY_TEXT_LEN + 1]; /* "": none */
+    EVP_PKEY *key;
+};
+
+static bool same_link_key(const X509 *old, const char *link_key)
+{
+    char was[LINK_KEY_TEXT_LEN + 1];
+
+    return x509_certificate_link_key(old, was) == 1 && strcmp(was, link_key) == 0;
+}
+
+/* One name, the same keys; a link key may come to an older certificate that has none.  1: they were
+ * there before; 0: nobody was. */
+static int check_issued(const char *file, const char *common, const struct wish *w,
+                        struct error_list *err)
+{
+    char was[LINK_KEY_TEXT_LEN + 1];
     X509 *old;
-    int same;
+    bool same;
 
     if (access(file, F_OK) < 0)
         return errno == ENOENT ? 0 : error_sys(err, errno, file, "cannot look at it");
     old = read_certificate(file, err);
     if (!old)
         return -EIO;
-    same = EVP_PKEY_eq(X509_get0_pubkey(old), key);
+    same = EVP_PKEY_eq(X509_get0_pubkey(old), w->key) == 1 &&
+           (x509_certificate_link_key(old, was) == 0 || same_link_key(old, w->link_key));
     X509_free(old);
     ERR_clear_error();
-    if (same == 1)
+    if (same)
         return 1;
     return error_add(err, file, 0, NULL,
-                     "'%s' was issued for another key; raise the gateway's generation and use "
-                     "--generation with it, so that the old key is refused",
+                     "'%s' was issued for another key; if the gateway's keys were replaced, run "
+                     "'p2pvpn-ctl rekey' first, so that the old ones are refused",
                      common);
 }
 
-static int issue(const struct authority *ca, const char *common, EVP_PKEY *key, struct buf *ret,
-                 struct error_list *err)
+/* "GATEWAY.gN.crt" of another generation than `common`. */
+static bool is_other_generation(const char *file, const char *gateway, const char *common)
 {
-    X509 *cert = certificate_new(common, X509_get_subject_name(ca->cert), key, CA_GATEWAY_DAYS);
+    size_t n = strlen(gateway), len = strlen(common);
+    const char *digits = file + n + 2;
+    size_t k;
+
+    if (strncmp(file, gateway, n) != 0 || strncmp(file + n, ".g", 2) != 0)
+        return false;
+    k = strspn(digits, "0123456789");
+    return k > 0 && strcmp(digits + k, ".crt") == 0 &&
+           !(strncmp(file, common, len) == 0 && strcmp(file + len, ".crt") == 0);
+}
+
+/* Whoever has a key that was given up must not get a certificate for it again. */
+static int check_given_up(const char *dir, const char *common, const struct wish *w,
+                          struct error_list *err)
+{
+    _cleanup_free_ char *folder = xasprintf("%s/issued", dir);
+    DIR *d = opendir(folder);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!d)
+        return error_sys(err, errno, folder, "cannot look at what was issued");
+    while (r == 0 && (entry = readdir(d))) {
+        _cleanup_free_ char *file = xasprintf("%s/%s", folder, entry->d_name);
+        X509 *old;
+
+        if (!is_other_generation(entry->d_name, w->name, common))
+            continue;
+        old = read_certificate(file, err);
+        if (!old)
+            r = -EIO;
+        else if (EVP_PKEY_eq(X509_get0_pubkey(old), w->key) == 1 || same_link_key(old, w->link_key))
+            r = error_add(err, file, 0, NULL,
+                          "this certificate of another generation has a key of this request, and "
+                          "that key was given up; make new ones on the gateway with 'p2pvpn-agent "
+                          "enroll --rekey'");
+        X509_free(old);
+    }
+    closedir(d);
+    ERR_clear_error();
+    return r;
+}
+
+static bool add_link_key(X509 *cert, const char *link_key)
+{
+    X509_EXTENSION *extension = *link_key ? x509_link_key_extension(link_key) : NULL;
+    bool ok = !*link_key || (extension && X509_add_ext(cert, extension, -1) == 1);
+
+    X509_EXTENSION_free(extension);
+    return ok;
+}
+
+static int issue(const struct authority *ca, const char *common, const struct wish *w,
+                 struct buf *ret, struct error_list *err)
+{
+    X509 *cert = certificate_new(common, X509_get_subject_name(ca->cert), w->key, CA_GATEWAY_DAYS);
     bool ok = cert && add_extension(cert, ca->cert, NID_basic_constraints, "critical,CA:FALSE") &&
               add_extension(cert, ca->cert, NID_key_usage, "critical,digitalSignature") &&
               add_extension(cert, ca->cert, NID_ext_key_usage, "serverAuth,clientAuth") &&
               add_extension(cert, ca->cert, NID_subject_key_identifier, "hash") &&
               add_extension(cert, ca->cert, NID_authority_key_identifier, "keyid:always") &&
-              X509_sign(cert, ca->key, EVP_sha256()) > 0 && x509_add_certificate(ret, cert);
+              add_link_key(cert, w->link_key) && X509_sign(cert, ca->key, EVP_sha256()) > 0 &&
+              x509_add_certificate(ret, cert);
 
     X509_free(cert);
     return ok ? 0 : x509_failed(err, NULL, "cannot issue the certificate");
@@ -294,26 +387,29 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
 {
     _cleanup_free_ char *issued = NULL;
     struct authority ca = {NULL, NULL};
-    char name[X509_COMMON_NAME_MAX + 1];
     X509_REQ *request = NULL;
-    EVP_PKEY *key = NULL;
+    struct wish w = {.key = NULL};
     int r, known = 0;
 
     *ret = (struct ca_answer){.pem = BUF_INIT};
     r = read_authority(dir, &ca, err);
     if (r == 0)
-        r = read_request(request_file, &request, name, err);
+        r = read_request(request_file, &request, w.name, w.link_key, err);
     if (r == 0) {
-        key = X509_REQ_get0_pubkey(request);
-        ret->common_name = xasprintf("%s.g%u", name, generation);
+        w.key = X509_REQ_get0_pubkey(request);
+        ret->gateway = xstrdup(w.name);
+        ret->common_name = xasprintf("%s.g%u", w.name, generation);
+        memcpy(ret->link_key, w.link_key, sizeof(ret->link_key));
         issued = xasprintf("%s/issued/%s.crt", dir, ret->common_name);
-        if (!x509_fingerprint(key, ret->fingerprint))
+        if (!x509_fingerprint(w.key, ret->fingerprint))
             r = x509_failed(err, request_file, "cannot make the fingerprint of the key");
     }
     if (r == 0) {
-        known = check_issued(issued, ret->common_name, key, err);
-        r = known < 0 ? known : issue(&ca, ret->common_name, key, &ret->pem, err);
+        known = check_issued(issued, ret->common_name, &w, err);
+        r = known < 0 ? known : check_given_up(dir, ret->common_name, &w, err);
     }
+    if (r == 0)
+        r = issue(&ca, ret->common_name, &w, &ret->pem, err);
     if (r == 0) /* before it is handed out */
         r = fs_write(issued, buf_cstr(&ret->pem), ret->pem.len, 0644, err);
     if (r == 0 && !x509_add_certificate(&ret->pem, ca.cert))
@@ -330,5 +426,6 @@ void ca_answer_clear(struct ca_answer *answer)
 {
     buf_free(&answer->pem);
     free(answer->common_name);
-    answer->common_name = NULL;
+    free(answer->gateway);
+    answer->common_name = answer->gateway = NULL;
 }

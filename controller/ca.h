@@ -6,8 +6,10 @@
  *   DIR/ca.crt                  ten years
  *   DIR/issued/GATEWAY.gN.crt   the latest certificate of this name
  *
- * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days.  One name stands for
- * one key for ever: to give a gateway another key, its generation is raised.  Both extended key
+ * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days.  It carries the link
+ * key of the request, so that one signature binds name, generation and both keys.  One name stands
+ * for the same keys for ever: to give a gateway others, its generation is raised; and keys that had
+ * another generation before are not taken.  Both extended key
  * usages are in it, because a gateway is the TLS server of one link and the client of another.
  */
 #ifndef P2PVPN_CONTROLLER_CA_H
@@ -19,6 +21,8 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/link_key.h"
+#include "common/x509.h"
 
 #define CA_DAYS 3650
 #define CA_GATEWAY_DAYS 398
@@ -27,11 +31,20 @@ struct ca_answer {
     struct buf pem;                          /* the gateway's certificate, then the authority's */
     char *common_name;                       /* "perth.g1" */
     char fingerprint[DIGEST_SPOKEN_LEN + 1]; /* SHA-256 of the public key (SubjectPublicKeyInfo) */
+    char link_key[LINK_KEY_TEXT_LEN + 1];    /* common/link_key.h; "": the request has none */
+    char *gateway;
     bool renewed; /* the same key had a certificate of this name before */
 };
 
 /* Makes DIR, which must not be there or be empty, as a whole or not at all.  `mesh` may be NULL. */
 int ca_init(const char *dir, const char *mesh, struct error_list *err);
+
+/* Who asks for what, checked; for those who decide about the generation. */
+struct ca_request {
+    char gateway[X509_COMMON_NAME_MAX + 1];
+    char fingerprint[DIGEST_SPOKEN_LEN + 1], link_key[LINK_KEY_TEXT_LEN + 1]; /* as in the answer */
+};
+int ca_read_request(const char *request_file, struct ca_request *ret, struct error_list *err);
 
 /* Answers a PEM request (PKCS #10).  -EINVAL: the request, its name or its key is wrong, or this
  * name belongs to another key.  Free with ca_answer_clear(). */

@@ -26,6 +26,7 @@ static const struct option long_options[] = {
     {"generation", required_argument, NULL, 'g'},
     {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, 'j'},
+    {"keys", required_argument, NULL, 'k'},
     {"lock", required_argument, NULL, 'l'},
     {"name", required_argument, NULL, 'n'},
     {"output", required_argument, NULL, 'o'},
@@ -49,29 +50,33 @@ static const struct command commands[] = {
     {
         .name = "compile",
         .argument = "MESH",
-        .options = "ofltTSjq",
+        .options = "ofkltTSjq",
         .needs = "",
-        .usage = "compile [-o DIR] [--format tree | bundle] [--lock FILE] [--templates DIR]\n"
-                 "          [--threads N] [--allow-shrink] [--quiet | --json] MESH",
+        .usage =
+            "compile [-o DIR] [--format tree | bundle] [--lock FILE] [--keys FILE]\n"
+            "          [--templates DIR] [--threads N] [--allow-shrink] [--quiet | --json] MESH",
         .summary = "check a mesh and write the configuration of its gateways",
-        .help = "Checks the model in MESH (JSON, or XML if its name ends in .xml) and writes\n"
-                "DIR/GATEWAY/ with bundle.json, frr/frr.conf and openvpn/pvN.conf for every\n"
-                "gateway, or the same files in one archive for each, DIR/GATEWAY.tar.  Without -o\n"
-                "it only checks.  A failed compile changes nothing; a successful one replaces the\n"
-                "whole output in one step and leaves every file that it did not write itself.\n"
-                "\n"
-                "  -o, --output DIR     the folder to write; made if it is not there\n"
-                "      --format FORMAT  tree: a folder for each gateway, the default;\n"
-                "                       bundle: an archive for each gateway\n"
-                "      --lock FILE      numbers handed out so far, kept beside the model;\n"
-                "                       default: NAME.lock.json for NAME.json\n"
-                "      --templates DIR  templates that replace the installed ones, file by file\n"
-                "      --threads N      how many threads render and write; default: as many as\n"
-                "                       there are processors; the output is the same\n"
-                "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
-                "                       (and more than ten) would be removed\n"
-                "  -q, --quiet          print warnings and errors only\n"
-                "      --json           print the summary as JSON\n",
+        .help =
+            "Checks the model in MESH (JSON, or XML if its name ends in .xml) and writes\n"
+            "DIR/GATEWAY/ with bundle.json, frr/frr.conf and openvpn/pvN.conf for every\n"
+            "gateway, or the same files in one archive for each, DIR/GATEWAY.tar.  Without -o\n"
+            "it only checks.  A failed compile changes nothing; a successful one replaces the\n"
+            "whole output in one step and leaves every file that it did not write itself.\n"
+            "\n"
+            "  -o, --output DIR     the folder to write; made if it is not there\n"
+            "      --format FORMAT  tree: a folder for each gateway, the default;\n"
+            "                       bundle: an archive for each gateway\n"
+            "      --lock FILE      numbers handed out so far, kept beside the model;\n"
+            "                       default: NAME.lock.json for NAME.json\n"
+            "      --keys FILE      keys that the gateways were enrolled with, kept beside the\n"
+            "                       model; default: NAME.keys.json for NAME.json\n"
+            "      --templates DIR  templates that replace the installed ones, file by file\n"
+            "      --threads N      how many threads render and write; default: as many as\n"
+            "                       there are processors; the output is the same\n"
+            "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
+            "                       (and more than ten) would be removed\n"
+            "  -q, --quiet          print warnings and errors only\n"
+            "      --json           print the summary as JSON\n",
         .run = cli_compile,
     },
     {
@@ -96,28 +101,32 @@ static const struct command commands[] = {
     {
         .name = "plan",
         .argument = "MESH",
-        .options = "altGSdj",
+        .options = "akltGSdj",
         .needs = "",
-        .usage = "plan [--against DIR | --against LOCK] [--lock FILE] [--templates DIR]\n"
-                 "          [--gateway NAME] [--allow-shrink] [--detailed-exitcode] [--json] MESH",
+        .usage = "plan [--against DIR | --against LOCK] [--lock FILE] [--keys FILE]\n"
+                 "          [--templates DIR] [--gateway NAME] [--allow-shrink]\n"
+                 "          [--detailed-exitcode] [--json] MESH",
         .summary = "say what publishing a mesh would do",
-        .help = "Says what it would do to publish the mesh in MESH: which gateways, links and\n"
-                "LANs come, go and change, and at each gateway which OpenVPN processes start,\n"
-                "restart and stop, which BGP sessions come up, reset and go, which routes appear\n"
-                "and vanish.  Writes nothing.\n"
-                "\n"
-                "      --against DIR    the output that is published, which is compared to the\n"
-                "                       byte; or a lock, which only says which gateways and\n"
-                "                       links there were; default: the mesh's lock\n"
-                "      --lock FILE      numbers handed out so far; default: NAME.lock.json for\n"
-                "                       NAME.json\n"
-                "      --templates DIR  templates that replace the installed ones, file by file\n"
-                "      --gateway NAME   this gateway only, in detail\n"
-                "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
-                "                       (and more than ten) would be removed\n"
-                "      --detailed-exitcode  exit with 0 if nothing would change, with 2 if\n"
-                "                       something would; wrong usage is 1 then\n"
-                "      --json           print it as JSON, with every gateway that changes\n",
+        .help =
+            "Says what it would do to publish the mesh in MESH: which gateways, links and\n"
+            "LANs come, go and change, and at each gateway which OpenVPN processes start,\n"
+            "restart and stop, which BGP sessions come up, reset and go, which routes appear\n"
+            "and vanish.  Writes nothing.\n"
+            "\n"
+            "      --against DIR    the output that is published, which is compared to the\n"
+            "                       byte; or a lock, which only says which gateways and\n"
+            "                       links there were; default: the mesh's lock\n"
+            "      --lock FILE      numbers handed out so far; default: NAME.lock.json for\n"
+            "                       NAME.json\n"
+            "      --keys FILE      keys that the gateways were enrolled with, kept beside the\n"
+            "                       model; default: NAME.keys.json for NAME.json\n"
+            "      --templates DIR  templates that replace the installed ones, file by file\n"
+            "      --gateway NAME   this gateway only, in detail\n"
+            "      --allow-shrink   even if more than 20 % of the gateways, links or LANs\n"
+            "                       (and more than ten) would be removed\n"
+            "      --detailed-exitcode  exit with 0 if nothing would change, with 2 if\n"
+            "                       something would; wrong usage is 1 then\n"
+            "      --json           print it as JSON, with every gateway that changes\n",
         .run = cli_plan,
     },
     {
@@ -157,20 +166,58 @@ static const struct command commands[] = {
     {
         .name = "enroll",
         .argument = "REQUEST",
-        .options = "cgoq",
+        .options = "cgkoq",
         .needs = "c",
-        .usage = "enroll --ca DIR [-o ANSWER] [--generation N] REQUEST",
+        .usage = "enroll --ca DIR [-o ANSWER] [--keys FILE] [--generation N] REQUEST",
         .summary = "answer a gateway's request with a certificate",
         .help = "Checks the request that 'p2pvpn-agent enroll' made on a gateway and answers it\n"
                 "with the gateway's certificate and that of the authority in one file, which\n"
                 "'p2pvpn-agent enroll --install' installs there.  Compare the fingerprint that is\n"
                 "printed with the one that the gateway shows before you hand the answer out.\n"
+                "Notes the gateway's public keys in FILE, which compile reads.\n"
                 "\n"
                 "      --ca DIR         the folder of the authority\n"
                 "  -o, --output ANSWER  where to write; default: standard output\n"
-                "      --generation N   the generation of the key, as the lock has it; default: 1\n"
+                "      --keys FILE      where the keys are noted; default: mesh.keys.json in the\n"
+                "                       working folder, beside the model\n"
+                "      --generation N   the generation of the keys; default: what FILE says, or 1\n"
                 "  -q, --quiet          do not print the fingerprint\n",
         .run = cli_enroll,
+    },
+    {
+        .name = "revoke",
+        .argument = "GATEWAY",
+        .options = "klq",
+        .needs = "",
+        .usage = "revoke [--keys FILE] [--lock FILE] [--quiet] GATEWAY",
+        .summary = "have a gateway's keys refused by all others, for good",
+        .help = "Notes in FILE that the gateway is out.  With the next bundles, every other\n"
+                "gateway ends its links to it at once and accepts its keys never again, also if\n"
+                "it leaves the model and comes back.  It gets no certificate any more, unless\n"
+                "'p2pvpn-ctl rekey' lets it have new keys.\n"
+                "\n"
+                "      --keys FILE  the keys that the gateways were enrolled with; default:\n"
+                "                   mesh.keys.json in the working folder\n"
+                "      --lock FILE  numbers handed out so far; default: mesh.lock.json there\n"
+                "  -q, --quiet      print errors only\n",
+        .run = cli_revoke,
+    },
+    {
+        .name = "rekey",
+        .argument = "GATEWAY",
+        .options = "klq",
+        .needs = "",
+        .usage = "rekey [--keys FILE] [--lock FILE] [--quiet] GATEWAY",
+        .summary = "have a gateway's keys refused, until it has new ones",
+        .help = "For a gateway that stays and whose keys somebody else may have.  The old keys\n"
+                "are refused as after 'p2pvpn-ctl revoke'; the next request of the gateway, made\n"
+                "with 'p2pvpn-agent enroll --rekey', can be answered with 'p2pvpn-ctl enroll'.\n"
+                "\n"
+                "      --keys FILE  the keys that the gateways were enrolled with; default:\n"
+                "                   mesh.keys.json in the working folder\n"
+                "      --lock FILE  numbers handed out so far; default: mesh.lock.json there\n"
+                "  -q, --quiet      print errors only\n",
+        .run = cli_rekey,
     },
     {
         .name = "import p2p-vpn",
@@ -276,6 +323,7 @@ static int read_option(const struct command *command, int letter, struct cli_arg
                         : letter == 'f' ? &args->format
                         : letter == 'F' ? &args->frr
                         : letter == 'G' ? &args->gateway
+                        : letter == 'k' ? &args->keys
                         : letter == 'l' ? &args->lock
                         : letter == 'n' ? &args->name
                         : letter == 'o' ? &args->output

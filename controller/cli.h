@@ -18,6 +18,7 @@ struct cli_args {
     const char *argument;  /* the one thing it works on; NULL with a command that has none */
     const char *output;    /* -o */
     const char *lock;      /* --lock */
+    const char *keys;      /* --keys */
     const char *templates; /* --templates */
     const char *ca;        /* --ca */
     const char *name;      /* --name */
@@ -49,6 +50,8 @@ int cli_compile(const struct cli_args *args);
 int cli_cost(const struct cli_args *args);
 int cli_ca_init(const struct cli_args *args);
 int cli_enroll(const struct cli_args *args);
+int cli_revoke(const struct cli_args *args);
+int cli_rekey(const struct cli_args *args);
 int cli_import(const struct cli_args *args);
 int cli_plan(const struct cli_args *args);
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `p2pvpn-ctl ca init` and `p2pvpn-ctl enroll` print and write. */
+/* What `p2pvpn-ctl ca init`, `enroll`, `revoke` and `rekey` print and write. */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/fs.h"
+#include "common/name.h"
 #include "controller/ca.h"
 #include "controller/cli.h"
+#include "controller/keys_file.h"
+#include "controller/lock.h"
 
 static int finish(struct error_list *err, int r)
 {
@@ -26,29 +30,127 @@ int cli_ca_init(const struct cli_args *args)
     return finish(&err, r);
 }
 
+static const char *keys_name(const struct cli_args *args)
+{
+    return args->keys ? args->keys : KEYS_FILE_DEFAULT;
+}
+
+/* Into the file that compile reads, before the answer is handed out. */
+static int note_keys(struct keys_file *keys, const char *file, const struct ca_answer *answer,
+                     uint32_t generation, struct error_list *err)
+{
+    const struct keys_gateway g = {
+        .name = answer->gateway,
+        .generation = generation,
+        .tls_key = answer->fingerprint,
+        .link_key = *answer->link_key ? answer->link_key : NULL,
+    };
+
+    keys_file_put(keys, &g);
+    return keys_file_write(keys, file, err);
+}
+
+static void say_enrolled(const struct cli_args *args, const struct ca_answer *answer)
+{
+    /* To standard error: the answer may be on standard output. */
+    fprintf(stderr,
+            "%s: %s for %d days%s%s\n"
+            "Public key: %s\n"
+            "Compare this with what 'p2pvpn-agent enroll' shows on the gateway before you hand "
+            "the answer out.\n",
+            answer->common_name, answer->renewed ? "renewed" : "enrolled", CA_GATEWAY_DAYS,
+            args->output ? ", answer in " : "", args->output ? args->output : "",
+            answer->fingerprint);
+    fprintf(stderr, "%s has its keys: keep it beside the model, compile reads it.\n",
+            keys_name(args));
+}
+
 int cli_enroll(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
-    struct ca_answer answer;
-    int r =
-        ca_enroll(args->ca, args->argument, args->generation ? args->generation : 1, &answer, &err);
+    struct ca_answer answer = {.pem = BUF_INIT};
+    struct keys_file *keys = NULL;
+    struct ca_request request;
+    uint32_t generation = 1;
+    int r = ca_read_request(args->argument, &request, &err);
 
-    if (r < 0)
-        return finish(&err, r);
-    if (args->output)
+    if (r == 0)
+        r = keys_file_load(keys_name(args), &keys, &err);
+    if (r == 0)
+        r = keys_file_generation(keys, request.gateway, args->generation, &generation, &err);
+    if (r == 0)
+        r = ca_enroll(args->ca, args->argument, generation, &answer, &err);
+    if (r == 0)
+        r = note_keys(keys, keys_name(args), &answer, generation, &err);
+    if (r == 0 && args->output)
         r = fs_write(args->output, buf_cstr(&answer.pem), answer.pem.len, 0644, &err);
-    else
+    else if (r == 0)
         fputs(buf_cstr(&answer.pem), stdout);
-    /* To standard error: the answer may be on standard output. */
     if (r == 0 && !args->quiet)
-        fprintf(stderr,
-                "%s: %s for %d days%s%s\n"
-                "Public key: %s\n"
-                "Compare this with what 'p2pvpn-agent enroll' shows on the gateway before you hand "
-                "the answer out.\n",
-                answer.common_name, answer.renewed ? "renewed" : "enrolled", CA_GATEWAY_DAYS,
-                args->output ? ", answer in " : "", args->output ? args->output : "",
-                answer.fingerprint);
+        say_enrolled(args, &answer);
+    keys_file_free(keys);
     ca_answer_clear(&answer);
     return finish(&err, r);
+}
+
+/* What the lock says; 0: it does not know the gateway. */
+static int known_generation(const char *file, const char *gateway, uint32_t *ret,
+                            struct error_list *err)
+{
+    struct lock *lock = NULL;
+    int r = lock_load(file, &lock, err);
+
+    *ret = 0;
+    for (size_t i = 0; r == 0 && i < lock->n_gateways; i++)
+        if (strcmp(lock->gateways[i].name, gateway) == 0)
+            *ret = lock->gateways[i].generation;
+    lock_free(lock);
+    return r;
+}
+
+static int revoke(const struct cli_args *args, bool out)
+{
+    const char *lock = args->lock ? args->lock : "mesh.lock.json", *gateway = args->argument;
+    struct error_list err = ERROR_LIST_INIT;
+    struct keys_file *keys = NULL;
+    uint32_t known = 0, generation = 0;
+    int r = 0;
+
+    if (!name_valid(gateway))
+        r = error_add(&err, NULL, 0, NULL, "this is no name of a gateway");
+    if (r == 0)
+        r = keys_file_load(keys_name(args), &keys, &err);
+    if (r == 0)
+        r = known_generation(lock, gateway, &known, &err);
+    if (r == 0 && known == 0 && !keys_file_find(keys, gateway))
+        r = error_add(&err, NULL, 0, NULL,
+                      "neither %s nor %s knows a gateway '%s': check the name, or say with --keys "
+                      "and --lock where they are",
+                      keys_name(args), lock, gateway);
+    if (r == 0) {
+        generation = keys_file_revoke(keys, gateway, out, known);
+        r = generation
+                ? keys_file_write(keys, keys_name(args), &err)
+                : error_add(&err, keys_name(args), 0, NULL,
+                            "gateway '%s' has the highest generation that there is", gateway);
+    }
+    if (r == 0 && !args->quiet)
+        printf("%s: its keys are refused by every gateway that has the next bundle: compile and "
+               "publish the mesh now.\n%s",
+               gateway,
+               out ? "It gets no certificate any more.\n"
+                   : "On the gateway make new keys with 'p2pvpn-agent enroll --rekey', and answer "
+                     "that request with 'p2pvpn-ctl enroll'.\n");
+    keys_file_free(keys);
+    return finish(&err, r);
+}
+
+int cli_revoke(const struct cli_args *args)
+{
+    return revoke(args, true);
+}
+
+int cli_rekey(const struct cli_args *args)
+{
+    return revoke(args, false);
 }

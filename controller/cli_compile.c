@@ -185,6 +185,7 @@ int cli_compile(const struct cli_args *args)
         .mesh_file = args->argument,
         .output_dir = args->output,
         .lock_file = args->lock,
+        .keys_file = args->keys,
         .template_dir = args->templates,
         .threads = args->threads,
         .allow_shrink = args->allow_shrink,

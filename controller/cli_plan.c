@@ -505,6 +505,7 @@ int cli_plan(const struct cli_args *args)
         .mesh_file = args->argument,
         .against = args->against,
         .lock_file = args->lock,
+        .keys_file = args->keys,
         .template_dir = args->templates,
         .gateway = args->gateway,
         .allow_shrink = args->allow_shrink,

@@ -11,6 +11,7 @@
 #include "common/fs.h"
 #include "common/origins.h"
 #include "controller/allocate.h"
+#include "controller/keys_file.h"
 #include "controller/locate.h"
 #include "controller/lock.h"
 #include "controller/lock_early.h"
@@ -32,6 +33,7 @@ struct run {
     struct model_verdict *verdict; /* on the model, still to come */
     struct lock_early *early_lock;
     struct lock *old_lock, *new_lock;
+    struct keys_file *keys; /* the network points into it */
     struct network *net;
     struct renderer *renderer;
     struct output *output;
@@ -57,6 +59,11 @@ static int check_places(const struct run *run)
                          "the model %s is in this folder, which is replaced as a whole; choose "
                          "another one with -o",
                          o->mesh_file);
+    if (inside(run->summary->keys_file, o->output_dir))
+        return error_add(run->err, o->output_dir, 0, NULL,
+                         "the keys %s are in this folder, which is replaced as a whole; choose "
+                         "another one with -o",
+                         run->summary->keys_file);
     if (inside(run->summary->lock_file, o->output_dir))
         return error_add(run->err, o->output_dir, 0, NULL,
                          "the lock %s is in this folder, which is replaced as a whole; choose "
@@ -126,7 +133,11 @@ static int allocate(struct run *run)
         r = allocate_network(run->mesh, run->old_lock, &run->net, &run->new_lock,
                              &run->summary->warnings, run->err);
     if (r == 0)
+        r = keys_file_load(run->summary->keys_file, &run->keys, run->err);
+    if (r == 0) {
+        keys_file_apply(run->keys, run->net, run->new_lock);
         r = guard(run);
+    }
     lap(run, STAGE_ALLOCATE);
     if (r == 0) {
         stages->seconds[STAGE_TOPOLOGY] = run->net->topology_seconds;
@@ -142,6 +153,7 @@ static int plan(struct run *run)
     int r;
 
     s->lock_file = o->lock_file ? xstrdup(o->lock_file) : lock_file_name(o->mesh_file);
+    s->keys_file = o->keys_file ? xstrdup(o->keys_file) : keys_file_name(o->mesh_file);
     run->early_lock = lock_early_begin(s->lock_file);
     r = model_load_begin(o->mesh_file, &run->mesh, &run->verdict, &s->model, &s->warnings,
                          run->err);
@@ -295,6 +307,7 @@ int compile(const struct compile_options *options, struct compile_summary *ret,
     ret->stages.seconds[STAGE_VALIDATE] = ret->model.validate;
     renderer_free(run.renderer);
     network_free(run.net);
+    keys_file_free(run.keys);
     lock_early_free(run.early_lock);
     lock_free(run.new_lock);
     lock_free(run.old_lock);
@@ -319,6 +332,7 @@ void compile_summary_clear(struct compile_summary *s)
 {
     free(s->mesh);
     free(s->lock_file);
+    free(s->keys_file);
     free_names(s->changed, s->n_changed);
     free_names(s->removed, s->n_removed);
     error_clear(&s->warnings);

@@ -22,6 +22,7 @@ struct compile_options {
     enum output_format format;     /* of output_dir */
     const char *output_dir;        /* NULL: check only, write nothing, not even the lock */
     const char *lock_file;         /* NULL: beside the mesh file */
+    const char *keys_file;         /* keys_file.h; NULL: beside the mesh file */
     const char *template_dir;      /* NULL: none */
     bool allow_shrink;             /* also when most of the mesh goes (shrink.h) */
     const char *shrink_dir;        /* says which LANs there were; NULL: output_dir does */
@@ -32,7 +33,7 @@ struct compile_options {
 };
 
 struct compile_summary {
-    char *mesh, *lock_file;
+    char *mesh, *lock_file, *keys_file;
     size_t gateways, links, lans, files;
     char **changed, **removed; /* names of gateways, in order; not filled by a mere check */
     size_t n_changed, n_removed;

@@ -41,6 +41,7 @@ struct network_gateway {
         extra[NETWORK_MAX_TUNNELS - 1]; /* numbers for the ports of its further tunnels; 0: none */
     uint32_t router_id;                 /* host order */
     uint32_t generation;                /* of the certificate name, from 1 */
+    const char *link_key;               /* common/link_key.h, of keys_file.h; NULL: it has none */
     bool transit;                       /* may carry other LANs' traffic */
     bool elected;                       /* it does because a large full mesh needs somebody to */
     uint32_t first_peer, n_peers; /* into peers[], ordered by the peer's number, then the tunnel */

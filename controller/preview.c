@@ -284,6 +284,7 @@ int preview(const struct preview_options *options, struct preview *ret, struct e
     struct compile_options o = {
         .mesh_file = options->mesh_file,
         .lock_file = options->lock_file,
+        .keys_file = options->keys_file,
         .template_dir = options->template_dir,
         .allow_shrink = options->allow_shrink,
         .progress = options->progress,

@@ -18,6 +18,7 @@ struct preview_options {
     const char *mesh_file;
     const char *against;      /* a folder or a lock; NULL: the mesh's lock */
     const char *lock_file;    /* NULL: beside the mesh file */
+    const char *keys_file;    /* NULL: likewise */
     const char *template_dir; /* NULL: none */
     const char *gateway;      /* that somebody asks for: it must be there; NULL: none */
     bool allow_shrink;

@@ -11,6 +11,7 @@
 #include "common/directives.h"
 #include "common/frr_config.h"
 #include "common/fs.h"
+#include "common/link_key.h"
 #include "common/name.h"
 #include "controller/render_parts.h"
 
@@ -271,7 +272,8 @@ static int check_lines(const struct renderer *r, const struct render_job *job, u
  * wrote the template should hear so now, not at the roll-out.  Ours are tested, and a large mesh
  * has thousands of files. */
 static int check_dialect(const struct renderer *r, const struct render_job *job, unsigned kind,
-                         const char *path, const char *interface, size_t from)
+                         const char *path, const char *interface, const char *tls_crypt,
+                         size_t from)
 {
     const char *text = job->out->data + from;
     size_t len = job->out->len - from;
@@ -281,7 +283,7 @@ static int check_dialect(const struct renderer *r, const struct render_job *job,
     if (!r->site[kind])
         return 0;
     if (kind == KIND_OPENVPN) {
-        k = directives_check(text, len, interface, path, &found);
+        k = directives_check(text, len, interface, tls_crypt, path, &found);
     } else {
         struct frr_config config = FRR_CONFIG_INIT;
 
@@ -407,6 +409,8 @@ static void add_link(const struct render_job *job, size_t end, const char *confi
         .peer = peer->name,
         .peer_number = job->net->gateways[e->peer].number,
         .peer_asn = job->net->gateways[e->peer].asn,
+        .peer_generation = job->net->gateways[e->peer].generation,
+        .peer_link_key = job->number->link_key ? job->net->gateways[e->peer].link_key : NULL,
         .transit = job->net->gateways[e->peer].transit,
         .peer_prefixes = lan->prefixes,
         .n_peer_prefixes = lan->n_prefixes,
@@ -463,6 +467,7 @@ int render_seal(struct rendered *ret, struct error_list *err)
         .asn = job->number->asn,
         .router_id = job->number->router_id,
         .generation = job->number->generation,
+        .link_key = job->number->link_key,
         .origin_check = job->net->origin_check,
         .manage_wan_firewall = job->gateway->manage_wan_firewall == TRI_UNSET
                                    ? job->net->mesh->manage_wan_firewall
@@ -527,12 +532,31 @@ static int add_configs(const struct renderer *r, struct render_job *job, struct 
         /* All links are of one template: the first that is refused says enough. */
         if (k == 0 && result == 0)
             k = check_dialect(r, job, KIND_OPENVPN, order[i].path, job->interfaces[order[i].end],
-                              from);
+                              job->tls_crypt[order[i].end], from);
         if (k < 0)
             result = k;
         rendered_end(ret, order[i].path);
     }
     return result;
+}
+
+/* Where both ends have a link key: the file of what they derive. */
+static const char *tls_crypt_file(const struct render_job *job, size_t i)
+{
+    const struct network *net = job->net;
+    uint32_t peer = job->ends[i].peer;
+    struct link_key_end own = {job->gateway->name, job->number->generation, job->number->link_key};
+    struct link_key_end other = {net->mesh->gateways[peer].name, net->gateways[peer].generation,
+                                 net->gateways[peer].link_key};
+    _cleanup_buf_ struct buf info = BUF_INIT;
+    char *file;
+
+    if (!own.key || !other.key)
+        return NULL;
+    file = arena_alloc(job->arena, LINK_KEY_FILE_SIZE, 1);
+    link_key_info(net->mesh->name, &own, &other, job->ends[i].link->tunnel + 1u, &info);
+    link_key_file(job->interfaces[i], &info, file);
+    return file;
 }
 
 static void fill_ends(struct render_job *job)
@@ -543,12 +567,14 @@ static void fill_ends(struct render_job *job)
     job->n_ends = own->n_peers;
     job->ends = arena_alloc(job->arena, job->n_ends + 1, sizeof(*job->ends));
     job->interfaces = arena_alloc(job->arena, job->n_ends + 1, sizeof(*job->interfaces));
+    job->tls_crypt = arena_alloc(job->arena, job->n_ends + 1, sizeof(*job->tls_crypt));
     for (size_t i = 0; i < job->n_ends; i++) {
         const struct network_peer *peer = &net->peers[own->first_peer + i];
 
         network_link_end(net, job->self, peer, &job->ends[i]);
         bundle_interface(net->gateways[peer->gateway].number, job->ends[i].link->tunnel + 1u,
                          job->interfaces[i]);
+        job->tls_crypt[i] = tls_crypt_file(job, i);
     }
 }
 
@@ -581,7 +607,7 @@ int render_configs(const struct renderer *r, const struct network *net, uint32_t
     if (result == 0)
         result = check_lines(r, job, KIND_FRR, FRR_FILE, from);
     if (result == 0)
-        result = check_dialect(r, job, KIND_FRR, FRR_FILE, NULL, from);
+        result = check_dialect(r, job, KIND_FRR, FRR_FILE, NULL, NULL, from);
     rendered_end(ret, FRR_FILE);
     k = add_configs(r, job, ret);
     return result == 0 ? k : result;

@@ -23,6 +23,7 @@ struct render_job {
     struct link_end *ends;
     char (*interfaces)[BUNDLE_INTERFACE_SIZE]; /* "pv7", one for each end */
     const char **paths;                        /* "openvpn/pv7.conf", too */
+    const char **tls_crypt;                    /* link_key_file(), too; NULL: none */
     size_t n_ends;
     const char *subject; /* for messages: gateway 'perth' */
     struct arena *arena;

@@ -116,7 +116,7 @@ def test_completion_has_the_verbs():
 
 
 OWN = {"apply": {"--dry-run"}, "status": {"--json"},
-       "enroll": {"--gateway", "--install", "--output"}}
+       "enroll": {"--gateway", "--install", "--output", "--rekey", "--renew"}}
 
 
 def test_completion_has_the_options():

@@ -42,7 +42,7 @@ class Gateway:
         self.box.run([self.agent, "enroll", "--gateway", "head", "-o", "/root/request"])
         self.lab.ctl("ca", "init", "--ca", self.lab.ca)
         self.lab.ctl("enroll", self.box.path("/root/request"), "--ca", self.lab.ca, "-o",
-                     self.box.path("/root/answer"))
+                     self.box.path("/root/answer"), "--keys", self.lab.keys)
         self.box.run([self.agent, "enroll", "--install", "/root/answer"])
         self.lab.compile()
         self.box.copy(self.lab.bundles / "head", f"{self.etc}/bundle")

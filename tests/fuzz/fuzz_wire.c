@@ -82,6 +82,9 @@ static void make_link(struct source *s, const struct bundle *b, struct bundle_li
     l->tunnel = next(s) >= 240 ? 1 + next(s) % 9 : 1;
     l->peer_number = (uint16_t)number(s, 2 + i);
     l->peer_asn = number(s, 4200000002 + i);
+    l->peer_generation = number(s, 1);
+    if (b->link_key && next(s) & 1)
+        l->peer_link_key = text(s, "AgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICE");
     bundle_interface(l->peer_number, l->tunnel, name);
     l->interface = arena_strdup(&s->arena, name);
     l->alias =
@@ -111,6 +114,8 @@ static void make_bundle(struct source *s, struct bundle *b)
     b->asn = number(s, 4200000001);
     b->router_id = number(s, 0x64400001);
     b->generation = number(s, 1);
+    if (next(s) & 1)
+        b->link_key = text(s, "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA");
     b->manage_wan_firewall = next(s) & 1;
     b->lan_shared = next(s) & 1;
     b->origin_check = next(s) >= 200 ? BUNDLE_ORIGINS_BY_CACHE : BUNDLE_ORIGINS_BY_LISTS;

@@ -52,6 +52,7 @@ static void sample_init(struct sample *s)
                    .alias = "pv-branch",
                    .peer = "branch",
                    .peer_number = 2,
+                   .peer_generation = 1,
                    .peer_asn = 4200000002,
                    .transit = true,
                    .n_peer_prefixes = 2,
@@ -67,6 +68,7 @@ static void sample_init(struct sample *s)
                    .alias = "pv-sales",
                    .peer = "sales",
                    .peer_number = 7,
+                   .peer_generation = 1,
                    .peer_asn = 4200000007,
                    .n_peer_prefixes = 1,
                    .role = LINK_ROLE_CLIENT,
@@ -166,6 +168,46 @@ START_TEST(origins_by_cache)
 }
 END_TEST
 
+#define KEY_A "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA"
+#define KEY_B "AgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICE"
+
+/* What there was before there were such keys stays as it was, to the byte. */
+START_TEST(link_keys_and_generations)
+{
+    _cleanup_buf_ struct buf none = BUF_INIT, both = BUF_INIT, again = BUF_INIT, alone = BUF_INIT,
+                             bad = BUF_INIT;
+    struct bundle *b = NULL;
+    struct sample s;
+
+    sample_init(&s);
+    bundle_format(&s.b, &none);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&none), "\"format\": 2,"));
+    ck_assert_ptr_null(strstr(buf_cstr(&none), "link-key"));
+    ck_assert_ptr_null(strstr(buf_cstr(&none), "peer-generation"));
+    s.links[1].peer_link_key = KEY_B;
+    bundle_format(&s.b, &alone);
+    ck_assert_int_eq(parse(&alone, &b), -EINVAL);
+    ck_assert(unit_says(&err, "no own link-key"));
+    s.b.link_key = KEY_A;
+    s.links[0].peer_generation = 3;
+    bundle_format(&s.b, &both);
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&both), "\"format\": 3,"));
+    ck_assert_int_eq(parse(&both, &b), 0);
+    ck_assert_str_eq(b->link_key, KEY_A);
+    ck_assert_ptr_null(b->links[0].peer_link_key);
+    ck_assert_uint_eq(b->links[0].peer_generation, 3);
+    ck_assert_str_eq(b->links[1].peer_link_key, KEY_B);
+    ck_assert_uint_eq(b->links[1].peer_generation, 1);
+    bundle_format(b, &again);
+    ck_assert_str_eq(buf_cstr(&both), buf_cstr(&again));
+    bundle_free(b);
+    s.links[1].peer_link_key = KEY_B "=";
+    bundle_format(&s.b, &bad);
+    ck_assert_int_eq(parse(&bad, &b), -EINVAL);
+    ck_assert(unit_says(&err, "base64url"));
+}
+END_TEST
+
 START_TEST(flags_are_written_when_set)
 {
     _cleanup_buf_ struct buf unset = BUF_INIT, set = BUF_INIT;
@@ -209,7 +251,7 @@ END_TEST
 static const struct {
     const char *from, *to, *message;
 } wrong[] = {
-    {"\"format\": 2", "\"format\": 1", "format 1 and this program knows format 2"},
+    {"\"format\": 2", "\"format\": 1", "format 1 and this program knows formats 2 and 3"},
     {"\"format\": 2,", "\"format\": 2, \"plugin\": 1,", "no such member"},
     {"\"format\": 2,", "", "missing"},
     {"\"number\": 1,", "\"number\": 1, \"manage-wan-firewall\": false,", "only be true"},
@@ -606,6 +648,7 @@ int main(void)
     tcase_add_test(t, text_is_the_golden_one);
     tcase_add_test(t, round_trip);
     tcase_add_test(t, origins_by_cache);
+    tcase_add_test(t, link_keys_and_generations);
     tcase_add_test(t, flags_are_written_when_set);
     tcase_add_test(t, an_empty_mesh_is_a_bundle);
     tcase_add_loop_test(t, wrong_values, 0, sizeof(wrong) / sizeof(wrong[0]));

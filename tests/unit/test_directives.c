@@ -26,7 +26,7 @@ START_TEST(test_good)
                                "script-security 0\n"
                                "verb 3";
 
-    ck_assert_int_eq(directives_check(text, strlen(text), "pv7", "f", &err), 0);
+    ck_assert_int_eq(directives_check(text, strlen(text), "pv7", NULL, "f", &err), 0);
     ck_assert_uint_eq(err.n, 0);
 }
 END_TEST
@@ -75,7 +75,7 @@ START_TEST(test_bad)
     char text[512];
     int n = snprintf(text, sizeof(text), "verb 3\n%s\nverb 4\n", bad[_i]);
 
-    ck_assert_int_eq(directives_check(text, (size_t)n, "pv7", "f", &err), -EINVAL);
+    ck_assert_int_eq(directives_check(text, (size_t)n, "pv7", NULL, "f", &err), -EINVAL);
     ck_assert_uint_eq(err.n, 1);
     ck_assert_uint_eq(err.items[0].line, 2);
     ck_assert_str_eq(err.items[0].file, "f");
@@ -86,7 +86,7 @@ START_TEST(test_all_lines_are_reported)
 {
     static const char text[] = "up x\nverb 3\ndown y\n";
 
-    ck_assert_int_eq(directives_check(text, strlen(text), "pv7", "f", &err), -EINVAL);
+    ck_assert_int_eq(directives_check(text, strlen(text), "pv7", NULL, "f", &err), -EINVAL);
     ck_assert_uint_eq(err.n, 2);
     ck_assert_str_eq(err.items[1].message,
                      "the directive 'down' is not among those that a bundle may bring: take it out "
@@ -100,10 +100,34 @@ START_TEST(test_long_line_and_zero_byte)
 
     memset(text, 'a', sizeof(text));
     memcpy(text, "remote ", 7);
-    ck_assert_int_eq(directives_check(text, DIRECTIVES_LINE_MAX, "pv7", "f", &err), 0);
-    ck_assert_int_eq(directives_check(text, DIRECTIVES_LINE_MAX + 1, "pv7", "f", &err), -EINVAL);
-    ck_assert_int_eq(directives_check("verb 3\0\nup x\n", 13, "pv7", "f", &err), -EINVAL);
+    ck_assert_int_eq(directives_check(text, DIRECTIVES_LINE_MAX, "pv7", NULL, "f", &err), 0);
+    ck_assert_int_eq(directives_check(text, DIRECTIVES_LINE_MAX + 1, "pv7", NULL, "f", &err),
+                     -EINVAL);
+    ck_assert_int_eq(directives_check("verb 3\0\nup x\n", 13, "pv7", NULL, "f", &err), -EINVAL);
     ck_assert_uint_eq(err.n, 3);
+}
+END_TEST
+
+#define FILE_OF_LINK "links/pv7-0123456789abcdef.key"
+
+static int check_crypt(const char *text, const char *file)
+{
+    return directives_check(text, strlen(text), "pv7", file, "f", &err);
+}
+
+/* The file of the link, and no other, where the link has one; and then it must be there. */
+START_TEST(test_tls_crypt)
+{
+    ck_assert_int_eq(check_crypt("verb 3\ntls-crypt " FILE_OF_LINK "\n", FILE_OF_LINK), 0);
+    ck_assert_int_eq(check_crypt("verb 3\ntls-crypt " FILE_OF_LINK "\n", NULL), -EINVAL);
+    ck_assert_int_eq(check_crypt("tls-crypt /etc/shadow\n", FILE_OF_LINK), -EINVAL);
+    ck_assert_int_eq(check_crypt("tls-crypt links/pv8-0123456789abcdef.key\n", FILE_OF_LINK),
+                     -EINVAL);
+    ck_assert_int_eq(check_crypt("tls-crypt " FILE_OF_LINK " 1\n", FILE_OF_LINK), -EINVAL);
+    ck_assert_int_eq(check_crypt("verb 3\n", FILE_OF_LINK), -EINVAL);
+    ck_assert_int_eq(
+        check_crypt("tls-crypt " FILE_OF_LINK "\ntls-crypt " FILE_OF_LINK "\n", FILE_OF_LINK),
+        -EINVAL);
 }
 END_TEST
 
@@ -114,6 +138,7 @@ int main(void)
 
     tcase_add_test(t, test_good);
     tcase_add_loop_test(t, test_bad, 0, sizeof(bad) / sizeof(bad[0]));
+    tcase_add_test(t, test_tls_crypt);
     tcase_add_test(t, test_all_lines_are_reported);
     tcase_add_test(t, test_long_line_and_zero_byte);
     return unit_run(s);

@@ -81,7 +81,8 @@ class Gateway:
         """Key and request here, answer from the lab's CA, certificate installed here."""
         request, answer = self.dir / "request.pem", self.dir / "answer.pem"
         self.agent("enroll", "--gateway", self.name, "-o", request)
-        self.lab.ctl("enroll", request, "--ca", self.lab.ca, "-o", answer)
+        self.lab.ctl("enroll", request, "--ca", self.lab.ca, "-o", answer,
+                     "--keys", self.lab.keys)
         self.agent("enroll", "--install", answer)
 
     def start_agent(self):

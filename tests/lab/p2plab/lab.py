@@ -123,6 +123,7 @@ class Lab:
         self.mesh_file = self.dir / "mesh.json"
         self.bundles = self.dir / "bundles"
         self.ca = self.dir / "ca"
+        self.keys = self.dir / "enrolled.json"
         self.archives = archives
         self.wan = Wan(self)
         self.gateways = {}

@@ -91,7 +91,8 @@ class Machine(Gateway):
         self.agent("enroll", "--gateway", self.name, "-o", f"/root/{self.name}.request")
         request, answer = (self.container.path(f"/root/{self.name}.{kind}")
                            for kind in ("request", "answer"))
-        self.lab.ctl("enroll", request, "--ca", self.lab.ca, "-o", answer)
+        self.lab.ctl("enroll", request, "--ca", self.lab.ca, "-o", answer,
+                     "--keys", self.lab.keys)
         self.agent("enroll", "--install", f"/root/{self.name}.answer")
 
     def deliver(self):
