@@ -10,6 +10,7 @@
 #include "common/alloc.h"
 #include "common/error.h"
 #include "controller/produce.h"
+#include "controller/repo_keys.h"
 
 #define PROGRAM "p2pvpn-ctl"
 
@@ -20,7 +21,9 @@ static const struct option long_options[] = {
     {"allow-shrink", no_argument, NULL, 'S'},
     {"ca", required_argument, NULL, 'c'},
     {"detailed-exitcode", no_argument, NULL, 'd'},
+    {"expires", required_argument, NULL, 'e'},
     {"format", required_argument, NULL, 'f'},
+    {"from", required_argument, NULL, 'i'},
     {"frr", required_argument, NULL, 'F'},
     {"gateway", required_argument, NULL, 'G'},
     {"generation", required_argument, NULL, 'g'},
@@ -30,7 +33,10 @@ static const struct option long_options[] = {
     {"lock", required_argument, NULL, 'l'},
     {"name", required_argument, NULL, 'n'},
     {"output", required_argument, NULL, 'o'},
+    {"passphrase-file", required_argument, NULL, 'p'},
     {"quiet", no_argument, NULL, 'q'},
+    {"root-keys", required_argument, NULL, 'N'},
+    {"root-threshold", required_argument, NULL, 'M'},
     {"templates", required_argument, NULL, 't'},
     {"threads", required_argument, NULL, 'T'},
     {"version", no_argument, NULL, 'V'},
@@ -220,6 +226,73 @@ static const struct command commands[] = {
         .run = cli_rekey,
     },
     {
+        .name = "repo init",
+        .argument = "REPO",
+        .options = "keNMpjq",
+        .needs = "k",
+        .usage = "repo init --keys DIR [--root-keys N] [--root-threshold M] [--expires DAYS]\n"
+                 "          [--passphrase-file FILE] [--quiet | --json] REPO",
+        .summary = "make a signed repository and its keys",
+        .help =
+            "Makes the keys that are not in DIR yet and the repository REPO, from which\n"
+            "gateways take their bundles, through any web server and without trusting it.\n"
+            "REPO/metadata/1.root.json is what they are to trust.  The keys of root and targets\n"
+            "have a passphrase; those of snapshot and timestamp have none, so that a service can\n"
+            "use them.  A repository that is there is never replaced.\n"
+            "\n"
+            "      --keys DIR            the folder of the keys\n"
+            "      --root-keys N         how many keys the root has; default: 1\n"
+            "      --root-threshold M    how many of them must sign; default: 1\n"
+            "      --expires DAYS        how long each role is valid; default:\n"
+            "                            root=365,targets=90,snapshot=7,timestamp=1\n"
+            "      --passphrase-file FILE  its first line is the passphrase; default: ask\n"
+            "  -q, --quiet               print warnings and errors only\n"
+            "      --json                print what came of it as JSON\n",
+        .run = cli_repo_init,
+    },
+    {
+        .name = "repo publish",
+        .argument = "REPO",
+        .options = "kiepSjq",
+        .needs = "ki",
+        .usage = "repo publish --keys DIR --from OUTPUT [--passphrase-file FILE] [--expires DAYS]\n"
+                 "          [--allow-shrink] [--quiet | --json] REPO",
+        .summary = "put what was compiled into the repository",
+        .help =
+            "Makes OUTPUT, which 'compile --format bundle' wrote, what gateways get from the\n"
+            "repository REPO.  They see all of it at once.  Of two who publish at the same time\n"
+            "one is told so, and nothing of his is seen.\n"
+            "\n"
+            "      --keys DIR            the folder of the keys: targets, snapshot, timestamp\n"
+            "      --from OUTPUT         the output of compile\n"
+            "      --passphrase-file FILE  its first line is the passphrase; default: ask\n"
+            "      --expires DAYS        this time other days than 'repo init' was told, as in\n"
+            "                            targets=180\n"
+            "      --allow-shrink        even if more than 20 % of the gateways (and more than\n"
+            "                            ten) would be removed\n"
+            "  -q, --quiet               print warnings and errors only\n"
+            "      --json                print what came of it as JSON\n",
+        .run = cli_repo_publish,
+    },
+    {
+        .name = "repo refresh",
+        .argument = "REPO",
+        .options = "kejq",
+        .needs = "k",
+        .usage = "repo refresh --keys DIR [--expires DAYS] [--quiet | --json] REPO",
+        .summary = "say that what was published still holds",
+        .help =
+            "Signs the timestamp of the repository REPO anew, and its snapshot if that expires\n"
+            "soon, with the two keys that have no passphrase.  To be run by a timer, more often\n"
+            "than the timestamp expires, where no controller does it.\n"
+            "\n"
+            "      --keys DIR      the folder of the keys: snapshot, timestamp\n"
+            "      --expires DAYS  this time other days, as in timestamp=14\n"
+            "  -q, --quiet         print warnings and errors only\n"
+            "      --json          print what came of it as JSON\n",
+        .run = cli_repo_refresh,
+    },
+    {
         .name = "import p2p-vpn",
         .argument = "DIR",
         .options = "oq",
@@ -312,6 +385,11 @@ static int read_numbers(const struct command *command, int letter, struct cli_ar
         return usage_error(command, "--generation needs a number from 1");
     if (letter == 'T' && !read_number(optarg, PRODUCE_MAX_THREADS, &args->threads))
         return usage_error(command, "--threads needs a number from 1 to %u", PRODUCE_MAX_THREADS);
+    if (letter == 'N' && !read_number(optarg, REPO_ROOT_KEYS_MAX, &args->root_keys))
+        return usage_error(command, "--root-keys needs a number from 1 to %d", REPO_ROOT_KEYS_MAX);
+    if (letter == 'M' && !read_number(optarg, REPO_ROOT_KEYS_MAX, &args->root_threshold))
+        return usage_error(command, "--root-threshold needs a number from 1 to %d",
+                           REPO_ROOT_KEYS_MAX);
     return -1;
 }
 
@@ -320,13 +398,16 @@ static int read_option(const struct command *command, int letter, struct cli_arg
 {
     const char **text = letter == 'a'   ? &args->against
                         : letter == 'c' ? &args->ca
+                        : letter == 'e' ? &args->expires
                         : letter == 'f' ? &args->format
                         : letter == 'F' ? &args->frr
                         : letter == 'G' ? &args->gateway
+                        : letter == 'i' ? &args->from
                         : letter == 'k' ? &args->keys
                         : letter == 'l' ? &args->lock
                         : letter == 'n' ? &args->name
                         : letter == 'o' ? &args->output
+                        : letter == 'p' ? &args->passphrase_file
                         : letter == 't' ? &args->templates
                                         : NULL;
 
@@ -355,6 +436,8 @@ static bool has_option(const struct cli_args *args, char letter)
 {
     return letter == 'c'   ? args->ca != NULL
            : letter == 'f' ? args->format != NULL
+           : letter == 'i' ? args->from != NULL
+           : letter == 'k' ? args->keys != NULL
            : letter == 'o' ? args->output != NULL
                            : true;
 }

@@ -18,7 +18,7 @@ struct cli_args {
     const char *argument;  /* the one thing it works on; NULL with a command that has none */
     const char *output;    /* -o */
     const char *lock;      /* --lock */
-    const char *keys;      /* --keys */
+    const char *keys;      /* --keys: a file, or with a repository a folder */
     const char *templates; /* --templates */
     const char *ca;        /* --ca */
     const char *name;      /* --name */
@@ -28,9 +28,14 @@ struct cli_args {
     uint32_t generation;   /* --generation, 0: not given */
     uint32_t threads;      /* --threads, 0: not given */
     bool json, quiet;
-    const char *against; /* --against */
-    bool allow_shrink;   /* --allow-shrink */
-    bool detailed;       /* --detailed-exitcode */
+    const char *against;         /* --against */
+    bool allow_shrink;           /* --allow-shrink */
+    bool detailed;               /* --detailed-exitcode */
+    const char *passphrase_file; /* --passphrase-file */
+    const char *expires;         /* --expires */
+    const char *from;            /* --from */
+    uint32_t root_keys;          /* --root-keys, 0: not given */
+    uint32_t root_threshold;     /* --root-threshold, 0: not given */
 };
 
 /* Returns the exit code (common/error.h). */
@@ -63,5 +68,12 @@ struct preview;
 const char *cli_change_word(int what);
 void cli_add_plan(struct buf *b, const struct preview *p, const char *gateway);
 int cli_show_topology(const struct cli_args *args);
+
+/* The repository (cli_repo.c). */
+struct repository_result;
+void cli_add_repository(struct buf *b, const struct repository_result *r, bool json);
+int cli_repo_init(const struct cli_args *args);
+int cli_repo_publish(const struct cli_args *args);
+int cli_repo_refresh(const struct cli_args *args);
 
 #endif

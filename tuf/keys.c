@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -76,7 +77,7 @@ bool tuf_hash(const char *algorithm, const void *data, size_t len,
     return true;
 }
 
-static bool key_name(const json_t *key, char ret[static TUF_KEYID_LEN + 1])
+bool tuf_key_name(const json_t *key, char ret[static TUF_KEYID_LEN + 1])
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
 
@@ -100,7 +101,7 @@ enum tuf_code tuf_key_check(const char *keyid, const json_t *key, struct tuf_err
         return tuf_fail(err, TUF_FORMAT, "key %s has no keytype, scheme or public value", keyid);
     if (strlen(public) > TUF_KEY_TEXT_MAX)
         return tuf_fail(err, TUF_TOO_LARGE, "key %s is too long", keyid);
-    if (!key_name(key, name))
+    if (!tuf_key_name(key, name))
         return tuf_fail(err, TUF_FORMAT, "key %s cannot be put in canonical form", keyid);
     if (strcmp(name, keyid) != 0)
         return tuf_fail(err, TUF_KEYID, "a key is listed as %s but its name is %s", keyid, name);
@@ -277,7 +278,7 @@ json_t *tuf_seed_public(const uint8_t seed[static TUF_SEED_LEN],
                         "public", text);
     }
     EVP_PKEY_free(key);
-    if (ret && !key_name(ret, keyid)) {
+    if (ret && !tuf_key_name(ret, keyid)) {
         json_decref(ret);
         ret = NULL;
     }
@@ -299,4 +300,84 @@ bool tuf_seed_sign(const uint8_t seed[static TUF_SEED_LEN], const void *data, si
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     return good;
+}
+
+/* --- on disk
+ * ---------------------------------------------------------------------------------------- */
+
+#define SALT_LEN 16
+#define SCRYPT_N 16384 /* 16 MiB and some 50 ms for each guess */
+#define SCRYPT_R 8
+#define SCRYPT_P 1
+
+/* NULL: OpenSSL failed. */
+static X509_SIG *encrypt(PKCS8_PRIV_KEY_INFO *plain, const char *passphrase)
+{
+    uint8_t salt[SALT_LEN];
+    X509_ALGOR *how = NULL;
+    X509_SIG *ret = NULL;
+
+    if (RAND_bytes(salt, sizeof(salt)) == 1)
+        how = PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), salt, sizeof(salt), NULL, SCRYPT_N, SCRYPT_R,
+                                    SCRYPT_P);
+    if (how)
+        ret = PKCS8_set0_pbe(passphrase, (int)strlen(passphrase), plain, how);
+    if (how && !ret)
+        X509_ALGOR_free(how);
+    return ret;
+}
+
+bool tuf_seed_to_pem(const uint8_t seed[static TUF_SEED_LEN], const char *passphrase,
+                     struct buf *ret)
+{
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, TUF_SEED_LEN);
+    PKCS8_PRIV_KEY_INFO *plain = key ? EVP_PKEY2PKCS8(key) : NULL;
+    X509_SIG *secret = plain && passphrase ? encrypt(plain, passphrase) : NULL;
+    BIO *bio = BIO_new(BIO_s_secmem());
+    bool good = bio && (passphrase ? secret && PEM_write_bio_PKCS8(bio, secret) == 1
+                                   : plain && PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, plain) == 1);
+    char *text;
+    long n;
+
+    if (good && (n = BIO_get_mem_data(bio, &text)) > 0)
+        buf_add(ret, text, (size_t)n);
+    BIO_free(bio);
+    X509_SIG_free(secret);
+    PKCS8_PRIV_KEY_INFO_free(plain);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return good;
+}
+
+/* OpenSSL asks for it when the key is encrypted. */
+static int give_passphrase(char *to, int size, int writing, void *passphrase)
+{
+    size_t n = passphrase ? strlen(passphrase) : 0;
+
+    (void)writing;
+    if (n == 0 || n > (size_t)size)
+        return -1;
+    memcpy(to, passphrase, n);
+    return (int)n;
+}
+
+bool tuf_seed_from_pem(const char *pem, size_t len, const char *passphrase,
+                       uint8_t ret[static TUF_SEED_LEN])
+{
+    BIO *bio = BIO_new_mem_buf(pem, (int)len);
+    EVP_PKEY *key =
+        bio ? PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, (void *)passphrase) : NULL;
+    size_t n = TUF_SEED_LEN;
+    bool good = key && EVP_PKEY_is_a(key, "ED25519") &&
+                EVP_PKEY_get_raw_private_key(key, ret, &n) == 1 && n == TUF_SEED_LEN;
+
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    ERR_clear_error();
+    return good;
+}
+
+bool tuf_pem_encrypted(const char *pem)
+{
+    return strstr(pem, "-----BEGIN ENCRYPTED PRIVATE KEY-----") != NULL;
 }

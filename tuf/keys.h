@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "tuf/error.h"
 
 #define TUF_KEYID_LEN 64
@@ -27,6 +28,9 @@ bool tuf_hex_valid(const char *text, size_t digits);
 
 /* A key object: the fields are there, and `keyid` is the SHA-256 of its canonical form. */
 enum tuf_code tuf_key_check(const char *keyid, const json_t *key, struct tuf_error *err);
+
+/* The name that a key object must have; false: it has no canonical form. */
+bool tuf_key_name(const json_t *key, char ret[static TUF_KEYID_LEN + 1]);
 
 /* Whether `sig` (hexadecimal) is this key's signature of the data. */
 bool tuf_key_verify(const json_t *key, const char *sig, const void *data, size_t len);
@@ -47,5 +51,15 @@ json_t *tuf_seed_public(const uint8_t seed[static TUF_SEED_LEN],
                         char keyid[static TUF_KEYID_LEN + 1]);
 bool tuf_seed_sign(const uint8_t seed[static TUF_SEED_LEN], const void *data, size_t len,
                    char ret[static 128 + 1]);
+
+/* A seed as PKCS #8 in PEM, as `openssl genpkey -algorithm ed25519` writes it; with a passphrase it
+ * is encrypted (AES-256 under scrypt).  The caller wipes the text. */
+bool tuf_seed_to_pem(const uint8_t seed[static TUF_SEED_LEN], const char *passphrase,
+                     struct buf *ret);
+
+/* False: no Ed25519 key in PEM, or not with this passphrase. */
+bool tuf_seed_from_pem(const char *pem, size_t len, const char *passphrase,
+                       uint8_t ret[static TUF_SEED_LEN]);
+bool tuf_pem_encrypted(const char *pem);
 
 #endif

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tuf/repo.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/alloc.h"
 #include "common/fs.h"
@@ -79,12 +83,19 @@ static void set_file(json_t *file, const void *data, size_t len)
     set(file, "hashes", json_pack("{s:s}", "sha256", hash));
 }
 
+void tuf_repo_add_target_hash(json_t *targets, const char *path, size_t len, const char *sha256)
+{
+    set(json_object_get(targets, "targets"), path,
+        json_pack("{s:I, s:{s:s}}", "length", (json_int_t)len, "hashes", "sha256", sha256));
+}
+
 void tuf_repo_add_target(json_t *targets, const char *path, const void *data, size_t len)
 {
-    json_t *file = must(json_object());
+    char hash[TUF_HASH_TEXT_MAX + 1];
 
-    set_file(file, data, len);
-    set(json_object_get(targets, "targets"), path, file);
+    if (!tuf_hash("sha256", data, len, hash))
+        abort();
+    tuf_repo_add_target_hash(targets, path, len, hash);
 }
 
 void tuf_repo_delegate_bins(json_t *targets, const char *prefix, unsigned bits,
@@ -145,6 +156,44 @@ void tuf_repo_sign(json_t *body, const struct tuf_seed *seeds, size_t n, struct 
     free(text);
 }
 
+/* True: the file holds these very bytes; half of a file that lost its power does not. */
+static bool is_there(const char *path, const void *data, size_t len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    _cleanup_buf_ struct buf there = BUF_INIT;
+    struct stat st;
+    bool same = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                (size_t)st.st_size == len && fs_read_fd(fd, len, &there) == 0 && there.len == len &&
+                (len == 0 || memcmp(there.data, data, len) == 0);
+
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+/* Whole or not at all for who looks now; after a power cut only if it was flushed. */
+static enum tuf_code put_file(const char *path, const void *data, size_t len, struct tuf_error *err)
+{
+    _cleanup_free_ char *temporary = NULL;
+    int fd, r = 0;
+
+    if (is_there(path, data, len))
+        return TUF_OK;
+    temporary = xasprintf("%s.XXXXXX", path);
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return tuf_fail(err, TUF_STORAGE, "%.200s: %s", path, strerror(errno));
+    r = fchmod(fd, 0644) < 0 ? -errno : fs_write_fd(fd, data, len);
+    if (close(fd) < 0 && r == 0)
+        r = -errno;
+    if (r == 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r == 0)
+        return TUF_OK;
+    unlink(temporary);
+    return tuf_fail(err, TUF_STORAGE, "%.200s: %s", path, strerror(-r));
+}
+
 static enum tuf_code write_file(const char *path, const void *data, size_t len,
                                 struct tuf_error *err)
 {
@@ -152,7 +201,8 @@ static enum tuf_code write_file(const char *path, const void *data, size_t len,
     enum tuf_code r = TUF_OK;
 
     if (fs_write(path, data, len, 0644, &list) != 0)
-        r = tuf_fail(err, TUF_STORAGE, "%s", list.n ? list.items[0].message : path);
+        r = tuf_fail(err, TUF_STORAGE, "%.150s: %s", path,
+                     list.n ? list.items[0].message : "cannot write it");
     error_clear(&list);
     return r;
 }
@@ -161,18 +211,18 @@ enum tuf_code tuf_repo_write(const char *dir, const char *role, int64_t version,
                              size_t len, struct tuf_error *err)
 {
     _cleanup_free_ char *name = tuf_path_file(role);
-    _cleanup_free_ char *path = strcmp(role, "timestamp") == 0
-                                    ? xasprintf("%s/%s.json", dir, name)
-                                    : xasprintf("%s/%" PRId64 ".%s.json", dir, version, name);
+    bool timestamp = strcmp(role, "timestamp") == 0;
+    _cleanup_free_ char *path = timestamp ? xasprintf("%s/%s.json", dir, name)
+                                          : xasprintf("%s/%" PRId64 ".%s.json", dir, version, name);
 
-    return write_file(path, data, len, err);
+    return timestamp || strcmp(role, "root") == 0 ? write_file(path, data, len, err)
+                                                  : put_file(path, data, len, err);
 }
 
 enum tuf_code tuf_repo_write_target(const char *dir, const char *path, const void *data, size_t len,
-                                    struct tuf_error *err)
+                                    const char *sha256, struct tuf_error *err)
 {
     struct error_list list = ERROR_LIST_INIT;
-    char hash[TUF_HASH_TEXT_MAX + 1];
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     _cleanup_free_ char *folder = NULL;
     _cleanup_free_ char *full = NULL;
@@ -180,12 +230,21 @@ enum tuf_code tuf_repo_write_target(const char *dir, const char *path, const voi
 
     if (!tuf_path_safe(path))
         return tuf_fail(err, TUF_FORMAT, "%.100s is not the path of a target", path);
-    if (!tuf_hash("sha256", data, len, hash))
-        abort();
     folder = xasprintf("%s/%.*s", dir, (int)(name - path), path);
-    full = xasprintf("%s%s.%s", folder, hash, name);
-    if (fs_mkdirs(folder, 0755, &list) != 0)
-        r = tuf_fail(err, TUF_STORAGE, "%s", list.n ? list.items[0].message : folder);
+    full = xasprintf("%s%s.%s", folder, sha256, name);
+    if (access(folder, F_OK) < 0 && fs_mkdirs(folder, 0755, &list) != 0)
+        r = tuf_fail(err, TUF_STORAGE, "%.150s: %s", folder,
+                     list.n ? list.items[0].message : "cannot make it");
     error_clear(&list);
-    return r == TUF_OK ? write_file(full, data, len, err) : r;
+    return r == TUF_OK ? put_file(full, data, len, err) : r;
+}
+
+enum tuf_code tuf_repo_flush(const char *dir, struct tuf_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd >= 0 && syncfs(fd) == 0 ? 0 : errno;
+
+    if (fd >= 0)
+        close(fd);
+    return r == 0 ? TUF_OK : tuf_fail(err, TUF_STORAGE, "%.200s: %s", dir, strerror(r));
 }

@@ -29,8 +29,9 @@ json_t *tuf_repo_body(enum tuf_type type, int64_t version, int64_t expires);
 void tuf_repo_set_role(json_t *root, enum tuf_type type, const struct tuf_seed *seeds, size_t n,
                        int64_t threshold);
 
-/* A target of a targets body, with its length and SHA-256. */
+/* A target of a targets body, with its length and SHA-256; the same when that is known. */
 void tuf_repo_add_target(json_t *targets, const char *path, const void *data, size_t len);
+void tuf_repo_add_target_hash(json_t *targets, const char *path, size_t len, const char *sha256);
 
 /* Names the keys of hashed bins "PREFIX-NN", 2^bits of them, to which a targets body delegates all
  * paths that it does not list itself; tuf_repo_bin() is the bin of a path. */
@@ -45,12 +46,16 @@ void tuf_repo_add_meta(json_t *body, const char *role, int64_t version, const vo
 /* The file: body, signed with each seed.  Takes the body. */
 void tuf_repo_sign(json_t *body, const struct tuf_seed *seeds, size_t n, struct buf *ret);
 
-/* Writes DIR/VERSION.ROLE.json; a timestamp without its version. */
+/* Writes DIR/VERSION.ROLE.json; a timestamp without its version.  Roots and timestamps are seen at
+ * once and therefore flushed; the rest is when tuf_repo_flush() says so. */
 enum tuf_code tuf_repo_write(const char *dir, const char *role, int64_t version, const void *data,
                              size_t len, struct tuf_error *err);
 
-/* Writes DIR/HASH.PATH, with the folders of the path. */
+/* Writes DIR/HASH.PATH, with the folders of the path, unless it is there.  Not flushed. */
 enum tuf_code tuf_repo_write_target(const char *dir, const char *path, const void *data, size_t len,
-                                    struct tuf_error *err);
+                                    const char *sha256, struct tuf_error *err);
+
+/* All that was written in the folder's file system is on disk. */
+enum tuf_code tuf_repo_flush(const char *dir, struct tuf_error *err);
 
 #endif

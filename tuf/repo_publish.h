@@ -19,34 +19,39 @@ struct tuf_repo {
     const char *metadata_dir;
     const char *target_dir; /* NULL: the targets' bytes are brought there by others */
     struct tuf_seed seeds[TUF_TYPES];
+    const struct tuf_seed *next[TUF_TYPES]; /* that will be the role's: signs, too; NULL: none */
     unsigned bins; /* bits: the targets lie in 2^bins roles "bin-NN"; 0: all in targets.json */
-    int64_t expires[TUF_TYPES]; /* of what is written now */
-    int64_t keep_until; /* a role that says the same stays if it expires no sooner than this */
+    int64_t expires[TUF_TYPES];    /* of what is written now */
+    int64_t keep_until[TUF_TYPES]; /* what says the same stays if it expires no sooner than this */
 };
 
 struct tuf_repo_file {
     const char *path;
-    const void *data;
+    const void *data; /* NULL: the bytes are there */
     size_t len;
+    const char *sha256; /* of the data, in hexadecimal; NULL: not known yet */
 };
 
 /* Writes 1.root.json, which names the seeds' keys; TUF_STATE: there is one. */
 enum tuf_code tuf_repo_init(const struct tuf_repo *repo, struct tuf_error *err);
 
+/* The root file (tuf/repo_root.h) comes into place if clients would trust it after the newest. */
+enum tuf_code tuf_repo_put_root(const struct tuf_repo *repo, const json_t *root,
+                                struct tuf_error *err);
+
 /* The version of timestamp.json; 0: nothing was published yet. */
 enum tuf_code tuf_repo_version(const struct tuf_repo *repo, int64_t *ret, struct tuf_error *err);
 
-/* The files become all of the targets.  `seen` is the version that they were made from. */
+/* What a publish is made from: the version of the snapshot, which no refresh of freshness alone
+ * changes; 0: nothing was published yet. */
+enum tuf_code tuf_repo_seen(const struct tuf_repo *repo, int64_t *ret, struct tuf_error *err);
+
+/* The files become all of the targets.  `seen` is what they were made from. */
 enum tuf_code tuf_repo_publish(const struct tuf_repo *repo, const struct tuf_repo_file *files,
                                size_t n, int64_t seen, struct tuf_error *err);
 
-/* The next root names other keys for one role: made from the newest root that is there, signed with
- * the seeds of `repo` as the root has them, and with the new ones if it is the root's own that
- * change. Whoever rotates then publishes with the new seeds. */
-enum tuf_code tuf_repo_rotate(const struct tuf_repo *repo, enum tuf_type type,
-                              const struct tuf_seed *to, struct tuf_error *err);
-
-/* Freshness alone: the same snapshot, signed for longer. */
+/* Freshness alone: the same targets, signed for longer; the snapshot only if it expires sooner than
+ * it is to be kept. */
 enum tuf_code tuf_repo_refresh(const struct tuf_repo *repo, struct tuf_error *err);
 
 #endif

@@ -10,6 +10,8 @@
 #include "tests/unit/unit.h"
 #include "tuf/fetch_curl.h"
 #include "tuf/repo_publish.h"
+#include "tuf/repo_read.h"
+#include "tuf/repo_root.h"
 #include "tuf/updater.h"
 
 #define NOW 1800000000
@@ -25,9 +27,10 @@ static void setup(void)
     unit_folder(folder);
     unit_folder(client);
     unit_folder(targets);
-    repo = (struct tuf_repo){.metadata_dir = folder, .target_dir = targets, .keep_until = NOW};
+    repo = (struct tuf_repo){.metadata_dir = folder, .target_dir = targets};
     for (int t = 0; t < TUF_TYPES; t++) {
         repo.expires[t] = NOW + DAY;
+        repo.keep_until[t] = NOW;
         ck_assert(tuf_seed_generate(repo.seeds[t].bytes));
     }
 }
@@ -205,13 +208,43 @@ START_TEST(test_ten_thousand_gateways)
 }
 END_TEST
 
-/* Every key is replaced, one after the other, and a client that saw none of it follows. */
+static json_t *newest_root(void)
+{
+    json_t *root;
+
+    ck_assert_int_eq(tuf_repo_read_root(folder, &root, &err), TUF_OK);
+    return root;
+}
+
+/* The next root, which names another key for a role, signed with the root's and, if the root's own
+ * changes, the new one. */
+static enum tuf_code rotate(enum tuf_type type, const struct tuf_seed *to)
+{
+    json_t *before = newest_root(), *root = tuf_root_next(before, NOW + DAY);
+    char keyid[TUF_KEYID_LEN + 1];
+    json_t *key = tuf_seed_public(to->bytes, keyid);
+    enum tuf_code r;
+
+    tuf_root_set_keys(root, type, (const json_t *const[]){key}, 1, 1);
+    tuf_root_sign(root, &repo.seeds[TUF_ROOT]);
+    if (type == TUF_ROOT)
+        tuf_root_sign(root, to);
+    r = tuf_repo_put_root(&repo, root, &err);
+    json_decref(key);
+    json_decref(root);
+    json_decref(before);
+    return r;
+}
+
+/* Every key is replaced, one after the other.  A client sees no moment at which anything is wrong:
+ * what the role says is signed with both keys before the root names the new one. */
 START_TEST(test_rotation)
 {
-    const struct tuf_repo_file one = {"a", "one", 3};
+    const struct tuf_repo_file one = {.path = "a", .data = "one", .len = 3};
     struct tuf_seed stranger = {{42}};
+    int64_t seen;
 
-    ck_assert_int_eq(tuf_repo_rotate(&repo, TUF_ROOT, &stranger, &err), TUF_STATE);
+    repo.bins = 2;
     starts();
     ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 0, &err), TUF_OK);
     gets("a", "one");
@@ -219,15 +252,105 @@ START_TEST(test_rotation)
         struct tuf_seed next;
 
         ck_assert(tuf_seed_generate(next.bytes));
-        ck_assert_int_eq(tuf_repo_rotate(&repo, t, &next, &err), TUF_OK);
+        repo.next[t] = &next;
+        ck_assert_int_eq(tuf_repo_seen(&repo, &seen, &err), TUF_OK);
+        ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, seen, &err), TUF_OK);
+        gets("a", "one");
+        ck_assert_int_eq(rotate(t, &next), TUF_OK);
+        gets("a", "one");
         repo.seeds[t] = next;
+        repo.next[t] = NULL;
+        ck_assert_int_eq(tuf_repo_refresh(&repo, &err), TUF_OK);
+        gets("a", "one");
     }
-    repo.keep_until = INT64_MAX; /* all is signed anew */
-    ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 1, &err), TUF_OK);
+    repo.seeds[TUF_ROOT] = stranger; /* whoever has no key changes nothing */
+    ck_assert_int_eq(rotate(TUF_TIMESTAMP, &stranger), TUF_THRESHOLD);
     gets("a", "one");
-    repo.seeds[TUF_ROOT] = stranger; /* whoever has no key changes nothing at the clients */
-    ck_assert_int_eq(tuf_repo_rotate(&repo, TUF_TIMESTAMP, &stranger, &err), TUF_OK);
-    ck_assert_int_eq(get("a", NOW, &(struct buf)BUF_INIT), TUF_THRESHOLD);
+}
+END_TEST
+
+/* Two of three must sign, and do so one after the other. */
+START_TEST(test_threshold)
+{
+    struct tuf_seed seeds[3];
+    json_t *keys[3], *root = tuf_root_first(NOW + DAY), *next;
+    char keyid[TUF_KEYID_LEN + 1];
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert(tuf_seed_generate(seeds[i].bytes));
+        keys[i] = tuf_seed_public(seeds[i].bytes, keyid);
+    }
+    for (enum tuf_type t = 0; t < TUF_TYPES; t++)
+        tuf_root_set_keys(root, t, (const json_t *const *)keys, t == TUF_ROOT ? 3 : 1,
+                          t == TUF_ROOT ? 2 : 1);
+    tuf_root_sign(root, &seeds[0]);
+    ck_assert_int_eq(tuf_repo_put_root(&repo, root, &err), TUF_THRESHOLD);
+    tuf_root_sign(root, &seeds[0]); /* one key counts once */
+    ck_assert_int_eq(tuf_repo_put_root(&repo, root, &err), TUF_THRESHOLD);
+    tuf_root_sign(root, &seeds[2]);
+    ck_assert_int_eq(tuf_repo_put_root(&repo, root, &err), TUF_OK);
+    next = tuf_root_next(root, NOW + 2 * DAY);
+    ck_assert_int_eq(tuf_root_threshold(next, TUF_ROOT), 2);
+    ck_assert_uint_eq(tuf_root_n_keys(next, TUF_ROOT), 3);
+    /* Another key in the place of one that is lost: two of the old and two of the new sign. */
+    json_decref(keys[1]);
+    ck_assert(tuf_seed_generate(seeds[1].bytes));
+    keys[1] = tuf_seed_public(seeds[1].bytes, keyid);
+    tuf_root_set_keys(next, TUF_ROOT, (const json_t *const *)keys, 3, 2);
+    tuf_root_sign(next, &seeds[1]);
+    tuf_root_sign(next, &seeds[0]);
+    ck_assert_int_eq(tuf_repo_put_root(&repo, next, &err), TUF_THRESHOLD);
+    tuf_root_sign(next, &seeds[2]);
+    ck_assert_int_eq(tuf_repo_put_root(&repo, next, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_put_root(&repo, next, &err), TUF_VERSION);
+    for (int i = 0; i < 3; i++)
+        json_decref(keys[i]);
+    json_decref(root);
+    json_decref(next);
+}
+END_TEST
+
+/* Nothing new is nothing to download, until its time comes. */
+START_TEST(test_what_stays)
+{
+    const struct tuf_repo_file one = {.path = "a", .data = "one", .len = 3};
+    int64_t seen;
+
+    starts();
+    ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 0, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_publish(&repo, &one, 1, 1, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_refresh(&repo, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_seen(&repo, &seen, &err), TUF_OK);
+    ck_assert_int_eq(seen, 1);
+    repo.keep_until[TUF_SNAPSHOT] = NOW + DAY + 1;
+    ck_assert_int_eq(tuf_repo_refresh(&repo, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_seen(&repo, &seen, &err), TUF_OK);
+    ck_assert_int_eq(seen, 2);
+    gets("a", "one");
+}
+END_TEST
+
+START_TEST(test_keys_on_disk)
+{
+    struct buf plain = BUF_INIT, secret = BUF_INIT;
+    uint8_t seed[TUF_SEED_LEN], back[TUF_SEED_LEN];
+
+    ck_assert(tuf_seed_generate(seed));
+    ck_assert(tuf_seed_to_pem(seed, NULL, &plain));
+    ck_assert(tuf_seed_to_pem(seed, "swordfish", &secret));
+    ck_assert(!tuf_pem_encrypted(buf_cstr(&plain)));
+    ck_assert(tuf_pem_encrypted(buf_cstr(&secret)));
+    ck_assert(tuf_seed_from_pem(plain.data, plain.len, NULL, back));
+    ck_assert_mem_eq(seed, back, sizeof(seed));
+    memset(back, 0, sizeof(back));
+    ck_assert(tuf_seed_from_pem(secret.data, secret.len, "swordfish", back));
+    ck_assert_mem_eq(seed, back, sizeof(seed));
+    ck_assert(!tuf_seed_from_pem(secret.data, secret.len, "Swordfish", back));
+    ck_assert(!tuf_seed_from_pem(secret.data, secret.len, NULL, back));
+    ck_assert(!tuf_seed_from_pem(secret.data, secret.len - 60, "swordfish", back));
+    ck_assert(!tuf_seed_from_pem("nothing", 7, NULL, back));
+    buf_free(&plain);
+    buf_free(&secret);
 }
 END_TEST
 
@@ -302,6 +425,9 @@ int main(void)
     tcase_add_test(t, test_freshness);
     tcase_add_test(t, test_ten_thousand_gateways);
     tcase_add_test(t, test_rotation);
+    tcase_add_test(t, test_threshold);
+    tcase_add_test(t, test_what_stays);
+    tcase_add_test(t, test_keys_on_disk);
     tcase_add_test(t, test_conformance_client);
     tcase_add_test(t, test_unsafe_paths);
     return unit_run(s);

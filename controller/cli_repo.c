@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `p2pvpn-ctl repo ...`: the signed repository, and what is printed of it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "controller/cli.h"
+#include "controller/publish_files.h"
+#include "controller/repo_keys.h"
+#include "controller/repository.h"
+
+static struct repository_options options_of(const struct cli_args *args, struct passphrase *p)
+{
+    *p = (struct passphrase){.file = args->passphrase_file, .what = "of the repository's keys"};
+    return (struct repository_options){
+        .dir = args->argument,
+        .keys = args->keys,
+        .passphrase = p,
+        .expires = args->expires,
+        .allow_shrink = args->allow_shrink,
+    };
+}
+
+/* --- printing
+ * ---------------------------------------------------------------------------------- */
+
+static void add_expiry(struct buf *b, const struct repository_result *r, bool json)
+{
+    char text[TUF_TIME_LEN + 1];
+    bool first = true;
+
+    buf_str(b, json ? "  \"expires\": {" : "valid until: ");
+    for (enum tuf_type t = 0; t < TUF_TYPES; t++) {
+        if (r->expires[t] == 0)
+            continue;
+        tuf_time_text(r->expires[t], text);
+        buf_printf(b, json ? "%s\"%s\": \"%s\"" : "%s%s %s", first ? "" : ", ", tuf_type_name(t),
+                   text);
+        first = false;
+    }
+    buf_str(b, json ? "},\n" : "\n");
+}
+
+void cli_add_repository(struct buf *b, const struct repository_result *r, bool json)
+{
+    if (json) {
+        buf_printf(b,
+                   "  \"version\": %" PRId64 ",\n  \"root-version\": %" PRId64
+                   ",\n  \"targets\": %zu,\n  \"added\": %zu,\n  \"changed\": %zu,\n"
+                   "  \"removed\": %zu,\n  \"bins\": %u,\n",
+                   r->version, r->root_version, r->targets, r->added, r->changed, r->removed,
+                   r->bins ? 1u << r->bins : 0);
+        add_expiry(b, r, true);
+        buf_str(b, "  \"warnings\": [");
+        cli_add_warnings(b, &r->warnings);
+        buf_str(b, "]\n");
+        return;
+    }
+    if (r->version > 0)
+        buf_printf(b, "version %" PRId64 ": %zu target%s", r->version, r->targets,
+                   r->targets == 1 ? "" : "s");
+    if (r->version > 0 && r->bins > 0)
+        buf_printf(b, " in %u bins", 1u << r->bins);
+    if (r->version > 0)
+        buf_printf(b, "; %zu new, %zu changed, %zu removed\n", r->added, r->changed, r->removed);
+    add_expiry(b, r, false);
+}
+
+/* What came of it; returns the exit code and clears all. */
+static int finish(const struct cli_args *args, int r, struct repository_result *result,
+                  struct passphrase *p, struct error_list *err, const char *text)
+{
+    _cleanup_buf_ struct buf b = BUF_INIT;
+
+    cli_print_warnings(&result->warnings);
+    error_print(err, stderr);
+    if (r == 0 && args->json) {
+        buf_str(&b, "{\n");
+        cli_add_repository(&b, result, true);
+        buf_str(&b, "}\n");
+    } else if (r == 0 && !args->quiet) {
+        buf_str(&b, text);
+        cli_add_repository(&b, result, false);
+    }
+    fputs(buf_cstr(&b), stdout);
+    passphrase_clear(p);
+    repository_result_clear(result);
+    error_clear(err);
+    return error_exit_code(r);
+}
+
+/* --- the verbs
+ * --------------------------------------------------------------------------------- */
+
+int cli_repo_init(const struct cli_args *args)
+{
+    unsigned n = args->root_keys ? args->root_keys : 1;
+    unsigned threshold = args->root_threshold ? args->root_threshold : 1;
+    struct passphrase p;
+    struct repository_options o = options_of(args, &p);
+    struct repository_result result = {.version = 0};
+    struct error_list err = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r;
+
+    if (threshold > n) {
+        fputs("p2pvpn-ctl repo init: --root-threshold is more than --root-keys; see 'p2pvpn-ctl "
+              "repo init --help'\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    r = repository_init(&o, n, threshold, &result, &err);
+    buf_printf(&text,
+               "%s: a repository with %u root key%s, of which %u must sign\n"
+               "%s: its keys; keep a copy, and take the root's keys off this machine\n"
+               "%s/metadata/1.root.json: what gateways are to trust\n",
+               args->argument, n, n == 1 ? "" : "s", threshold, args->keys, args->argument);
+    return finish(args, r, &result, &p, &err, buf_cstr(&text));
+}
+
+int cli_repo_publish(const struct cli_args *args)
+{
+    struct passphrase p;
+    struct repository_options o = options_of(args, &p);
+    struct repository_result result = {.version = 0};
+    struct error_list err = ERROR_LIST_INIT;
+    struct publish_files files = {.n = 0};
+    int64_t seen = 0;
+    int r = repository_seen(&o, &seen, &err);
+
+    if (r == 0)
+        r = publish_files_open(args->from, &files, &err);
+    if (r == 0)
+        r = repository_publish(&o, files.files, files.n, seen, &result, &err);
+    publish_files_close(&files);
+    return finish(args, r, &result, &p, &err, "");
+}
+
+int cli_repo_refresh(const struct cli_args *args)
+{
+    struct passphrase p;
+    struct repository_options o = options_of(args, &p);
+    struct repository_result result = {.version = 0};
+    struct error_list err = ERROR_LIST_INIT;
+    int r = repository_refresh(&o, &result, &err);
+
+    return finish(args, r, &result, &p, &err, "");
+}
