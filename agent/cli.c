@@ -13,12 +13,14 @@
 #include "agent/control.h"
 #include "agent/drain_wait.h"
 #include "agent/enroll.h"
+#include "agent/fetch.h"
 #include "agent/log.h"
 #include "agent/loop.h"
 #include "agent/metrics_file.h"
 #include "agent/once.h"
 #include "agent/reach.h"
 #include "agent/reader.h"
+#include "agent/repository.h"
 #include "agent/settings.h"
 #include "agent/settings_file.h"
 #include "agent/status.h"
@@ -50,6 +52,8 @@ static const char usage[] =
     "  enroll --rekey [-o REQUEST]\n"
     "                           new keys, which take the place of the old ones with the answer\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
+    "  fetch [--once]           bring this gateway's bundle from the signed repository, and stay\n"
+    "                           to bring the next; with --once only what is there now\n"
     "  settings                 print the settings that are in force, as a settings file\n"
     "  remove                   take everything away that the agent made; keys stay\n"
     "\n"
@@ -61,8 +65,8 @@ static const char usage_end[] =
     "\n"
     "other options:\n"
     "  --config FILE            the settings file\n"
-    "  --dry-run, --gateway NAME, --install ANSWER, -o REQUEST, --json, --rekey, --renew,\n"
-    "  --wait SECONDS\n"
+    "  --dry-run, --install ANSWER, -o REQUEST, --json, --once, --rekey, --renew,\n"
+    "    --wait SECONDS\n"
     "                           of the verbs above\n"
     "  -h, --help               this text\n"
     "  -V, --version            the version\n"
@@ -74,8 +78,8 @@ struct options {
     struct settings settings;
     const char **given; /* of each setting; NULL: not on the command line */
     const char *config; /* NULL: the default file */
-    bool json, dry_run;
-    const char *gateway, *install, *output; /* of enroll, and: */
+    bool json, dry_run, once;
+    const char *install, *output; /* of enroll, and: */
     enum key_wish wish;
     const char *wait; /* of drain; NULL: not said */
 };
@@ -86,6 +90,15 @@ struct verb {
     int (*run)(const struct options *o, char **args, struct error_list *err);
     bool reads; /* a bundle, for which the reader needs its user */
 };
+
+/* On the command line. */
+static bool was_given(const struct options *o, const char *setting)
+{
+    for (size_t i = 0; i < n_settings_table; i++)
+        if (strcmp(settings_table[i].name, setting) == 0)
+            return o->given[i] != NULL;
+    return false;
+}
 
 static int verb_apply(const struct options *o, char **args, struct error_list *err)
 {
@@ -105,9 +118,17 @@ static int verb_run(const struct options *o, char **args, struct error_list *err
 
 static int verb_enroll(const struct options *o, char **args, struct error_list *err)
 {
+    const char *gateway = was_given(o, "gateway") ? o->settings.gateway : NULL;
+
     (void)args;
     return o->install ? enroll_install(&o->settings, o->install, err)
-                      : enroll_request(&o->settings, o->gateway, o->wish, o->output, err);
+                      : enroll_request(&o->settings, gateway, o->wish, o->output, err);
+}
+
+static int verb_fetch(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return fetch_run(&o->settings, o->once, err);
 }
 
 /* A gateway with problems is a state that is wrong: scripts see it by the exit code. */
@@ -228,14 +249,15 @@ static const struct verb verbs[] = {
     {"firewall", 0, 1, verb_firewall, true},
     {"drain", 0, 0, verb_drain, true},
     {"undrain", 0, 0, verb_undrain, false},
+    {"fetch", 0, 0, verb_fetch, false},
 };
 
 enum {
     OPT_CONFIG = 256,
     OPT_DRY_RUN,
-    OPT_GATEWAY,
     OPT_INSTALL,
     OPT_JSON,
+    OPT_ONCE,
     OPT_REKEY,
     OPT_RENEW,
     OPT_WAIT,
@@ -245,10 +267,10 @@ enum {
 static const struct option own_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
-    {"gateway", required_argument, NULL, OPT_GATEWAY},
     {"install", required_argument, NULL, OPT_INSTALL},
     {"output", required_argument, NULL, 'o'},
     {"json", no_argument, NULL, OPT_JSON},
+    {"once", no_argument, NULL, OPT_ONCE},
     {"rekey", no_argument, NULL, OPT_REKEY},
     {"renew", no_argument, NULL, OPT_RENEW},
     {"wait", required_argument, NULL, OPT_WAIT},
@@ -302,14 +324,14 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
         case OPT_DRY_RUN:
             o->dry_run = true;
             break;
-        case OPT_GATEWAY:
-            o->gateway = optarg;
-            break;
         case OPT_INSTALL:
             o->install = optarg;
             break;
         case OPT_JSON:
             o->json = true;
+            break;
+        case OPT_ONCE:
+            o->once = true;
             break;
         case OPT_REKEY:
             o->wish = KEY_REPLACE;
@@ -391,7 +413,15 @@ static int read_settings(struct options *o, struct arena *keep, struct error_lis
         set = setting_set(t, value, NULL, 0, keep, &o->settings, err);
         r = r < 0 ? r : set;
     }
+    if (r == 0)
+        repository_default_source(&o->settings, keep);
     return r;
+}
+
+/* What neither needs root nor touches the gateway. */
+static bool is_modest(const struct verb *verb)
+{
+    return verb->run == verb_settings || verb->run == verb_fetch;
 }
 
 static int run_verb(const struct verb *verb, struct options *o, char **args)
@@ -400,15 +430,14 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     struct arena keep = ARENA_INIT;
     int r = read_settings(o, &keep, &err);
 
-    if (r == 0 && geteuid() != 0 && verb->run != verb_settings)
+    if (r == 0 && geteuid() != 0 && !is_modest(verb))
         r = error_sys(&err, EPERM, NULL, "'p2pvpn-agent %s' needs root's rights: run it as root",
                       verb->name);
     if (r == 0)
         r = supervisor_check(&o->settings, &err);
     if (r == 0 && o->settings.reach)
         r = reach_check(o->settings.reach, &err);
-    if (r == 0 && verb->run != verb_status && verb->run != verb_metrics &&
-        verb->run != verb_settings)
+    if (r == 0 && verb->run != verb_status && verb->run != verb_metrics && !is_modest(verb))
         r = settings_resolve_user(&o->settings, &err);
     if (r == 0 && verb->reads)
         r = settings_resolve_reader(&o->settings, &err);
@@ -446,7 +475,7 @@ int agent_main(int argc, char **argv)
         return usage_error(n < verb->min_args ? "a folder is missing after "
                                               : "too many words after ",
                            verb->name);
-    if (verb->run == verb_enroll && (!o.gateway && o.wish == KEY_KEEP) == !o.install)
+    if (verb->run == verb_enroll && (!was_given(&o, "gateway") && o.wish == KEY_KEEP) == !o.install)
         return usage_error("enroll wants one of --gateway NAME, --renew, --rekey and --install "
                            "ANSWER",
                            "");

@@ -23,6 +23,7 @@ static const char *const event_ids[] = {
     [LOG_EVENT_LINKS_FAILED] = "db9f775fbe83adbc025216577e72aa11",
     [LOG_EVENT_REPAIRED] = "70e93635798927ff003c852ea91dd49b",
     [LOG_EVENT_FOUGHT] = "db09d9724fdff973a90f38031f102b0d",
+    [LOG_EVENT_REPOSITORY] = "82bfec37780ae375f37adb77e92e441e",
 };
 
 static char gateway[NAME_MAX_LEN + 1], revision[DIGEST_TEXT_LEN + 1];

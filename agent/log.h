@@ -25,6 +25,7 @@ enum log_event {
     LOG_EVENT_LINKS_FAILED,   /* the same of interfaces, addresses, processes */
     LOG_EVENT_REPAIRED,       /* something that others had changed is as it should be again */
     LOG_EVENT_FOUGHT,         /* others change it again and again */
+    LOG_EVENT_REPOSITORY,     /* what a repository says is refused, or it is frozen */
 };
 
 /* Of all entries from now on; both are copied. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/status.h"
+#include "agent/status_repository.h"
 
 /* --- the format --------------------------------------------------------------------------------
  */
@@ -93,6 +94,33 @@ static void add_agent(struct buf *b, const struct status *s)
     one(b, "p2pvpn_problems", "gauge",
         "How many things are wrong, as far as metrics look; \"p2pvpn-agent status\" names them.",
         (int64_t)s->problems.n);
+}
+
+static void add_repository(struct buf *b, const struct status *s)
+{
+    const struct fetch_report *f = &s->repository.report;
+
+    if (!s->repository.wanted)
+        return;
+    one(b, "p2pvpn_fetcher_up", "gauge", "Whether the fetcher of bundles runs.",
+        s->repository.running);
+    if (!s->repository.known)
+        return;
+    if (f->fresh)
+        one(b, "p2pvpn_repository_fresh_timestamp_seconds", "gauge",
+            "When the repository was last seen to be fresh, in seconds since 1970.", f->fresh);
+    if (f->version)
+        one(b, "p2pvpn_repository_version", "gauge", "The version of its timestamp.", f->version);
+    if (f->expires)
+        one(b, "p2pvpn_repository_expiry_timestamp_seconds", "gauge",
+            "When what is known of it expires, in seconds since 1970.", f->expires);
+    one(b, "p2pvpn_repository_frozen", "gauge", "Whether that is over.",
+        status_repository_frozen(s));
+    if (!*f->code)
+        return;
+    metric(b, "p2pvpn_repository_error", "gauge", "Why it was refused last; always 1.");
+    label(b, "p2pvpn_repository_error{", "code", f->code);
+    buf_str(b, "} 1\n");
 }
 
 /* --- links, sessions, prefixes -----------------------------------------------------------------
@@ -190,6 +218,7 @@ static void add_sessions(struct buf *b, const struct status *s)
 void metrics_format(const struct status *s, struct buf *ret)
 {
     add_agent(ret, s);
+    add_repository(ret, s);
     if (!s->bundle)
         return;
     add_bundle(ret, s->bundle);

@@ -53,6 +53,12 @@ int settings_resolve_reader(struct settings *s, struct error_list *err)
     return r;
 }
 
+int settings_resolve_fetcher(const struct settings *s, uid_t *uid, gid_t *gid,
+                             struct error_list *err)
+{
+    return resolve(s->fetch_user, "the fetcher of bundles", "--fetch-user", uid, gid, err);
+}
+
 char *settings_keys_dir(const struct settings *s)
 {
     return xasprintf("%s/keys", s->state_dir);

@@ -10,6 +10,7 @@
  * - STATE/current/: verified copy of the bundle in force; STATE/previous/: of the one before
  * - STATE/change.json: what the last change was, and what became of it (change.h)
  * - STATE/origins: verified copy of the table of origins in force
+ * - STATE/repository.json: where bundles come from, if they come by themselves (repository.h)
  * - STATE/drained: there while the gateway is drained (drain.h)
  * - STATE/frr-applied.conf: what was last put into FRR
  * - RUN/agent.lock: held by the one agent that acts
@@ -34,7 +35,10 @@
 #define SETTINGS_RUN_DIR "/run/p2pvpn"
 #define SETTINGS_LINK_USER "p2pvpn"
 #define SETTINGS_READER_USER "p2pvpn-reader"
+#define SETTINGS_FETCH_DIR "/var/lib/p2pvpn-fetch"
+#define SETTINGS_FETCH_USER "p2pvpn-fetch"
 #define SETTINGS_CONFIRM_TIME_MAX 86400u
+#define SETTINGS_POLL_TIME_MAX 86400u
 
 struct settings {
     const char *state_dir, *run_dir;
@@ -53,12 +57,24 @@ struct settings {
     bool no_firewall;  /* leave nftables alone */
     const char *reach; /* HOST:PORT that answered before a change must answer after it; or NULL */
     unsigned confirm_time; /* seconds that a change has to prove itself; 0: it stays at once */
+    const char *gateway;   /* this gateway's name, for enrolment and fetching; NULL: as enrolled */
+    /* Of the fetcher (fetch.h, repository.h); NULL: as repository.json says. */
+    const char *repository; /* addresses, with blanks or commas between them */
+    const char *repository_ca, *controller;
+    const char *proxy;     /* NULL: none */
+    const char *fetch_dir; /* the fetcher's own */
+    const char *fetch_user;
+    unsigned poll_time; /* seconds from one look at the repository to the next */
 };
 
 /* Fills link_uid and link_gid.  -EINVAL: there is no such user, or it is root. */
 int settings_resolve_user(struct settings *s, struct error_list *err);
 /* Fills reader_uid and reader_gid.  -EINVAL also when it is the link user. */
 int settings_resolve_reader(struct settings *s, struct error_list *err);
+
+/* Who a user is, for whoever runs as it. */
+int settings_resolve_fetcher(const struct settings *s, uid_t *uid, gid_t *gid,
+                             struct error_list *err);
 
 /* Paths on the heap, owned by the caller. */
 char *settings_keys_dir(const struct settings *s);

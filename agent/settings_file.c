@@ -40,6 +40,21 @@ const struct setting settings_table[] = {
      "that a new bundle has to prove itself; 0: it stays at once"},
     {"reach", "HOST:PORT", SETTING_WORD, AT(reach), 0, NULL,
      "must answer after a change if it did before"},
+    {"gateway", "NAME", SETTING_WORD, AT(gateway), 0, NULL,
+     "this gateway's name, of enroll and fetch"},
+    {"repository", "URLS", SETTING_WORDS, AT(repository), 0, NULL,
+     "where fetch takes bundles from: mirrors, in order"},
+    {"repository-ca", "FILE", SETTING_PATH, AT(repository_ca), 0, NULL,
+     "CAs of these servers, instead of the system's"},
+    {"controller", "URL", SETTING_WORD, AT(controller), 0, NULL,
+     "which tells of a new bundle at once"},
+    {"proxy", "URL", SETTING_WORD, AT(proxy), 0, NULL, "through which fetch goes"},
+    {"poll-time", "SECONDS", SETTING_NUMBER, AT(poll_time), SETTINGS_POLL_TIME_MAX, "60",
+     "from one look at the repository to the next"},
+    {"fetch-dir", "DIR", SETTING_PATH, AT(fetch_dir), 0, SETTINGS_FETCH_DIR,
+     "what fetch has fetched"},
+    {"fetch-user", "USER", SETTING_WORD, AT(fetch_user), 0, SETTINGS_FETCH_USER,
+     "whom fetch runs as"},
     {"no-frr", NULL, SETTING_SWITCH, AT(no_frr), 0, "no", "leave FRR alone: links only"},
     {"no-firewall", NULL, SETTING_SWITCH, AT(no_firewall), 0, "no", "leave nftables alone"},
 };
@@ -60,12 +75,12 @@ static int refuse(const struct setting *t, const char *file, unsigned line, cons
                      wanted, value);
 }
 
-static bool is_word(const char *value)
+static bool is_word(const char *value, bool more_than_one)
 {
     if (!*value)
         return false;
     for (const char *p = value; *p; p++)
-        if (*p <= ' ' || *p > '~')
+        if ((*p <= ' ' && !(more_than_one && *p == ' ')) || *p > '~')
             return false;
     return *value != '-';
 }
@@ -81,8 +96,10 @@ static int set_text(const struct setting *t, const char *value, const char *file
     /* An option's path may be relative: cli.c knows to what. */
     if (t->type == SETTING_PATH && (file ? *value != '/' : !*value))
         return refuse(t, file, line, value, "an absolute path", err);
-    if (t->type == SETTING_WORD && !is_word(value))
+    if (t->type == SETTING_WORD && !is_word(value, false))
         return refuse(t, file, line, value, "one word", err);
+    if (t->type == SETTING_WORDS && !is_word(value, true))
+        return refuse(t, file, line, value, "words with blanks between them", err);
     *(const char **)((char *)s + t->offset) = arena_strdup(keep, value);
     return 0;
 }
@@ -138,6 +155,16 @@ void settings_defaults(struct settings *s)
         else
             *(const char **)at = t->initial;
     }
+}
+
+bool settings_given(const char *const *at, const struct settings *s)
+{
+    size_t offset = (size_t)((const char *)at - (const char *)s);
+
+    for (size_t i = 0; i < n_settings_table; i++)
+        if (settings_table[i].offset == offset)
+            return *at != settings_table[i].initial; /* what was set is a copy */
+    return false;
 }
 
 /* --- the file ----------------------------------------------------------------------------------

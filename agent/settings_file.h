@@ -10,6 +10,7 @@
 #ifndef P2PVPN_AGENT_SETTINGS_FILE_H
 #define P2PVPN_AGENT_SETTINGS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/settings.h"
@@ -23,6 +24,7 @@
 enum setting_type {
     SETTING_PATH,   /* const char *; absolute in the file */
     SETTING_WORD,   /* const char *; printable, without blanks */
+    SETTING_WORDS,  /* const char *; some of them, with blanks between them */
     SETTING_NUMBER, /* unsigned, from 0 to max */
     SETTING_SWITCH, /* bool; yes or no, as an option without argument */
 };
@@ -43,6 +45,9 @@ extern const size_t n_settings_table;
 const char *settings_file_path(void); /* of the default file */
 
 void settings_defaults(struct settings *s);
+
+/* Whether the setting at this place, a text, was set since: to whatever. */
+bool settings_given(const char *const *at, const struct settings *s);
 
 /* Sets one from a text, which is copied into *keep.  The place, for messages, is a line of a file;
  * or, file being NULL, the command line.  -EINVAL, and *s is as it was. */

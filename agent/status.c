@@ -14,6 +14,7 @@
 #include "agent/status_agent.h"
 #include "agent/status_origins.h"
 #include "agent/status_print.h"
+#include "agent/status_repository.h"
 #include "agent/vty.h"
 #include "agent/vtysh.h"
 #include "common/alloc.h"
@@ -414,6 +415,8 @@ int status_collect(const struct status_query *q, struct status **ret, struct err
         s->now = time(NULL);
         status_agent_collect(q, s);
         status_agent_judge(s);
+        status_repository_collect(q, s);
+        status_repository_judge(s);
         if (s->bundle) {
             ask_frr(q, s, &bgp, &bfd);
             ask_links(q, s);

@@ -6,7 +6,8 @@
  * what should be, each OpenVPN process, bgpd, bfdd and zebra say what is.  Whatever does not answer
  * becomes a sentence among the problems, and the rest is still shown.
  *
- * Problems are ordered by cause: the agent (status_agent.h), FRR's daemons, then who may announce
+ * Problems are ordered by cause: the agent (status_agent.h), the repository
+ * (status_repository.h), FRR's daemons, then who may announce
  * what (status_origins.h), then links, then sessions whose link is up; last comes the effect,
  * prefixes without a route.  Sessions of a link that is down are not named.
  */
@@ -19,6 +20,7 @@
 
 #include "agent/agent_report.h"
 #include "agent/change.h"
+#include "agent/fetch_report.h"
 #include "agent/openvpn_status.h"
 #include "agent/rtr.h"
 #include "agent/settings.h"
@@ -93,11 +95,20 @@ struct status_agent {
     int64_t certificate_expires; /* seconds since 1970; 0: unknown */
 };
 
+/* Where bundles come by themselves: what the fetcher says (status_repository.h). */
+struct status_repository {
+    bool wanted;           /* else nothing of this means anything */
+    bool known;            /* there is a report */
+    bool staying, running; /* of a fetcher that was to stay; which does */
+    struct fetch_report report;
+};
+
 struct status {
     const struct bundle *bundle;
     struct bundle *owned; /* it, or NULL: it is the caller's */
     struct status_agent agent;
     struct status_origins origins;
+    struct status_repository repository;
     int64_t now;               /* seconds since 1970 */
     struct status_link *links; /* the bundle's, in its order */
     size_t n_links;

@@ -7,6 +7,7 @@
 #include "agent/status.h"
 #include "agent/status_agent.h"
 #include "agent/status_print.h"
+#include "agent/status_repository.h"
 #include "agent/status_walk.h"
 
 struct json_printer {
@@ -106,6 +107,38 @@ static void json_agent(void *to, const struct status *s)
     json_object_set_new(j->root, "certificate", certificate);
 }
 
+static void set_time(json_t *o, const char *key, int64_t at)
+{
+    if (at)
+        json_object_set_new(o, key, json_integer(at));
+}
+
+static void json_repository(void *to, const struct status *s)
+{
+    const struct fetch_report *f = &s->repository.report;
+    struct json_printer *j = to;
+    json_t *object = json_object(), *error = json_object();
+
+    json_object_set_new(object, "running", json_boolean(s->repository.running));
+    json_object_set_new(object, "frozen", json_boolean(status_repository_frozen(s)));
+    set_time(object, "fresh", f->fresh);
+    set_time(object, "changed", f->changed);
+    set_time(object, "version", f->version);
+    set_time(object, "expires", f->expires);
+    set_time(object, "next", f->next);
+    if (*f->mirror)
+        json_object_set_new(object, "mirror", json_string(f->mirror));
+    if (*f->code) {
+        json_object_set_new(error, "code", json_string(f->code));
+        json_object_set_new(error, "text", json_string(f->text));
+        set_time(error, "since", f->since);
+        json_object_set_new(error, "tries", json_integer(f->tries));
+        json_object_set(object, "error", error);
+    }
+    json_decref(error);
+    json_object_set_new(j->root, "repository", object);
+}
+
 static void json_table_begin(void *to, const char *key, const struct status_column *columns,
                              size_t n)
 {
@@ -184,9 +217,9 @@ static void json_prefixes(void *to, const struct status *s)
 
 void status_print_json(const struct status *s, struct buf *ret)
 {
-    static const struct status_printer p = {json_field,       json_problems, json_agent,
-                                            json_table_begin, json_row,      json_table_end,
-                                            json_origins,     json_prefixes};
+    static const struct status_printer p = {json_field,      json_problems,    json_agent,
+                                            json_repository, json_table_begin, json_row,
+                                            json_table_end,  json_origins,     json_prefixes};
     struct json_printer j = {.root = json_object()};
     char *dump;
 

@@ -7,6 +7,7 @@
 
 #include "agent/status.h"
 #include "agent/status_agent.h"
+#include "agent/status_repository.h"
 #include "agent/status_walk.h"
 
 #define MAX_COLUMNS 10
@@ -151,6 +152,28 @@ static void text_agent(void *to, const struct status *s)
                    days == 1 ? "" : "s");
 }
 
+static void text_repository(void *to, const struct status *s)
+{
+    const struct fetch_report *f = &s->repository.report;
+    struct text_printer *t = to;
+
+    if (!s->repository.known || !f->version) {
+        buf_str(t->out, "Repository: nothing was fetched yet.\n");
+        return;
+    }
+    buf_printf(t->out, "Repository: version %lld", (long long)f->version);
+    if (f->fresh)
+        text_ago(t, ", fresh ", f->fresh, s->now);
+    buf_str(t->out, f->fresh ? " ago" : ", never fresh");
+    if (status_repository_frozen(s))
+        buf_str(t->out, ", FROZEN");
+    if (*f->code)
+        buf_printf(t->out, ", refused (%s)", f->code);
+    if (*f->mirror)
+        buf_printf(t->out, ", from %s", f->mirror);
+    buf_str(t->out, ".\n");
+}
+
 static void text_table_begin(void *to, const char *key, const struct status_column *columns,
                              size_t n)
 {
@@ -256,9 +279,9 @@ static void text_prefixes(void *to, const struct status *s)
 
 void status_print_text(const struct status *s, struct buf *ret)
 {
-    static const struct status_printer p = {text_field,       text_problems, text_agent,
-                                            text_table_begin, text_row,      text_table_end,
-                                            text_origins,     text_prefixes};
+    static const struct status_printer p = {text_field,      text_problems,    text_agent,
+                                            text_repository, text_table_begin, text_row,
+                                            text_table_end,  text_origins,     text_prefixes};
     struct text_printer t = {.out = ret};
 
     status_walk(s, &p, &t);

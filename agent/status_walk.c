@@ -111,6 +111,8 @@ void status_walk(const struct status *s, const struct status_printer *p, void *t
     p->field(to, "revision", s->bundle->revision);
     p->problems(to, &s->problems);
     p->agent(to, s);
+    if (s->repository.wanted)
+        p->repository(to, s);
     walk_links(s, p, to);
     if (s->frr_asked) {
         walk_sessions(s, p, to);

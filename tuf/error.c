@@ -43,6 +43,7 @@ const char *tuf_code_name(enum tuf_code code)
         [TUF_TIMEOUT] = "timeout",
         [TUF_STORAGE] = "storage",
         [TUF_STATE] = "state",
+        [TUF_CLOCK] = "clock",
     };
 
     return (unsigned)code < TUF_CODES ? names[code] : "?";

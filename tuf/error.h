@@ -31,6 +31,7 @@ enum tuf_code {
     TUF_TIMEOUT,      /* it took too long */
     TUF_STORAGE,      /* the local files could not be read or written */
     TUF_STATE,        /* called out of order */
+    TUF_CLOCK,        /* the clock cannot be right */
     TUF_CODES,
 };
 

@@ -116,7 +116,7 @@ def test_completion_has_the_verbs():
 
 
 OWN = {"apply": {"--dry-run"}, "status": {"--json"},
-       "enroll": {"--gateway", "--install", "--output", "--rekey", "--renew"}}
+       "enroll": {"--install", "--output", "--rekey", "--renew"}, "fetch": {"--once"}}
 
 
 def test_completion_has_the_options():

@@ -18,6 +18,8 @@ MUST = {
     "p2pvpn-agent": [
         "etc/p2pvpn/agent.conf",
         "lib/systemd/system/p2pvpn-agent.service",
+        "lib/systemd/system/p2pvpn-fetch.path",
+        "lib/systemd/system/p2pvpn-fetch.service",
         "lib/systemd/system/p2pvpn-link@.service",
         "lib/systemd/system/p2pvpn-reader.socket",
         "lib/systemd/system/p2pvpn-reader@.service",
@@ -29,6 +31,7 @@ MUST = {
         "usr/share/man/man5/p2pvpn-agent.conf.5.gz",
         "usr/share/doc/p2pvpn-agent/examples/own-links.conf",
         "usr/share/man/man8/p2pvpn-agent.8.gz",
+        "usr/share/man/man8/p2pvpn-fetch.service.8.gz",
         "usr/share/man/man8/p2pvpn-link@.service.8.gz",
         "usr/share/man/man8/p2pvpn-reader@.service.8.gz",
     ],
@@ -43,9 +46,11 @@ MUST = {
     ],
 }
 DEPENDS = {
-    "p2pvpn-agent": ["frr", "nftables", "openvpn", "libnl-3-200", "libjansson4", "libssl3", "systemd"],
+    "p2pvpn-agent": ["frr", "nftables", "openvpn", "libcurl4", "libnl-3-200", "libjansson4", "libssl3", "systemd"],
     "p2pvpn-ctl": ["libyang2", "libjansson4", "libssl3"],
 }
+# Units that an installation may start, stop and restart.
+OURS = {"p2pvpn-agent.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path"}
 NEVER = {"p2pvpn-agent": ["libyang2"], "p2pvpn-ctl": ["frr", "openvpn", "libnl-3-200"]}
 
 
@@ -96,7 +101,7 @@ def look(name, path):
         for line in text.splitlines():
             if re.search(r"deb-systemd-invoke (stop|restart|\$_dh_action)", line):
                 units = re.findall(r"'([^']*)'", line)
-                if units != ["p2pvpn-agent.service"]:
+                if set(units) - OURS:
                     problems.append(f"{name}: {script} acts on {units}: {line.strip()}")
     return files, control
 

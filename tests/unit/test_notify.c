@@ -142,7 +142,7 @@ END_TEST
 
 START_TEST(events_have_ids_of_their_own)
 {
-    for (enum log_event a = LOG_EVENT_IN_FORCE; a <= LOG_EVENT_FOUGHT; a++) {
+    for (enum log_event a = LOG_EVENT_IN_FORCE; a <= LOG_EVENT_REPOSITORY; a++) {
         ck_assert_uint_eq(strspn(log_event_id(a), "0123456789abcdef"), 32);
         ck_assert_uint_eq(strlen(log_event_id(a)), 32);
         for (enum log_event b = LOG_EVENT_NONE; b < a; b++)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fetcher's parts: when it looks, what it reports, and that a thousand looks leave nothing in
+ * memory.  What it makes of a repository that lies is tests/cli/test_fetch.py. */
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/fetch.h"
+#include "agent/fetch_parts.h"
+#include "agent/settings_file.h"
+#include "common/fs.h"
+#include "tests/unit/unit.h"
+#include "tuf/repo_publish.h"
+
+#define NOW 1800000000
+#define DAY 86400
+
+static struct error_list err;
+
+static void teardown(void)
+{
+    error_clear(&err);
+}
+
+/* --- when ------------------------------------------------------------------------------------- */
+
+START_TEST(delays)
+{
+    static const int64_t middle[] = {60000, 5000,   10000,  20000, 40000,
+                                     80000, 160000, 320000, 600000};
+
+    for (unsigned i = 0; i < sizeof(middle) / sizeof(middle[0]); i++) {
+        ck_assert_int_eq(fetch_delay(i, 60000, 0), middle[i] * 4 / 5);
+        ck_assert_int_eq(fetch_delay(i, 60000, UINT32_MAX), middle[i] * 6 / 5);
+        ck_assert_int_le(llabs(fetch_delay(i, 60000, UINT32_MAX / 2) - middle[i]), 1);
+    }
+    ck_assert_int_eq(fetch_delay(UINT32_MAX, 60000, 0), 480000);
+    ck_assert_int_eq(fetch_delay(0, 86400000, UINT32_MAX), 103680000);
+    ck_assert_int_eq(fetch_delay(0, 0, UINT32_MAX), 0);
+}
+END_TEST
+
+/* --- the report ------------------------------------------------------------------------------- */
+
+START_TEST(report_round_trip)
+{
+    struct fetch_report r = {.pid = 5,
+                             .start = 77,
+                             .gateway = "sydney",
+                             .fresh = NOW,
+                             .changed = NOW - 5,
+                             .version = INT64_MAX,
+                             .expires = NOW + DAY,
+                             .mirror = "https://mesh.example",
+                             .next = NOW + 60,
+                             .code = "too-large",
+                             .text = "it is \"large\"",
+                             .since = NOW - 1,
+                             .tries = 3},
+                        again;
+    struct buf text = BUF_INIT, twice = BUF_INIT;
+
+    fetch_report_format(&r, &text);
+    ck_assert_int_eq(fetch_report_parse(text.data, text.len, "f", &again, &err), 0);
+    ck_assert_str_eq(again.text, r.text);
+    ck_assert_int_eq(again.version, INT64_MAX);
+    fetch_report_format(&again, &twice);
+    ck_assert_str_eq(buf_cstr(&text), buf_cstr(&twice));
+    buf_free(&text);
+    buf_free(&twice);
+}
+END_TEST
+
+static const char *const no_reports[] = {
+    "",
+    "[]",
+    "{\"pid\": -1}",
+    "{\"pid\": 4294967296}",
+    "{\"fresh\": \"now\"}",
+    "{\"version\": 1.5}",
+    "{\"gateway\": \"../x\"}",
+    "{\"mirror\": \"a\\u001b[2Jb\"}",
+    "{\"error\": []}",
+    "{\"error\": {}}",
+    "{\"error\": {\"code\": \"A\"}}",
+    "{\"error\": {\"code\": \"abcdefghijklmnopqrstuvwxyz\"}}",
+    "{\"error\": {\"code\": \"a\", \"text\": \"\\u202e\"}}",
+};
+
+START_TEST(no_report)
+{
+    struct fetch_report r = {.pid = 4711};
+
+    ck_assert_int_eq(fetch_report_parse(no_reports[_i], strlen(no_reports[_i]), "f", &r, &err),
+                     -EINVAL);
+    ck_assert_uint_eq(err.n, 1);
+    ck_assert_int_eq(r.pid, 4711);
+}
+END_TEST
+
+/* Its folder is the fetcher's, who may have been taken over: root follows nothing there. */
+START_TEST(report_is_a_file)
+{
+    char folder[UNIT_FOLDER_SIZE];
+    struct fetch_report r;
+
+    unit_folder(folder);
+    ck_assert_int_eq(fetch_report_read(folder, &r, &err), -ENOENT);
+    ck_assert_uint_eq(err.n, 0);
+    _cleanup_free_ char *path = xasprintf("%s/" FETCH_REPORT, folder);
+
+    ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+    ck_assert_int_eq(fetch_report_read(folder, &r, &err), -ELOOP);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(fetch_report_read(folder, &r, &err), -EINVAL);
+    ck_assert_int_eq(fs_remove_tree(folder, &err), 0);
+}
+END_TEST
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+START_TEST(a_thousand_looks_leave_nothing)
+{
+    char folder[UNIT_FOLDER_SIZE];
+    struct settings settings;
+    struct fetch f = {.settings = &settings, .repository = REPOSITORY_INIT};
+    struct tuf_repo_file files[] = {{.path = "gateways/a.tar", .len = 3},
+                                    {.path = "mesh/origins", .data = "table", .len = 5}};
+    struct tuf_error e;
+    size_t before = 0;
+    bool changed;
+
+    unit_folder(folder);
+    _cleanup_free_ char *metadata = xasprintf("%s/metadata", folder);
+    _cleanup_free_ char *targets = xasprintf("%s/targets", folder);
+    _cleanup_free_ char *own = xasprintf("%s/own", folder);
+    _cleanup_free_ char *root = xasprintf("%s/1.root.json", metadata);
+    _cleanup_free_ char *url = xasprintf("file://%s", folder);
+    struct tuf_repo repo = {.metadata_dir = metadata, .target_dir = targets};
+
+    for (int t = 0; t < TUF_TYPES; t++) {
+        repo.expires[t] = NOW + DAY;
+        ck_assert(tuf_seed_generate(repo.seeds[t].bytes));
+    }
+    ck_assert_int_eq(fs_mkdirs(metadata, 0755, &err), 0);
+    ck_assert_int_eq(fs_mkdirs(targets, 0755, &err), 0);
+    ck_assert_int_eq(fs_mkdirs(own, 0755, &err), 0);
+    ck_assert_int_eq(tuf_repo_init(&repo, &e), TUF_OK);
+    settings_defaults(&settings);
+    f.repository.mirrors[0] = url;
+    f.repository.n_mirrors = 1;
+    f.repository.gateway = "a";
+    ck_assert_int_eq(fs_read(root, TUF_ROOT_MAX, &f.repository.root, &err), 0);
+    f.metadata_dir = xasprintf("%s/metadata", own);
+    f.bundle = xasprintf("%s/bundle.tar", own);
+    f.origins = xasprintf("%s/origins", own);
+    f.curl = tuf_curl_new(30, &e);
+    ck_assert_ptr_nonnull(f.curl);
+    for (unsigned i = 0; i < 300 + 1000; i++) {
+        enum tuf_code r;
+
+        if (i % 50 == 0) { /* every kind of look: something new, all anew, nothing, one refused */
+            files[0].data = i % 100 ? "one" : "two";
+            ck_assert_int_eq(tuf_repo_publish(&repo, files, 2, i / 50, &e), TUF_OK);
+        }
+        if (i == 300) /* OpenSSL and libcurl have all that they keep */
+            before = mallinfo2().uordblks;
+        r = fetch_round(&f, i % 10 == 9 ? NOW + 2 * DAY : NOW, i % 2 == 0, &changed, &e);
+        ck_assert_msg(r == (i % 10 == 9 ? TUF_EXPIRED : TUF_OK), "%u: %s", i, e.text);
+        ck_assert_int_eq(changed, i % 50 == 0);
+    }
+    /* What was freed just now still counts; the smallest thing left by each look would be 32,000.
+     */
+    ck_assert_int_lt((long)mallinfo2().uordblks - (long)before, 10000);
+    tuf_curl_free(f.curl);
+    buf_free(&f.timestamp);
+    buf_free(&f.repository.root);
+    free(f.metadata_dir);
+    free(f.bundle);
+    free(f.origins);
+    ck_assert_int_eq(fs_remove_tree(folder, &err), 0);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("fetch");
+    Suite *s = suite_create("fetch");
+
+    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_test(tc, delays);
+    tcase_add_test(tc, report_round_trip);
+    tcase_add_loop_test(tc, no_report, 0, sizeof(no_reports) / sizeof(no_reports[0]));
+    tcase_add_test(tc, report_is_a_file);
+    tcase_add_test(tc, a_thousand_looks_leave_nothing);
+    suite_add_tcase(s, tc);
+    return unit_run(s);
+}
