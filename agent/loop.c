@@ -158,6 +158,7 @@ static int wait_ms(const struct loop *l)
     next = earliest(next, notify_deadline(&l->notify));
     next = earliest(next, transaction_deadline(l->transaction));
     next = earliest(next, guard_deadline(l->guard));
+    next = earliest(next, staging_deadline(&l->staging));
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);
@@ -189,6 +190,7 @@ static void turn(struct loop *l)
     metrics_file_run(l->metrics, l->bundle);
     loop_frr_watch(l);
     control_run(l->control);
+    loop_staged(l);
     loop_transaction(l);
     wanted = loop_firewall(l);
     if (guard_run(l->guard, l->bundle ? &wanted : NULL))
@@ -256,6 +258,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     };
     int r = state_prepare(s, err);
 
+    staging_init(&l.staging, s, dir);
     if (r == 0)
         r = state_lock(s, &l.lock, err);
     if (r == 0)
@@ -278,6 +281,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     agent_report_clear(&l.report);
     notify_close(&l.notify);
     worker_kill(&l.worker);
+    staging_stop(&l.staging);
     frr_watch_free(l.frr_watch);
     repairs_reset(&l.repairs);
     repairs_reset(&l.frr_repairs);

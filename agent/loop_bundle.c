@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "agent/drain.h"
 #include "agent/guard.h"
@@ -11,11 +12,10 @@
 #include "agent/origin_cache.h"
 #include "agent/source.h"
 #include "agent/state.h"
-#include "agent/state_stage.h"
 #include "agent/transaction.h"
 
 #define LOOK_MS 3000         /* at the bundle and at FRR's daemons */
-#define SLOW_RETRY_MS 120000 /* after one that held everything up: READER_MS */
+#define SLOW_RETRY_MS 120000 /* after one that took all the time it may */
 
 static void take(struct loop *l, struct bundle *b)
 {
@@ -73,27 +73,60 @@ static int offer(struct loop *l, struct bundle *b, struct error_list *err)
     return transaction_offer(l->transaction, b, l->bundle, err);
 }
 
+static const char *revision_in_force(const struct loop *l)
+{
+    return l->bundle ? l->bundle->revision : "";
+}
+
+static void refuse(struct loop *l, int why, struct error_list *err)
+{
+    state_advise(l->settings, why, err);
+    error_add(err, l->dir, 0, NULL, "refused; %s%.12s",
+              l->bundle ? "what stays in force is revision " : "no bundle is in force",
+              revision_in_force(l));
+    look_again(l, why);
+}
+
 static void read_bundle(struct loop *l)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &l->staging};
+    struct error_list err = ERROR_LIST_INIT;
+    int r = staging_start(&l->staging, l->lock, &err);
+
+    memcpy(l->staged_over, revision_in_force(l), strlen(revision_in_force(l)) + 1);
+    if (r == 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->staging.worker.fd, &event) < 0) {
+        r = error_sys(&err, errno, NULL, "cannot wait for a worker process");
+        staging_stop(&l->staging);
+    }
+    if (r < 0) {
+        refuse(l, r, &err);
+        log_report(LOG_EVENT_BUNDLE_REFUSED, &l->told_bundle, &err);
+    }
+    error_clear(&err);
+}
+
+void loop_staged(struct loop *l)
 {
     struct error_list err = ERROR_LIST_INIT;
     struct bundle *b = NULL;
-    int r = state_stage(l->settings, l->dir, &b, &err);
+    int r;
 
-    if (r < 0 && source_moved(l->source)) {
+    if (!staging_collect(&l->staging, &r, &b, &err))
+        return;
+    l->look_at = monotonic_ms(); /* nobody looked meanwhile */
+    if ((r < 0 && source_moved(l->source)) || strcmp(l->staged_over, revision_in_force(l)) != 0) {
+        /* It was replaced while it was read, or an operator went back meanwhile. */
         error_clear(&err);
+        bundle_free(b);
+        state_drop(l->settings);
         source_forget(l->source);
-        l->look_at = monotonic_ms() + SETTLE_MS; /* it was replaced while it was read */
+        l->look_at += SETTLE_MS;
         return;
     }
     if (r == 0)
         r = offer(l, b, &err);
-    if (r < 0) {
-        state_advise(l->settings, r, &err);
-        error_add(&err, l->dir, 0, NULL, "refused; %s%.12s",
-                  l->bundle ? "what stays in force is revision " : "no bundle is in force",
-                  l->bundle ? l->bundle->revision : "");
-        look_again(l, r);
-    }
+    if (r < 0)
+        refuse(l, r, &err);
     log_report(LOG_EVENT_BUNDLE_REFUSED, &l->told_bundle, &err);
     error_clear(&err);
 }
@@ -125,9 +158,10 @@ void loop_look_at_bundle(struct loop *l)
     enum source_state state;
 
     look_at_copy(l);
-    state = source_look(l->source);
-
     l->look_at = monotonic_ms() + LOOK_MS;
+    if (staging_busy(&l->staging))
+        return; /* what is new is seen when that is over */
+    state = source_look(l->source);
     if (state == SOURCE_MISSING && !l->dir_missing)
         log_say(LOG_LEVEL_WARNING, "%s: there is no bundle here (%s); %s", l->dir, strerror(errno),
                 l->bundle ? "the one in force stays in force" : "waiting for one");

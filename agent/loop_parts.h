@@ -19,6 +19,7 @@
 #include "agent/firewall.h"
 #include "agent/repairs.h"
 #include "agent/settings.h"
+#include "agent/staging.h"
 #include "agent/supervise.h"
 #include "agent/worker.h"
 #include "common/bundle.h"
@@ -66,6 +67,8 @@ struct loop {
     unsigned frr_failures; /* in a row */
     uint64_t daemons;      /* routing_incarnation() */
     struct source *source;
+    struct staging staging;
+    char staged_over[DIGEST_TEXT_LEN + 1];     /* what was in force when it began; "": nothing */
     struct stat certificate;                   /* gateway.crt as it was seen last */
     bool dir_missing, waits, copy_lost;        /* and said */
     char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
@@ -88,6 +91,7 @@ static inline int64_t earliest(int64_t a, int64_t b)
 
 void loop_look_at_bundle(struct loop *l);
 void loop_source(struct loop *l);
+void loop_staged(struct loop *l);
 void loop_transaction(struct loop *l);
 int loop_reload(void *arg, const char *word, struct buf *said, struct error_list *err);
 extern const struct control_verb loop_verbs[];

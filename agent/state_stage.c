@@ -197,9 +197,13 @@ int state_stage(const struct settings *s, const char *dir, struct bundle **ret,
     if (r == 0 && old)
         r = check_belongs(old, bundle_opened(source), dir, err);
     if (r == 0 && old && strcmp(old->revision, bundle_opened(source)->revision) == 0) {
-        *ret = old;
         bundle_close(source);
-        return 0;
+        r = fs_remove_tree(stage, err); /* of another one, that could not be removed in its time */
+        if (r == 0)
+            *ret = old;
+        else
+            bundle_free(old);
+        return r;
     }
     bundle_free(old);
     if (r == 0)

@@ -15,23 +15,34 @@
 #include "common/fs.h"
 
 #define OUTPUT_MAX (256u << 10)
-#define PIPE_FD                                                                       \
-    3 /* in the worker: the first behind the standard ones, and the last that is open \
-       */
+/* In the worker: the first behind the standard ones, then the lock, and nothing else. */
+#define PIPE_FD 3
+#define LOCK_FD 4
 
 /* What the agent has open is its own: a descriptor that lived on here would keep a connection from
  * ending, and an epoll from forgetting it. */
-static int keep_pipe_only(int end)
+static void keep_only(int end, int lock)
 {
-    if (end != PIPE_FD && dup3(end, PIPE_FD, O_CLOEXEC) < 0)
-        return end;
-    close_range(PIPE_FD + 1, ~0u, 0);
-    return PIPE_FD;
+    /* Above what they become, so that neither is written over. */
+    end = fcntl(end, F_DUPFD_CLOEXEC, LOCK_FD + 1);
+    if (lock >= 0)
+        lock = fcntl(lock, F_DUPFD_CLOEXEC, LOCK_FD + 1);
+    if (end < 0 || dup3(end, PIPE_FD, O_CLOEXEC) < 0)
+        _exit(1);
+    if (lock >= 0)
+        dup3(lock, LOCK_FD, O_CLOEXEC);
+    close_range(lock >= 0 ? LOCK_FD + 1 : LOCK_FD, ~0u, 0);
+}
+
+static void tell_text(struct buf *b, const char *text)
+{
+    buf_add(b, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
 /*
- * On the pipe: one int, the result; then for each error its file and its message, each with a NUL.
- * The result comes first so that a worker that was killed is known by a short answer.
+ * On the pipe: one int, the result; then for each error its file, its line, its data path and its
+ * message, each with a NUL.  The result comes first so that a worker that was killed is known by a
+ * short answer.
  */
 static void tell(int fd, int result, const struct error_list *err)
 {
@@ -39,17 +50,21 @@ static void tell(int fd, int result, const struct error_list *err)
 
     buf_add(&b, &result, sizeof(result));
     for (size_t i = 0; i < err->n && b.len < OUTPUT_MAX / 2; i++) {
-        const char *file = err->items[i].file ? err->items[i].file : "";
+        const struct error_item *e = &err->items[i];
 
-        buf_add(&b, file, strlen(file) + 1);
-        buf_add(&b, err->items[i].message, strlen(err->items[i].message) + 1);
+        tell_text(&b, e->file);
+        buf_number(&b, e->line);
+        buf_char(&b, '\0');
+        tell_text(&b, e->path);
+        tell_text(&b, e->message);
     }
     fs_write_fd(fd, b.data, b.len);
 }
 
-int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,
-                 struct error_list *err)
+int worker_start_locked(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,
+                        int lock, struct error_list *err)
 {
+    pid_t agent = getpid();
     int ends[2], e;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -67,16 +82,35 @@ int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err)
         sigset_t nothing;
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != agent)
+            _exit(1); /* it had died before that */
         sigemptyset(&nothing);
         sigprocmask(SIG_SETMASK, &nothing, NULL); /* the loop's signals are its own business */
-        ends[1] = keep_pipe_only(ends[1]);
-        tell(ends[1], run(arg, &own), &own);
+        keep_only(ends[1], lock);
+        tell(PIPE_FD, run(arg, &own), &own);
         _exit(0);
     }
     close(ends[1]);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     w->fd = ends[0];
     return 0;
+}
+
+int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,
+                 struct error_list *err)
+{
+    return worker_start_locked(w, run, arg, -1, err);
+}
+
+/* The text at *at, which is moved behind it; NULL: it has no end. */
+static const char *next_text(const char **at, const char *end)
+{
+    const char *text = *at, *nul = text < end ? memchr(text, '\0', (size_t)(end - text)) : NULL;
+
+    if (!nul)
+        return NULL;
+    *at = nul + 1;
+    return text;
 }
 
 static int understand(const struct buf *b, struct error_list *err)
@@ -86,17 +120,18 @@ static int understand(const struct buf *b, struct error_list *err)
 
     if (b->len < sizeof(result)) {
         error_add(err, NULL, 0, NULL, "a worker process of the agent died; it is tried again");
-        return -EIO;
+        return -ECHILD;
     }
     memcpy(&result, p, sizeof(result));
     p += sizeof(result);
     while (p < end) {
-        const char *message = p + strlen(p) + 1;
+        const char *file = next_text(&p, end), *line = next_text(&p, end);
+        const char *path = next_text(&p, end), *message = next_text(&p, end);
 
-        if (message >= end)
+        if (!message)
             break;
-        error_add(err, *p ? p : NULL, 0, NULL, "%s", message);
-        p = message + strlen(message) + 1;
+        error_add(err, *file ? file : NULL, (unsigned)strtoul(line, NULL, 10), *path ? path : NULL,
+                  "%s", message);
     }
     return result;
 }

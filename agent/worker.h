@@ -5,7 +5,7 @@
  * vtysh may take seconds, or its whole time limit when a daemon hangs; a link whose process dies
  * meanwhile must not wait for that.  The worker is a fork of the agent: it sees everything as it is
  * now but for open descriptors, changes nothing in the agent's memory, and dies with the agent. Its
- * result and what it had to say come back through a pipe.
+ * result and what it had to say come back through a pipe; for more there is handover.h.
  */
 #ifndef P2PVPN_AGENT_WORKER_H
 #define P2PVPN_AGENT_WORKER_H
@@ -34,7 +34,12 @@ struct worker {
 int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,
                  struct error_list *err);
 
-/* Call when fd is readable.  True: it is done, *ret is what run() returned (-EIO: it died), *err
+/* The same, with this descriptor open as well: a lock that is held until the worker has ended, too.
+ */
+int worker_start_locked(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,
+                        int lock, struct error_list *err);
+
+/* Call when fd is readable.  True: it is done, *ret is what run() returned (-ECHILD: it died), *err
  * has what it said; the worker can be started again. */
 bool worker_collect(struct worker *w, int *ret, struct error_list *err);
 

@@ -50,8 +50,8 @@ def watched(trace, *options):
     return [STRACE, "-qq", "-y", "-o", trace, *options]
 
 
-def killed_at(trace, call):
-    return watched(trace, "-e", f"trace={call.name}", "-e",
+def killed_at(trace, call, *options):
+    return watched(trace, *options, "-e", f"trace={call.name}", "-e",
                    f"inject={call.name}:signal=KILL:when={call.when}")
 
 

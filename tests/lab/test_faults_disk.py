@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults 2, 3 and 5 to 10: power, a full or read-only disk, no memory, state that is lost or corrupt,
-two agents, a reboot.  The old bundle or the new one, whole, is in force, or a sentence says what to do;
+"""Faults 2, 3, 5 to 10 and 19: power, a full or read-only disk, no memory, state that is lost or corrupt,
+two agents, a reboot, a bundle that drips.  The old bundle or the new one, whole, is in force, or a sentence says what to do;
 what both have in common goes on."""
 import json
 import os
+import pwd
 import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
 import power_cut
 import syscalls
-from agent_sandbox import LINK_USER, Sandbox, sh
+from agent_sandbox import AGENT, LINK_USER, READER_USER, Sandbox, sh
 from changing import KEPT, Changing
 from p2plab.wait import wait_for
 
@@ -286,6 +289,75 @@ def test_fault_10_reboot_while_unconfirmed(gateway):
         assert gateway.left.process("pv2") == gateway.pid
         gateway.left.agent("reload")
         agent.wait_log(f"revision {new[:12]} has .* to prove good")
+    whole(gateway)
+
+
+class Ear:
+    """Hears what an agent tells systemd."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+
+    def signs_of_life(self):
+        """Since the last time."""
+        n = 0
+        try:
+            while True:
+                n += self.socket.recv(4096) == b"WATCHDOG=1"
+        except BlockingIOError:
+            return n
+
+
+def readers():
+    """Processes that read bundles, by their user and their program."""
+    uid, found = pwd.getpwnam(READER_USER).pw_uid, []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if re.search(rf"^Uid:\s+{uid}\s", Path(f"/proc/{pid}/status").read_text(), re.M) and \
+                    os.readlink(f"/proc/{pid}/exe") == str(AGENT):
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.skipif(not syscalls.STRACE, reason="strace is not installed")
+def test_fault_19_a_bundle_that_drips(gateway):
+    """While it is read, the agent repairs, answers and is alive for systemd; killed meanwhile, nobody
+    else goes on writing, and the next one ends it."""
+    left, ear = gateway.left, Ear(gateway.left.dir / "notify")
+    old = gateway.revision()
+    with Agent(gateway, "env", f"NOTIFY_SOCKET={left.dir}/notify", "WATCHDOG_USEC=1000000") as agent:
+        assert in_force(agent) == old[:12]
+        wait_for(lambda: (left.run_dir / "control.sock").exists(), 10, "the agent to listen")
+        # Only a process that reads limits itself in so many ways; it sleeps before the third.
+        slow = subprocess.Popen([syscalls.STRACE, "-f", "-p", str(agent.process.pid), "-o", "/dev/null", "-e",
+                                 "trace=prlimit64", "-e", "inject=prlimit64:delay_enter=60000000:when=3"],
+                                stderr=subprocess.PIPE, text=True)
+        try:
+            assert "attached" in slow.stderr.readline()
+            _, new = gateway.offer()
+            wait_for(readers, 10, "somebody to read", lambda _: agent.log())
+            ear.signs_of_life()
+            gone = gateway.bundles[old].interface
+            left.ip("link", "del", gone)
+            wait_for(lambda: left.link(gone) and left.process(gone), 8, f"{gone} and its process", left.log)
+            answer = left.agent("confirm", check=False)
+            assert answer.returncode == 1 and "no change waits" in answer.stderr, answer
+            wait_for(ear.signs_of_life, 3, "a sign of life")
+            assert readers(), "it still reads"
+            assert left.process("pv2") == gateway.pid and left.pings("172.19.0.1")
+            agent.process.send_signal(signal.SIGKILL)
+            agent.process.wait(timeout=20)
+        finally:
+            slow.terminate()
+            slow.wait(timeout=20)
+    wait_for(lambda: not readers(), 10, "nobody to read any more")
+    with Agent(gateway) as agent:
+        assert in_force(agent) == old[:12]
+        agent.wait_confirmed(new)
     whole(gateway)
 
 

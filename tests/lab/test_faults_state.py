@@ -5,6 +5,7 @@ new one, whole, and what both have in common goes on.
 One sandbox for the file: `left` has a link to `right` that no change touches, and one more link that
 is another one in every second bundle."""
 import os
+import re
 
 import pytest
 
@@ -81,17 +82,31 @@ def changed(gateway, verb, *before):
     return agent.wait(timeout=20) != 0
 
 
+OURS = ["-b", "execve"]  # whoever becomes another program is let go
+
+
+def traced(gateway, verb):
+    """The calls of the agent while a change comes into force and is decided; those of its worker that
+    reads and copies the bundle."""
+    for old in gateway.left.dir.glob("trace.*"):
+        old.unlink()
+    changed(gateway, verb, *syscalls.watched(gateway.left.dir / "trace", "-ff", *OURS))
+    found = [syscalls.read(path) for path in gateway.left.dir.glob("trace.*")]
+    agent = next(calls for calls in found if calls and calls[0].name == "execve")
+    worker = next(calls for calls in found if calls is not agent and of_state(gateway, calls))
+    return of_state(gateway, agent), of_state(gateway, worker)
+
+
 @pytest.mark.parametrize("verb", ["confirm", "rollback"])
 def test_fault_01_killed_while_a_change_is_proved(gateway, verb):
     """Every system call of `run` that changes STATE, up to the end of the change."""
     trace = gateway.left.dir / "trace"
     old, new = gateway.offer()
-    changed(gateway, verb, *syscalls.watched(trace))
+    points, _ = traced(gateway, verb)
     assert gateway.revision() == (new if verb == "confirm" else old)
-    points = of_state(gateway, syscalls.read(trace))
     if verb == "rollback":  # up to there it is the same
         points = points[[i for i, call in enumerate(points) if call.name == "renameat2"][1] + 1:]
-    assert len(points) >= (40 if verb == "confirm" else 5)
+    assert len(points) >= (15 if verb == "confirm" else 5)
     survived = []
     for call in points:
         old, new = gateway.offer()
@@ -104,6 +119,39 @@ def test_fault_01_killed_while_a_change_is_proved(gateway, verb):
         assert gateway.left.process("pv2") == gateway.pid, str(call)
     print(f"{verb}: killed at {len(points) - len(survived)} of {len(points)} system calls")
     assert not survived
+
+
+def killed_with_its_worker(gateway, call):
+    """True: first the worker, at this call, then at once the agent."""
+    said = len(gateway.log())
+
+    def over():
+        return agent.poll() is not None or re.search("worker process of the agent died|refused; what stays",
+                                                     gateway.log()[said:])
+
+    agent = gateway.start(*syscalls.killed_at(gateway.left.dir / "trace", call, "-f", *OURS))
+    wait_for(over, 20, f"the worker to die at {call}", gateway.log, interval=0.02)
+    sh("pkill", "-KILL", "-P", agent.pid, check=False)
+    agent.wait(timeout=20)
+    return "worker process of the agent died" in gateway.log()[said:]
+
+
+def test_fault_01_killed_while_a_bundle_is_copied(gateway):
+    """The same of the process that copies it."""
+    gateway.offer()
+    _, points = traced(gateway, "confirm")
+    assert len(points) >= 25
+    hit = 0
+    for call in points:
+        old, new = gateway.offer()
+        hit += killed_with_its_worker(gateway, call)
+        assert gateway.revision() == old, str(call)
+        assert gateway.left.process("pv2") == gateway.pid, str(call)
+        changed(gateway, "confirm")
+        assert gateway.revision() == new, (str(call), gateway.log()[-3000:])
+        assert set(os.listdir(gateway.left.state)) == KEPT, str(call)
+    print(f"killed at {hit} of {len(points)} system calls of the copy; else at one of another process")
+    assert hit >= 20
 
 
 ERRORS = {"fsync": ["EIO"], "write": ["ENOSPC", "EIO"], "openat": ["ENOSPC", "EROFS"],

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "agent/worker.h"
@@ -41,7 +42,7 @@ static int answer(void *arg, struct error_list *e)
 static int complain(void *arg, struct error_list *e)
 {
     for (int i = 0; i < *(int *)arg; i++) {
-        error_add(e, "a.conf", 0, NULL, "trouble %d", i);
+        error_add(e, "a.conf", i % 2 ? 7 : 0, i % 2 ? "/a" : NULL, "trouble %d", i);
         error_sys(e, ENODEV, NULL, "no file");
     }
     return -EINVAL;
@@ -65,7 +66,7 @@ START_TEST(test_to_its_end)
     ck_assert_uint_eq(err.n, 6);
     ck_assert(unit_says(&err, "trouble 2"));
     error_clear(&err);
-    ck_assert_int_eq(worker_do(die, NULL, &err), -EIO);
+    ck_assert_int_eq(worker_do(die, NULL, &err), -ECHILD);
 }
 END_TEST
 
@@ -98,6 +99,32 @@ START_TEST(test_no_descriptor_is_inherited)
 }
 END_TEST
 
+/* Whether somebody else may have the lock. */
+static bool lock_is_free(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    bool is = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+    close(fd);
+    return is;
+}
+
+START_TEST(test_a_lock_is_held_to_its_end)
+{
+    char path[] = "/tmp/p2pvpn-lock.XXXXXX";
+    int lock = mkostemp(path, O_CLOEXEC);
+
+    ck_assert_int_ge(lock, 0);
+    ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+    ck_assert_int_eq(worker_start_locked(&w, hang, NULL, lock, &err), 0);
+    close(lock);
+    ck_assert(!lock_is_free(path));
+    worker_kill(&w);
+    ck_assert(lock_is_free(path));
+    unlink(path);
+}
+END_TEST
+
 START_TEST(test_result)
 {
     static const int results[] = {0, 1, -EIO};
@@ -120,7 +147,11 @@ START_TEST(test_errors_come_back)
     ck_assert_int_eq(collect(), -EINVAL);
     ck_assert_uint_eq(err.n, 2000);
     ck_assert_str_eq(err.items[0].file, "a.conf");
+    ck_assert_uint_eq(err.items[0].line, 0);
+    ck_assert_ptr_null(err.items[0].path);
     ck_assert_str_eq(err.items[1998].message, "trouble 999");
+    ck_assert_uint_eq(err.items[1998].line, 7);
+    ck_assert_str_eq(err.items[1998].path, "/a");
     ck_assert_ptr_null(err.items[1999].file);
     ck_assert_str_eq(err.items[1999].message, "no file: No such device");
 }
@@ -129,7 +160,7 @@ END_TEST
 START_TEST(test_death_is_noticed)
 {
     ck_assert_int_eq(worker_start(&w, die, NULL, &err), 0);
-    ck_assert_int_eq(collect(), -EIO);
+    ck_assert_int_eq(collect(), -ECHILD);
     ck_assert_uint_eq(err.n, 1);
 }
 END_TEST
@@ -153,6 +184,7 @@ int main(void)
 
     tcase_add_test(t, test_to_its_end);
     tcase_add_test(t, test_result);
+    tcase_add_test(t, test_a_lock_is_held_to_its_end);
     tcase_add_test(t, test_no_descriptor_is_inherited);
     tcase_add_test(t, test_errors_come_back);
     tcase_add_test(t, test_death_is_noticed);
