@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/handover.h"
 #include "agent/identity.h"
 #include "agent/log.h"
 #include "agent/origin_report.h"
@@ -32,6 +33,10 @@ struct origin_cache {
     struct buf reported;        /* what RUN/origins.json holds */
     int epoll;
 
+    struct worker reading; /* the file */
+    struct handover *handover;
+    struct stat being_read;
+
     struct worker worker;
     uint32_t serial;         /* what bgpd goes by, ... */
     unsigned tables;         /* ... as of the last time that it was made to judge again ... */
@@ -49,13 +54,20 @@ int origin_cache_new(const struct settings *s, struct origin_cache **ret, struct
     c = xcalloc(1, sizeof(*c));
     c->settings = s;
     c->epoll = epoll;
-    c->worker = (struct worker)WORKER_INIT;
+    c->reading = c->worker = (struct worker)WORKER_INIT;
     *ret = c;
     return 0;
 }
 
+static void stop_reading(struct origin_cache *c)
+{
+    worker_kill(&c->reading);
+    c->handover = handover_free(c->handover);
+}
+
 static void stop(struct origin_cache *c)
 {
+    stop_reading(c);
     worker_kill(&c->worker);
     if (c->rtr) /* first out of epoll: a worker elsewhere may hold the descriptor open */
         epoll_ctl(c->epoll, EPOLL_CTL_DEL, rtr_fd(c->rtr), NULL);
@@ -133,7 +145,7 @@ static void serve(struct origin_cache *c, struct origins *o)
                 revision, n);
 }
 
-static bool listening(struct origin_cache *c)
+static bool listening(struct origin_cache *c, struct error_list *trouble)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     struct error_list ignored = ERROR_LIST_INIT;
@@ -142,11 +154,11 @@ static bool listening(struct origin_cache *c)
 
     if (c->rtr)
         return true;
-    r = rtr_new(RTR_PORT, &c->rtr, &c->trouble);
+    r = rtr_new(RTR_PORT, &c->rtr, trouble);
     if (r < 0)
         return false;
     if (epoll_ctl(c->epoll, EPOLL_CTL_ADD, rtr_fd(c->rtr), &event) < 0) {
-        error_sys(&c->trouble, errno, NULL, "cannot set up the cache of origins");
+        error_sys(trouble, errno, NULL, "cannot set up the cache of origins");
         c->rtr = rtr_free(c->rtr);
         return false;
     }
@@ -165,57 +177,97 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* What bgpd goes by meanwhile. */
-static void add_consequence(struct origin_cache *c)
+/* What the last look has brought; with trouble, what bgpd goes by meanwhile. */
+static void settle(struct origin_cache *c, struct error_list *trouble)
 {
-    const struct origins *o = rtr_table(c->rtr);
+    const struct origins *o = c->rtr ? rtr_table(c->rtr) : NULL;
 
-    if (o)
-        error_add(&c->trouble, NULL, 0, NULL,
+    if (trouble->n)
+        c->seen = (struct stat){0}; /* perhaps it is still being copied, or the disk was full */
+    if (trouble->n && o)
+        error_add(trouble, NULL, 0, NULL,
                   "the table of origins of before stays in force: revision %.12s, %zu prefixes",
                   o->revision, o->n);
-    else
-        error_add(&c->trouble, NULL, 0, NULL,
+    else if (trouble->n && c->rtr)
+        error_add(trouble, NULL, 0, NULL,
                   "no table of origins is in force, so bgpd accepts no route of the mesh");
+    error_clear(&c->trouble);
+    c->trouble = *trouble;
+    log_report(LOG_EVENT_NONE, &c->told, &c->trouble);
+    write_report(c);
 }
 
-static void look_at_file(struct origin_cache *c)
+static int work_read(void *arg, struct error_list *err)
 {
-    const char *file = c->settings->origins;
+    struct origin_cache *c = arg;
+    _cleanup_buf_ struct buf message = BUF_INIT;
     struct origins *o = NULL;
-    struct stat now;
+    int r = state_install_origins(c->settings, c->settings->origins, c->mesh, &o, err);
 
-    if (stat(file, &now) < 0) {
-        error_sys(&c->trouble, errno, file,
-                  "there is no table of origins: put " ORIGINS_DIR "/" ORIGINS_NAME
-                  " of the compiler's output here");
-        add_consequence(c);
-        c->seen = (struct stat){0};
+    if (r < 0)
+        return r;
+    wire_origins(o, &message);
+    return handover_put(c->handover, &message, err); /* what is left in memory ends with us */
+}
+
+static int start_reading(struct origin_cache *c, struct error_list *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+    int r = handover_new(&c->handover, err);
+
+    if (r == 0)
+        r = worker_start(&c->reading, work_read, c, err);
+    if (r == 0 && epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->reading.fd, &event) < 0)
+        r = error_sys(err, errno, NULL, "cannot wait for a worker process");
+    if (r < 0)
+        stop_reading(c);
+    return r;
+}
+
+static void collect_reading(struct origin_cache *c)
+{
+    struct error_list trouble = ERROR_LIST_INIT;
+    struct wire_answer a = WIRE_ANSWER_INIT;
+    int r;
+
+    if (c->reading.pid == 0 || !worker_collect(&c->reading, &r, &trouble))
         return;
+    if (r == 0)
+        r = handover_take(c->handover, c->settings->origins, &a, &trouble);
+    if (r == 0 && a.verb == WIRE_ORIGINS) {
+        c->seen = c->being_read;
+        serve(c, a.origins);
+        a.origins = NULL;
     }
-    if (state_install_origins(c->settings, file, c->mesh, &o, &c->trouble) == 0) {
-        c->seen = now;
-        serve(c, o);
-        return;
-    }
-    add_consequence(c);
-    c->seen = (struct stat){0}; /* perhaps it is still being copied, or the disk was full */
+    wire_answer_clear(&a);
+    stop_reading(c);
+    settle(c, &trouble);
 }
 
 void origin_cache_look(struct origin_cache *c, bool again)
 {
-    struct stat now;
+    struct error_list trouble = ERROR_LIST_INIT;
+    const char *file = c->settings->origins;
+    struct stat now = {0};
+    int missing;
 
-    if (!c->mesh)
+    if (!c->mesh || (c->reading.pid && !again))
         return;
-    if (!again && c->rtr && c->trouble.n == 0 && stat(c->settings->origins, &now) == 0 &&
-        same_file(&now, &c->seen))
+    missing = stat(file, &now) < 0 ? errno : 0;
+    if (!again && c->rtr && c->trouble.n == 0 && !missing && same_file(&now, &c->seen))
         return;
-    error_clear(&c->trouble);
-    if (listening(c))
-        look_at_file(c);
-    log_report(LOG_EVENT_NONE, &c->told, &c->trouble);
-    write_report(c);
+    stop_reading(c);
+    if (!listening(c, &trouble)) {
+        settle(c, &trouble);
+        return;
+    }
+    if (missing)
+        error_sys(&trouble, missing, file,
+                  "there is no table of origins: put " ORIGINS_DIR "/" ORIGINS_NAME
+                  " of the compiler's output here");
+    c->being_read = now;
+    if (missing || start_reading(c, &trouble) < 0)
+        settle(c, &trouble);
 }
 
 void origin_cache_take(struct origin_cache *c, const struct bundle *b)
@@ -307,6 +359,7 @@ void origin_cache_run(struct origin_cache *c)
     if (!c->rtr)
         return;
     rtr_run(c->rtr);
+    collect_reading(c);
     collect_worker(c);
     if (is_due(c) && monotonic_ms() >= c->reconsider_at)
         start_worker(c);

@@ -3,8 +3,9 @@
  * Origin cache: the way of the mesh's table of origins from its file to bgpd's routes, where the
  * bundle says that origins are checked by a cache.
  *
- * The file (--origins) is taken whenever it is another one, verified, and kept as STATE/origins;
- * that copy is what is served (rtr.h), also after a boot with a file that is broken or missing.
+ * The file (--origins) is taken whenever it is another one, by a worker, verified, and kept as
+ * STATE/origins; that copy is what is served (rtr.h), also after a boot with a file that is broken
+ * or missing.
  *
  * bgpd (8.4.4) does not judge again by itself what it refused or accepted before a table came.  So
  * when the routers of the system have received one, a worker waits until bgpd goes by it and makes
@@ -33,8 +34,8 @@ struct origin_cache *origin_cache_free(struct origin_cache *c);
 /* This bundle is in force now: it decides whether anything is served, and of which mesh. */
 void origin_cache_take(struct origin_cache *c, const struct bundle *b);
 
-/* Looks at the file, and takes it if it is not the one that was taken or refused last; `again`:
- * even then. */
+/* Looks at the file, and begins to take it if it is not the one that was taken or refused last;
+ * `again`: even then. */
 void origin_cache_look(struct origin_cache *c, bool again);
 
 /* What is served; NULL: nothing.  Until the next call of any of these. */
