@@ -5,11 +5,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/alloc.h"
+#include "service/api_parts.h"
 #include "service/static.h"
 
-static const char json_type[] = "application/json";
+static const char as_json[] = "application/json";
 
 void api_error(struct api_response *ret, int status, const char *format, ...)
 {
@@ -20,7 +22,7 @@ void api_error(struct api_response *ret, int status, const char *format, ...)
     buf_vprintf(&text, format, ap);
     va_end(ap);
     ret->status = status;
-    ret->type = json_type;
+    ret->type = as_json;
     buf_reset(&ret->body);
     buf_str(&ret->body, "{\"error\":");
     buf_json(&ret->body, buf_cstr(&text));
@@ -30,7 +32,7 @@ void api_error(struct api_response *ret, int status, const char *format, ...)
 void api_published(const struct api *api, struct api_response *ret)
 {
     ret->status = 200;
-    ret->type = json_type;
+    ret->type = as_json;
     ret->wait = 0;
     buf_printf(&ret->body, "{\"version\":%" PRId64 "}\n", api->version);
 }
@@ -47,7 +49,7 @@ static void serve_file(struct api *api, const char *folder, const char *name,
     if (fd < 0)
         return;
     ret->status = 200;
-    ret->type = strcmp(folder, "metadata") == 0 ? json_type : "application/octet-stream";
+    ret->type = strcmp(folder, "metadata") == 0 ? as_json : "application/octet-stream";
     ret->fd = fd;
 }
 
@@ -72,25 +74,112 @@ static void handle_wait(struct api *api, const struct api_request *request,
 
 static void handle_health(struct api *api, struct api_response *ret)
 {
+    if (db_check(api->db) < 0) {
+        api_db_failed(api, ret);
+        return;
+    }
     ret->status = 200;
-    ret->type = json_type;
+    ret->type = as_json;
     buf_printf(&ret->body, "{\"status\":\"ok\",\"version\":%" PRId64 "}\n", api->version);
+}
+
+/* --- for the other files -----------------------------------------------------------------------
+ */
+
+void api_json(struct api_response *ret, int status, json_t *object)
+{
+    char *dump = json_dumps(object, JSON_COMPACT);
+
+    json_decref(object);
+    if (!dump) {
+        api_error(ret, 500, "the answer cannot be written");
+        return;
+    }
+    ret->status = status;
+    ret->type = as_json;
+    buf_reset(&ret->body);
+    buf_str(&ret->body, dump);
+    buf_char(&ret->body, '\n');
+    free(dump);
+}
+
+void api_db_failed(const struct api *api, struct api_response *ret)
+{
+    api_error(ret, 503, "%s", db_why(api->db));
+}
+
+int api_note(const struct api *api, const struct peer *peer, const char *what, const char *gateway,
+             const char *detail)
+{
+    return db_audit(api->db, &(struct db_audit){.at = time(NULL),
+                                                .who = *peer->name ? peer->name : "-",
+                                                .from = peer->from,
+                                                .what = what,
+                                                .gateway = gateway,
+                                                .detail = detail});
+}
+
+static void take_least(void *data, const struct db_gateway *row)
+{
+    *(uint32_t *)data = row->least;
+}
+
+bool api_may(struct api *api, const struct peer *peer, struct api_response *ret)
+{
+    uint32_t least = 0;
+    int r = db_gateway_get(api->db, peer->name, take_least, &least);
+
+    if (r < 0 && r != -ENOENT)
+        api_db_failed(api, ret);
+    else if (peer->generation < least)
+        api_error(ret, 403,
+                  "generation %u of this gateway was revoked; enroll it again with a "
+                  "new key",
+                  peer->generation);
+    else
+        return true;
+    return false;
+}
+
+static void metadata(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    serve_file(api, "metadata", q->rest, ret);
+}
+
+static void target(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    serve_file(api, "targets", q->rest, ret);
+}
+
+static void health(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    (void)q;
+    handle_health(api, ret);
 }
 
 void api_handle(struct api *api, const struct api_request *request, struct api_response *ret)
 {
-    switch (request->route->endpoint) {
-    case ENDPOINT_METADATA:
-        serve_file(api, "metadata", request->rest, ret);
-        break;
-    case ENDPOINT_TARGET:
-        serve_file(api, "targets", request->rest, ret);
-        break;
-    case ENDPOINT_WAIT:
-        handle_wait(api, request, ret);
-        break;
-    case ENDPOINT_HEALTH:
-        handle_health(api, ret);
-        break;
-    }
+    static void (*const handlers[])(struct api *, const struct api_request *,
+                                    struct api_response *) = {
+        [ENDPOINT_METADATA] = metadata,
+        [ENDPOINT_TARGET] = target,
+        [ENDPOINT_WAIT] = handle_wait,
+        [ENDPOINT_HEALTH] = health,
+        [ENDPOINT_METRICS] = api_metrics,
+        [ENDPOINT_ENROLL] = api_enroll,
+        [ENDPOINT_ENROLL_ASK] = api_enroll_ask,
+        [ENDPOINT_RENEW] = api_renew,
+        [ENDPOINT_REPORT] = api_report,
+        [ENDPOINT_FLEET] = api_fleet,
+        [ENDPOINT_GATEWAY] = api_gateway,
+        [ENDPOINT_GATEWAY_REVOKE] = api_gateway_revoke,
+        [ENDPOINT_TOKEN_CREATE] = api_token_create,
+        [ENDPOINT_TOKEN_LIST] = api_token_list,
+        [ENDPOINT_TOKEN_REVOKE] = api_token_revoke,
+        [ENDPOINT_REQUESTS] = api_requests,
+        [ENDPOINT_DECIDE] = api_decide,
+        [ENDPOINT_AUDIT] = api_audit_list,
+    };
+
+    handlers[request->route->endpoint](api, request, ret);
 }

@@ -25,9 +25,13 @@ struct api_counters {
     uint64_t answered[6]; /* by the first digit of the status */
 };
 
+struct db;
+
 struct api {
     const struct controller_settings *settings;
-    int64_t version; /* of the timestamp that is published */
+    struct db *db;
+    unsigned char pin[32]; /* SHA-256 of this controller's public key */
+    int64_t version;       /* of the timestamp that is published */
     struct api_counters counters;
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 #include <event2/event_struct.h>
-#include <uthash.h>
 
 #include "common/alloc.h"
 
@@ -27,16 +25,9 @@
 
 enum state { STATE_NEW, STATE_HANDSHAKE, STATE_REQUEST, STATE_WAIT, STATE_WRITE, STATE_LINGER };
 
-/* Who connects, in terms of what one customer has: an IPv4 address or an IPv6 /64. */
-struct conn_address {
-    unsigned char key[8];
-    unsigned count;
-    UT_hash_handle hh;
-};
-
 struct conn {
     struct conns *all;
-    struct conn_address *address; /* NULL: local */
+    struct address *address; /* NULL: local */
     TAILQ_ENTRY(conn) entry;
     enum conn_place place;
     enum state state;
@@ -52,7 +43,7 @@ struct conn {
     size_t lingered;
     int status;
     bool keep_alive, begun;
-    char from[INET6_ADDRSTRLEN];
+    char from[ADDRESS_TEXT_SIZE];
 };
 
 /* Also where the one at hand leaves the list. */
@@ -96,15 +87,6 @@ static void put(struct conn *c, enum conn_place place)
     all->api->counters.waiting = all->counts[CONN_WAITING];
 }
 
-static void leave_address(struct conn *c)
-{
-    if (c->address && --c->address->count == 0) {
-        HASH_DEL(c->all->addresses, c->address);
-        free(c->address);
-    }
-    c->address = NULL;
-}
-
 static void close_conn(struct conn *c)
 {
     struct conns *all = c->all;
@@ -114,7 +96,7 @@ static void close_conn(struct conn *c)
     TAILQ_REMOVE(&all->lists[c->place], c, entry);
     all->counts[c->place]--;
     all->api->counters.waiting = all->counts[CONN_WAITING];
-    leave_address(c);
+    c->address = address_leave(&all->addresses, c->address);
     if (c->tls)
         tls_free(c->tls);
     if (c->file >= 0)
@@ -141,46 +123,6 @@ static void within(struct conn *c, unsigned seconds)
     evtimer_add(&c->timer, &tv);
 }
 
-static void key_of(const struct sockaddr *address, unsigned char ret[static 8])
-{
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-    memset(ret, 0, 8);
-    if (address->sa_family == AF_INET) {
-        ret[0] = 0xff; /* no IPv6 address that anybody has begins so and goes on with zeros */
-        memcpy(ret + 4, &((const struct sockaddr_in *)address)->sin_addr, 4);
-    } else {
-        const unsigned char *a = ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr;
-
-        if (memcmp(a, mapped, sizeof(mapped)) == 0) {
-            ret[0] = 0xff;
-            memcpy(ret + 4, a + 12, 4);
-        } else {
-            memcpy(ret, a, 8);
-        }
-    }
-}
-
-/* NULL: it has as many as it may. */
-static struct conn_address *enter_address(struct conns *all, const struct sockaddr *address)
-{
-    unsigned max = all->api->settings->max_per_address;
-    struct conn_address *found;
-    unsigned char key[8];
-
-    key_of(address, key);
-    HASH_FIND(hh, all->addresses, key, sizeof(key), found);
-    if (found && max && found->count >= max)
-        return NULL;
-    if (!found) {
-        found = xcalloc(1, sizeof(*found));
-        memcpy(found->key, key, sizeof(key));
-        HASH_ADD(hh, all->addresses, key, sizeof(found->key), found);
-    }
-    found->count++;
-    return found;
-}
-
 /* Room for one more, at the cost of those who have shown least.  False: all of them are at work. */
 static bool make_room(struct conns *all)
 {
@@ -201,16 +143,6 @@ static bool make_room(struct conns *all)
         close_conn(victim);
     }
     return true;
-}
-
-static void name_address(const struct sockaddr *address, char ret[static INET6_ADDRSTRLEN])
-{
-    const void *a = address->sa_family == AF_INET
-                        ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
-                        : (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr;
-
-    if (!inet_ntop(address->sa_family, a, ret, INET6_ADDRSTRLEN))
-        ret[0] = '\0';
 }
 
 /* The kernel says who is at the other end of a local socket. */
@@ -234,21 +166,19 @@ static struct peer *local_peer(int fd)
 
 void conns_add(struct conns *all, int fd, const struct sockaddr *address)
 {
-    struct conn_address *from = NULL;
+    struct address *from = NULL;
     struct conn *c;
     int on = 1;
 
-    if (address && !(from = enter_address(all, address))) {
+    if (address &&
+        !(from = address_enter(&all->addresses, address, all->api->settings->max_per_address))) {
         all->api->counters.refused++;
         close(fd);
         return;
     }
     if (address && !make_room(all)) {
         all->api->counters.refused++;
-        if (--from->count == 0) {
-            HASH_DEL(all->addresses, from);
-            free(from);
-        }
+        address_leave(&all->addresses, from);
         close(fd);
         return;
     }
@@ -266,7 +196,7 @@ void conns_add(struct conns *all, int fd, const struct sockaddr *address)
     event_assign(&c->io, all->base, fd, EV_READ, on_io, c);
     if (address) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        name_address(address, c->from);
+        address_text(address, c->from);
         c->state = STATE_NEW;
     } else {
         c->peer = local_peer(fd);

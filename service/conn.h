@@ -16,11 +16,11 @@
 
 #include <event2/event.h>
 
+#include "service/address.h"
 #include "service/api.h"
 #include "service/tls.h"
 
 struct conn;
-struct conn_address;
 TAILQ_HEAD(conn_list, conn);
 
 enum conn_place { CONN_UNPROVEN, CONN_IDLE, CONN_BUSY, CONN_WAITING, CONN_PLACES };
@@ -31,7 +31,7 @@ struct conns {
     struct api *api;
     struct conn_list lists[CONN_PLACES]; /* the oldest first */
     unsigned counts[CONN_PLACES];
-    struct conn_address *addresses;
+    struct address *addresses;
     bool closing;
 };
 

@@ -4,11 +4,27 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "service/body.h"
+
 const struct route routes[] = {
     {"GET", "/metadata/{name}", ENDPOINT_METADATA, PEER_ANYBODY, 0},
     {"GET", "/targets/{name}", ENDPOINT_TARGET, PEER_ANYBODY, 0},
     {"GET", "/v1/wait", ENDPOINT_WAIT, PEER_ANYBODY, 0},
     {"GET", "/v1/health", ENDPOINT_HEALTH, PEER_ANYBODY, 0},
+    {"GET", "/metrics", ENDPOINT_METRICS, PEER_ANYBODY, 0},
+    {"POST", "/v1/enroll", ENDPOINT_ENROLL, PEER_ANYBODY, BODY_ENROLL_MAX},
+    {"GET", "/v1/enroll/{id}", ENDPOINT_ENROLL_ASK, PEER_ANYBODY, 0},
+    {"POST", "/v1/renew", ENDPOINT_RENEW, PEER_GATEWAY, BODY_ENROLL_MAX},
+    {"POST", "/v1/report", ENDPOINT_REPORT, PEER_GATEWAY, BODY_REPORT_MAX},
+    {"GET", "/v1/fleet", ENDPOINT_FLEET, PEER_OPERATOR, 0},
+    {"GET", "/v1/gateways/{name}", ENDPOINT_GATEWAY, PEER_OPERATOR, 0},
+    {"DELETE", "/v1/gateways/{name}", ENDPOINT_GATEWAY_REVOKE, PEER_OPERATOR, 0},
+    {"POST", "/v1/tokens", ENDPOINT_TOKEN_CREATE, PEER_OPERATOR, BODY_SMALL_MAX},
+    {"GET", "/v1/tokens", ENDPOINT_TOKEN_LIST, PEER_OPERATOR, 0},
+    {"DELETE", "/v1/tokens/{gateway}", ENDPOINT_TOKEN_REVOKE, PEER_OPERATOR, 0},
+    {"GET", "/v1/requests", ENDPOINT_REQUESTS, PEER_OPERATOR, 0},
+    {"POST", "/v1/requests/{id}", ENDPOINT_DECIDE, PEER_OPERATOR, 2 * BODY_ANSWER_MAX},
+    {"GET", "/v1/audit", ENDPOINT_AUDIT, PEER_OPERATOR, 0},
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "common/fs.h"
 #include "common/notify.h"
 #include "service/conn.h"
+#include "service/db.h"
 #include "service/listen.h"
 #include "service/log.h"
 #include "service/static.h"
@@ -27,6 +30,7 @@
 #define TICK_SECONDS 1
 #define LOOK_TICKS 5 /* at the repository, should inotify have missed something */
 #define END_SECONDS 5
+#define COPY_SECONDS 86400
 #define SPARE_FILES 64 /* descriptors beside connections and the files they are sent */
 
 struct server {
@@ -43,6 +47,7 @@ struct server {
     struct event *term, *interrupt, *tick, *watch;
     int inotify, lock;
     unsigned ticks, ending;
+    time_t copied; /* the database, last */
 };
 
 static int64_t now_ms(void)
@@ -116,6 +121,11 @@ static void on_tick(int fd, short what, void *data)
         return;
     }
     notify_run(&s->notify, now_ms());
+    if (time(NULL) - s->copied >= COPY_SECONDS) {
+        s->copied = time(NULL);
+        if (db_copy(s->api.db) < 0)
+            say(SAY_WARNING, "no copy was made: %s", db_why(s->api.db));
+    }
     if (++s->ticks % LOOK_TICKS == 0) {
         watch(s);
         look(s);
@@ -152,9 +162,39 @@ static int open_tls(struct server *s, struct error_list *err)
     _cleanup_free_ char *cert = server_certificate(s->settings);
     _cleanup_free_ char *key =
         s->settings->key ? xstrdup(s->settings->key) : xasprintf("%s/tls.key", s->settings->state);
+    _cleanup_free_ char *authority = s->settings->client_ca ? xstrdup(s->settings->client_ca)
+                                     : s->settings->ca ? xasprintf("%s/ca.crt", s->settings->ca)
+                                                       : NULL;
     int r = s->settings->certificate ? 0 : tls_make_identity(cert, key, err);
 
-    return r < 0 ? r : tls_open(cert, key, s->settings->client_ca, &s->tls, err);
+    if (r == 0)
+        r = tls_pin(cert, s->api.pin, err);
+    return r < 0 ? r : tls_open(cert, key, authority, &s->tls, err);
+}
+
+/* Requests on their way to the authority when an earlier run was killed. */
+static void clean(const struct controller_settings *settings)
+{
+    _cleanup_free_ char *pattern = xasprintf("%s/request-??????", settings->state);
+    glob_t found;
+
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        unlink(found.gl_pathv[i]);
+    globfree(&found);
+}
+
+static int open_db(struct server *s, struct error_list *err)
+{
+    struct error_list notes = ERROR_LIST_INIT;
+    int r = db_open(s->settings->state, &s->api.db, &notes, err);
+
+    say_errors(SAY_WARNING, &notes);
+    s->copied = time(NULL);
+    if (r == 0)
+        clean(s->settings);
+    return r;
 }
 
 /* As many connections as there are descriptors for: each may have one file beside it. */
@@ -256,6 +296,7 @@ static void close_all(struct server *s)
     if (s->lock >= 0)
         close(s->lock);
     s->tls = tls_close(s->tls);
+    s->api.db = db_close(s->api.db);
     notify_close(&s->notify);
 }
 
@@ -265,11 +306,15 @@ int server_run(const struct controller_settings *settings, struct error_list *er
     int r;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write that fails is an answer of 503 */
     notify_open(&s.notify);
     fit_files(&s);
+    umask(0077);
     r = take_state(&s, err);
     if (r == 0)
         r = open_tls(&s, err);
+    if (r == 0)
+        r = open_db(&s, err);
     if (r == 0 && !(s.base = event_base_new()))
         r = error_sys(err, ENOMEM, NULL, "cannot begin the event loop");
     if (r == 0) {

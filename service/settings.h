@@ -22,7 +22,7 @@ struct controller_settings {
     const char *socket;        /* where operators of this machine ask */
     const char *certificate;   /* NULL: STATE/tls.crt, made at the first start */
     const char *key;           /* of it */
-    const char *client_ca;     /* whose certificates gateways and operators have; NULL: nobody's */
+    const char *client_ca;     /* whose certificates gateways and operators have; NULL: CA/ca.crt */
     const char *ca;            /* the authority's folder; NULL: requests wait for approval */
     const char *ca_passphrase; /* a file; NULL: its key has none */
     const char *keys;          /* the repository's online keys; NULL: others refresh it */

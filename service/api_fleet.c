@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports of gateways, and what operators and Prometheus are told of the fleet. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/alloc.h"
+#include "service/api_parts.h"
+#include "service/body.h"
+
+#define DAY 86400
+#define CERTIFICATE_DAYS 398
+#define SILENT_SECONDS 300 /* without a report a gateway counts as silent */
+
+void api_report(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    _cleanup_body_ struct body b = {NULL, ""};
+    _cleanup_buf_ struct buf keep = BUF_INIT;
+    struct report report;
+
+    if (!api_may(api, q->peer, ret))
+        return;
+    if (!body_report(&b, q->body, q->body_len, q->peer->name, &report, &keep))
+        api_error(ret, 422, "%s", b.why);
+    else if (db_begin(api->db) < 0 ||
+             db_gateway_seen(api->db, q->peer->name, q->peer->generation, q->peer->fingerprint) <
+                 0 ||
+             db_report_put(api->db, q->peer->name, time(NULL), &report, buf_cstr(&keep)) < 0 ||
+             db_commit(api->db) < 0)
+        api_db_failed(api, ret);
+    else
+        ret->status = 204;
+    db_rollback(api->db);
+}
+
+/* --- what operators see ------------------------------------------------------------------------
+ */
+
+struct fleet {
+    struct api *api;
+    json_t *list;
+    int64_t now;
+    unsigned gateways, silent, unhealthy, links, links_up, sessions, sessions_up;
+};
+
+static void look(struct fleet *f, const struct db_gateway *row)
+{
+    const struct report *report = &row->report;
+
+    f->gateways++;
+    f->silent += row->seen + SILENT_SECONDS < f->now;
+    f->unhealthy += row->seen && !report->healthy;
+    f->links += report->links;
+    f->links_up += report->links_up;
+    f->sessions += report->sessions;
+    f->sessions_up += report->sessions_up;
+}
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+    json_object_set_new(object, key, value);
+}
+
+static json_t *describe(struct fleet *f, const struct db_gateway *row)
+{
+    const struct report *report = &row->report;
+    int64_t expires = report->certificate_expires ? report->certificate_expires
+                      : row->issued               ? row->issued + CERTIFICATE_DAYS * DAY
+                                                  : 0;
+    json_t *o = json_object();
+
+    set(o, "gateway", json_string(row->name));
+    set(o, "generation", json_integer(row->generation));
+    set(o, "revoked", json_boolean(row->generation < row->least));
+    set(o, "fingerprint", json_string(row->fingerprint));
+    if (*row->link_key)
+        set(o, "link-key", json_string(row->link_key));
+    if (row->enrolled)
+        set(o, "enrolled", json_integer(row->enrolled));
+    if (expires)
+        set(o, "certificate-days", json_integer((expires - f->now) / DAY));
+    if (!row->seen)
+        return o;
+    set(o, "seen", json_integer(row->seen));
+    set(o, "seconds", json_integer(f->now - row->seen));
+    set(o, "revision", json_string(report->revision));
+    set(o, "healthy", json_boolean(report->healthy));
+    set(o, "drained", json_boolean(report->drained));
+    set(o, "problems", json_integer(report->problems));
+    set(o, "links", json_integer(report->links));
+    set(o, "links-up", json_integer(report->links_up));
+    set(o, "sessions", json_integer(report->sessions));
+    set(o, "sessions-up", json_integer(report->sessions_up));
+    return o;
+}
+
+static void add_gateway(void *data, const struct db_gateway *row)
+{
+    struct fleet *f = data;
+
+    json_array_append_new(f->list, describe(f, row));
+}
+
+void api_fleet(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    struct fleet f = {.api = api, .list = json_array(), .now = time(NULL)};
+
+    (void)q;
+    if (db_gateway_each(api->db, add_gateway, &f) < 0) {
+        json_decref(f.list);
+        api_db_failed(api, ret);
+        return;
+    }
+    api_json(ret, 200,
+             json_pack("{s:I, s:I, s:o}", "version", (json_int_t)api->version, "now",
+                       (json_int_t)f.now, "gateways", f.list));
+}
+
+static void add_whole(void *data, const struct db_gateway *row)
+{
+    struct fleet *f = data;
+
+    f->list = describe(f, row);
+    if (row->seen)
+        json_object_set_new(f->list, "report", json_loads(row->text, 0, NULL));
+}
+
+void api_gateway(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    struct fleet f = {.api = api, .now = time(NULL)};
+    int r = name_valid(q->rest) ? db_gateway_get(api->db, q->rest, add_whole, &f) : -ENOENT;
+
+    if (r == -ENOENT)
+        api_error(ret, 404, "no gateway of this name has enrolled or reported here");
+    else if (r < 0)
+        api_db_failed(api, ret);
+    else
+        api_json(ret, 200, f.list);
+}
+
+static void take_generation(void *data, const struct db_gateway *row)
+{
+    *(uint32_t *)data = row->generation;
+}
+
+/* What it has is refused here from now on; `p2pvpn-ctl revoke` tells its peers. */
+void api_gateway_revoke(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    uint32_t generation = 0;
+    unsigned n;
+    int r = name_valid(q->rest) ? db_begin(api->db) : -ENOENT;
+
+    if (r == 0)
+        r = db_gateway_get(api->db, q->rest, take_generation, &generation);
+    if (r == 0)
+        r = db_gateway_revoke(api->db, q->rest, generation + 1);
+    if (r == 0)
+        r = db_token_revoke(api->db, q->rest, time(NULL), &n);
+    if (r == 0)
+        r = api_note(api, q->peer, "revoke", q->rest, "");
+    if (r == 0)
+        r = db_commit(api->db);
+    if (r == -ENOENT)
+        api_error(ret, 404, "no gateway of this name has enrolled or reported here");
+    else if (r < 0)
+        api_db_failed(api, ret);
+    else
+        api_json(ret, 200, json_pack("{s:I}", "least-generation", (json_int_t)generation + 1));
+    db_rollback(api->db);
+}
+
+/* --- what Prometheus sees ----------------------------------------------------------------------
+ */
+
+static void metric(struct buf *b, const char *name, const char *type, const char *help, uint64_t n)
+{
+    buf_printf(b, "# HELP p2pvpn_controller_%s %s\n# TYPE p2pvpn_controller_%s %s\n", name, help,
+               name, type);
+    buf_printf(b, "p2pvpn_controller_%s %" PRIu64 "\n", name, n);
+}
+
+static void count_gateway(void *data, const struct db_gateway *row)
+{
+    look(data, row);
+}
+
+static void fleet_metrics(struct fleet *f, struct buf *b)
+{
+    metric(b, "gateways", "gauge", "Gateways that have enrolled or reported.", f->gateways);
+    metric(b, "gateways_silent", "gauge", "Gateways without a report for five minutes.", f->silent);
+    metric(b, "gateways_unhealthy", "gauge", "Gateways whose last report names problems.",
+           f->unhealthy);
+    metric(b, "links", "gauge", "Ends of links in the last reports.", f->links);
+    metric(b, "links_up", "gauge", "Those that are up.", f->links_up);
+    metric(b, "sessions", "gauge", "BGP sessions in the last reports.", f->sessions);
+    metric(b, "sessions_established", "gauge", "Those that are established.", f->sessions_up);
+}
+
+void api_metrics(struct api *api, const struct api_request *q, struct api_response *ret)
+{
+    const struct api_counters *c = &api->counters;
+    struct fleet f = {.api = api, .now = time(NULL)};
+    struct buf *b = &ret->body;
+    bool known = db_gateway_each(api->db, count_gateway, &f) == 0;
+
+    (void)q;
+    metric(b, "repository_version", "gauge", "Version of the timestamp that is published.",
+           (uint64_t)api->version);
+    metric(b, "database_up", "gauge", "Whether the database can be read.", known);
+    metric(b, "connections", "gauge", "Open connections.", c->connections);
+    metric(b, "waiting", "gauge", "Agents that wait for a publication.", c->waiting);
+    metric(b, "connections_total", "counter", "Connections accepted.", c->accepted);
+    metric(b, "connections_refused_total", "counter", "Connections refused at a limit.",
+           c->refused);
+    metric(b, "connections_evicted_total", "counter",
+           "Connections closed to make room, before they had asked anything.", c->evicted);
+    metric(b, "timeouts_total", "counter", "Connections that were too slow.", c->timed_out);
+    metric(b, "handshakes_failed_total", "counter", "TLS handshakes that failed.",
+           c->failed_handshakes);
+    metric(b, "requests_bad_total", "counter", "Requests that are no HTTP.", c->bad_requests);
+    buf_str(b, "# HELP p2pvpn_controller_responses_total Responses by the first digit of their "
+               "status.\n# TYPE p2pvpn_controller_responses_total counter\n");
+    for (int i = 2; i <= 5; i++)
+        buf_printf(b, "p2pvpn_controller_responses_total{class=\"%dxx\"} %" PRIu64 "\n", i,
+                   c->answered[i]);
+    if (known)
+        fleet_metrics(&f, b);
+    ret->status = 200;
+    ret->type = "text/plain; version=0.0.4; charset=utf-8";
+}
