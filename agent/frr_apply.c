@@ -15,6 +15,12 @@
 
 #define DESIRED_FILE "frr/frr.conf"
 #define RECORD_MAX (16u << 20)
+/* bgpd acts on changed route maps and lists when none has changed for so many seconds, and lets a
+ * neighbor that came in the same batch begin no sooner.  At 0 it does so at once.  What is given
+ * to it is whole, so each batch ends with 0 and what it was; the record says what that is until
+ * the batch has been taken. */
+#define DELAY "bgp route-map delay-timer "
+#define DELAY_DEFAULT DELAY "5" /* and then it is not shown */
 /* Lines named in one error; the rest is counted. */
 #define MAX_NAMED 10
 
@@ -179,6 +185,38 @@ static void report_difference(struct job *j)
         error_add(j->err, DESIRED_FILE, 0, NULL, "FRR said: %.*s", len, line);
 }
 
+static const char *delay_of(const struct frr_config *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (!c->lines[i]->parent && strncmp(c->lines[i]->text, DELAY, strlen(DELAY)) == 0)
+            return c->lines[i]->text;
+    return NULL;
+}
+
+/* What the operator, or FRR, has it at. */
+static const char *delay_before(const struct job *j)
+{
+    const char *now = delay_of(&j->running), *recorded = delay_of(&j->applied);
+
+    if (recorded && (!now || strcmp(now, DELAY "0") == 0))
+        return recorded;
+    return now ? now : DELAY_DEFAULT;
+}
+
+/* A batch, perhaps of an agent that was killed, ended before its end. */
+static bool interrupted(const struct job *j)
+{
+    const char *now = delay_of(&j->running);
+
+    return now && strcmp(now, delay_before(j)) != 0;
+}
+
+/* The batch in hand with its end. */
+static char *whole_batch(struct job *j)
+{
+    return xasprintf("%s" DELAY "0\n%s\n", buf_cstr(&j->diff.batch), delay_before(j));
+}
+
 /* Puts `before` back; `both` is the record while it is uncertain what FRR has. */
 static int roll_back(struct job *j, const char *before, const char *both)
 {
@@ -187,9 +225,11 @@ static int roll_back(struct job *j, const char *before, const char *both)
 
     j->err = &quiet;
     r = compare(j, before, both, false);
-    if (r == 0 && j->diff.batch.len > 0) {
+    if (r == 0 && (j->diff.batch.len > 0 || interrupted(j))) {
+        _cleanup_free_ char *batch = whole_batch(j);
+
         buf_reset(&j->complaints);
-        r = vtysh_load(j->v, buf_cstr(&j->diff.batch), &j->complaints, j->err);
+        r = vtysh_load(j->v, batch, &j->complaints, j->err);
         if (r == 0)
             r = compare(j, before, both, false);
     }
@@ -246,9 +286,9 @@ static int cache_first(struct job *j, const char *desired, const char *both)
 /* The difference in hand, acted on. */
 static int act(struct job *j, const char *desired)
 {
-    _cleanup_free_ char *batch = buf_steal(&j->diff.batch), *owned = buf_steal(&j->diff.owned),
+    _cleanup_free_ char *batch = whole_batch(j), *owned = buf_steal(&j->diff.owned),
                         *before = buf_steal(&j->diff.before),
-                        *both = xasprintf("%s%s", owned, buf_cstr(&j->record));
+                        *both = xasprintf("%s%s%s\n", owned, buf_cstr(&j->record), delay_before(j));
     int r = vtysh_check(j->v, batch, j->err);
 
     if (r == 0)
@@ -256,7 +296,7 @@ static int act(struct job *j, const char *desired)
     if (r == 0 && cache_comes(j)) {
         r = cache_first(j, desired, both);
         free(batch);
-        batch = buf_steal(&j->diff.batch);
+        batch = whole_batch(j);
     }
     if (r == 0)
         r = vtysh_load(j->v, batch, &j->complaints, j->err);
@@ -296,7 +336,8 @@ int frr_apply(const struct vtysh *v, const char *desired, const char *state_dir,
     if (r == 0)
         result_of(&j.diff, ret);
     if (r == 0)
-        r = j.diff.batch.len ? act(&j, desired) : write_record(&j, buf_cstr(&j.diff.owned));
+        r = j.diff.batch.len || interrupted(&j) ? act(&j, desired)
+                                                : write_record(&j, buf_cstr(&j.diff.owned));
     ret->running = j.running_digest;
     job_free(&j);
     return r;
