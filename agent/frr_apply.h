@@ -15,6 +15,8 @@
  * Where sessions of the mesh run and bgpd is to have an RPKI cache that it has not, that comes
  * first and is waited for: route maps that match by it would refuse everything until then.
  *
+ * A batch ends bgpd's wait after changed route maps, so what is read back is in force.
+ *
  * STATE/frr-applied.conf records which lines are ours.  Before a batch it is written as the union
  * of old and new, after it as the new: killed anywhere in between, no line of ours is ever taken
  * for an operator's, and the next run ends what this one began.

@@ -266,6 +266,45 @@ def test_killed_anywhere_nothing_is_forgotten(routers, after):
     assert ours(head.frr.running_config()) == head.conf.read_text().splitlines()
 
 
+DELAY = "bgp route-map delay-timer"
+
+
+def test_what_is_given_takes_effect_at_once(mesh):
+    """By itself bgpd would act on route maps, and let new neighbors begin, ten minutes later."""
+    head = mesh["head"]
+    load(head, f"{DELAY} 600\n")
+    try:
+        assert run(head, "remove").returncode == 0
+        apply(head)
+        mesh.wait_converged()
+        assert f"\n{DELAY} 600\n" in head.frr.running_config()
+    finally:
+        load(head, f"no {DELAY}\n")
+
+
+@pytest.mark.parametrize("theirs", ["5", "20"])
+def test_a_batch_without_its_end_gets_it(mesh, theirs):
+    """The agent was killed while bgpd acted on what it had been given."""
+    head = mesh["head"]
+    record = head.conf.parent / "state/frr-applied.conf"
+    before, good = head.frr.running_config(), record.read_text()
+    record.write_text(f"{good}{DELAY} {theirs}\n")
+    load(head, f"{DELAY} 0\n")
+    assert apply(head).startswith("added 0 removed 0\n")
+    assert record.read_text() == good
+    running = head.frr.running_config()
+    load(head, f"no {DELAY}\n")
+    assert head.frr.running_config() == before
+    assert (running == before) == (theirs == "5")
+    assert (f"\n{DELAY} 20\n" in running) == (theirs == "20")
+    # A zero of the operator's own stays.
+    load(head, f"{DELAY} 0\n")
+    apply(head, mesh.old(head))
+    apply(head)
+    assert f"\n{DELAY} 0\n" in head.frr.running_config()
+    load(head, f"no {DELAY}\n")
+
+
 RPKI = """\
 rpki
  rpki retry_interval 2
