@@ -69,6 +69,8 @@ static int make_step(const struct apply_context *c, const struct bundle *want,
         return netlink_set_up(nl, s->target, err);
     case PLAN_PROCESS_START:
     case PLAN_PROCESS_RESTART:
+        if (c->hold_processes && s->action == PLAN_PROCESS_RESTART)
+            supervisor_unwant(c->supervisor, s->target);
         if (c->hold_processes)
             return 0;
         want_process(c, &want->links[s->link], s->text);

@@ -24,7 +24,8 @@ struct apply_context {
     struct netlink *netlink;
     struct supervisor *supervisor;
     const struct drain *drain; /* steps that it holds are left; NULL: none */
-    bool hold_processes;       /* start none: there is no key or no tun device, and it was said */
+    bool hold_processes;       /* start none: there is no key or no tun device, and it was said.
+                                  One that has to be restarted at once is stopped all the same */
 };
 
 /* Both mark the steps that failed. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/link_key.h"
 #include "common/name.h"
 
 #define MAX_NAMED 5
@@ -32,6 +33,25 @@ void change_add_session(struct change *c, const char *name)
         c->sessions =
             xreallocarray(c->sessions, c->n_sessions ? c->n_sessions * 2 : 1, sizeof(*c->sessions));
     c->sessions[c->n_sessions++] = xstrdup(name);
+}
+
+static const struct bundle_link *link_of(const struct bundle *b, const char *session)
+{
+    size_t len = strcspn(session, " ");
+
+    for (size_t i = 0; i < b->n_links; i++)
+        if (strlen(b->links[i].interface) == len &&
+            strncmp(b->links[i].interface, session, len) == 0)
+            return &b->links[i];
+    return NULL;
+}
+
+bool change_session_counts(const struct bundle *now, const struct bundle *next, const char *session)
+{
+    const struct bundle_link *was = link_of(now, session), *is = link_of(next, session);
+
+    return !was || !is ||
+           (!link_key_replaced(now, was, next, is) && !is->peer_link_key == !was->peer_link_key);
 }
 
 void change_clear(struct change *c)

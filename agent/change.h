@@ -56,6 +56,12 @@ int change_parse(const char *data, size_t len, const char *file, struct change *
 void change_clear(struct change *c); /* back to all zero */
 void change_add_session(struct change *c, const char *name);
 
+/* Whether a session that was up proves anything after this change.  Not over a link whose ends
+ * prove themselves in another way from now on: it is up again when the peer has its bundle, and if
+ * it is to stay away, because a key was given up, nothing may bring the old bundle back. */
+bool change_session_counts(const struct bundle *now, const struct bundle *next,
+                           const char *session);
+
 /* What is so now, while a change is pending. */
 struct change_facts {
     const struct bundle *want; /* the new one */

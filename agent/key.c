@@ -506,6 +506,25 @@ int key_check_link(const char *keys, const char *link_key, struct error_list *er
                             : "the bundle names a link key, and this gateway has none");
 }
 
+int key_link_private(const char *keys, uint8_t ret[static LINK_KEY_LEN], struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" LINK_FILE, keys);
+    EVP_PKEY *key = NULL;
+    size_t n = LINK_KEY_LEN;
+    int r = read_key(file, &key, err);
+
+    if (r == 0)
+        return error_add(err, file, 0, NULL, "there is no link key");
+    if (r == 1)
+        r = EVP_PKEY_is_a(key, "X25519") && EVP_PKEY_get_raw_private_key(key, ret, &n) == 1 &&
+                    n == LINK_KEY_LEN
+                ? 0
+                : error_add(err, file, 0, NULL, "this is no link key (X25519)");
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return r;
+}
+
 int64_t key_expires(const char *keys)
 {
     _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);

@@ -23,6 +23,7 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/error.h"
+#include "common/link_key.h"
 
 struct key_request {
     struct buf pem; /* of the request */
@@ -60,6 +61,9 @@ void key_installed_clear(struct key_installed *installed);
 /* Checks that the bundle's link key (NULL: none) is this gateway's.  -EINVAL: it is not, and what
  * to do. */
 int key_check_link(const char *keys, const char *link_key, struct error_list *err);
+
+/* The private half of the gateway's link key, which the caller wipes. */
+int key_link_private(const char *keys, uint8_t ret[static LINK_KEY_LEN], struct error_list *err);
 
 /* When the gateway's certificate ends, in seconds since 1970; 0: there is none that can be read. */
 int64_t key_expires(const char *keys);

@@ -10,6 +10,7 @@
 #include "agent/drain.h"
 #include "agent/drift.h"
 #include "agent/guard.h"
+#include "agent/link_secret.h"
 #include "agent/log.h"
 #include "agent/loop_parts.h"
 #include "agent/observe.h"
@@ -142,6 +143,7 @@ static void forget_before(struct loop *l, const struct plan *plan)
     if (!l->before || plan_has(plan, PLAN_FRR) || plan_has_breaks(plan) || drain_busy(l->drain))
         return;
     l->before = bundle_free(l->before);
+    link_secrets_sweep(l->settings, l->bundle, NULL);
     l->settled = false; /* the firewall forgets it, too: that is no repair */
     l->converge_at = monotonic_ms();
 }
@@ -157,11 +159,24 @@ static void keep_digests(struct loop *l, struct plan_context *context)
     if (!l->digests || strcmp(l->digests_keys, context->keys_digest) != 0) {
         free(l->digests);
         l->digests = xcalloc(l->bundle->n_links + 1, sizeof(*l->digests));
+        l->secrets_there = false;
         memcpy(l->digests_keys, context->keys_digest, sizeof(l->digests_keys));
         for (size_t i = 0; i < l->bundle->n_links; i++)
             plan_link_digest(l->bundle, &l->bundle->links[i], context, l->digests[i]);
     }
     context->digests = (const char(*)[DIGEST_TEXT_LEN + 1]) l->digests;
+}
+
+/* Looked for when they may be others, and when a process has ended, perhaps for lack of one. */
+static int make_secrets(struct loop *l, struct error_list *err)
+{
+    int r;
+
+    if (l->secrets_there && l->deaths == supervisor_deaths(l->supervisor))
+        return 0;
+    r = link_secrets_make(l->settings, l->bundle, err);
+    l->secrets_there = r == 0;
+    return r;
 }
 
 void loop_converge(struct loop *l)
@@ -174,6 +189,7 @@ void loop_converge(struct loop *l)
         .link_uid = l->settings->link_uid,
         .no_frr = l->settings->no_frr,
         .new_bundle = drain_is_new_bundle(l->drain),
+        .before = l->before,
     };
     struct firewall wanted;
     struct plan *plan;
@@ -194,7 +210,8 @@ void loop_converge(struct loop *l)
     }
     q = guard_look(l->guard, &wanted, &context, &have, &err);
     r = tun_check(l->settings->link_uid, l->settings->link_gid, &err);
-    c.hold_processes = r < 0 || state_check_keys(l->settings, &err) < 0;
+    c.hold_processes =
+        r < 0 || state_check_keys(l->settings, &err) < 0 || make_secrets(l, &err) < 0;
     if (c.hold_processes || q < 0)
         r = -EINVAL;
     plan = make_plan(l, &context, &have, c.hold_processes);

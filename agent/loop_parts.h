@@ -42,6 +42,7 @@ struct loop {
     struct bundle *before; /* what was, until everything is as the bundle in force says */
     char (*digests)[DIGEST_TEXT_LEN + 1]; /* of its links' processes; NULL: to be computed */
     char digests_keys[DIGEST_TEXT_LEN + 1];
+    bool secrets_there; /* the links' tls-crypt keys (link_secret.h), when last looked */
     struct netlink *netlink;
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;

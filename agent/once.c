@@ -9,6 +9,7 @@
 #include "agent/apply.h"
 #include "agent/drain.h"
 #include "agent/guard.h"
+#include "agent/link_secret.h"
 #include "agent/log.h"
 #include "agent/netlink.h"
 #include "agent/observe.h"
@@ -169,7 +170,8 @@ static int leave_behind(struct session *n, struct error_list *err)
 {
     int r = 0;
 
-    n->firewall.before = NULL;
+    n->firewall.before = n->plan.before = NULL;
+    link_secrets_sweep(n->apply.settings, n->firewall.now, NULL);
     if (!n->plan.no_firewall)
         r = guard_look_once(n->apply.settings, &n->firewall, &n->plan, &n->have, err);
     if (r == 0 && strcmp(n->plan.firewall_digest, n->have.firewall_digest) != 0)
@@ -185,6 +187,9 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
 
     if (r == 0)
         r = state_check_keys(s, err);
+    if (r == 0)
+        r = link_secrets_make(s, want, err);
+    n->plan.before = n->firewall.before;
     n->apply.hold_processes = r < 0;
     n->firewall.now = want;
     drain_new_bundle(n->drain, false);
@@ -322,6 +327,7 @@ int once_plan(const struct settings *s, const char *dir, struct error_list *err)
         if (want->origin_check == BUNDLE_ORIGINS_BY_CACHE)
             state_origins(s, want->mesh, &origins, &ignored);
         n.firewall = (struct firewall){want, before, origins};
+        n.plan.before = before;
         plan = look(&n, want, want->mesh, err);
         r = plan ? q : -EIO;
     }

@@ -8,6 +8,7 @@
 #include "agent/observe.h"
 #include "agent/sysctl.h"
 #include "common/alloc.h"
+#include "common/link_key.h"
 
 /* Raised when the way a process is started changes, so that an upgrade restarts the links. */
 #define START_VERSION "1"
@@ -318,6 +319,17 @@ void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
     digest_sha256_text(all.data, all.len, ret);
 }
 
+/* Since the bundle before: then the process that runs must not stay for a moment. */
+static bool key_given_up(const struct builder *b, const struct bundle_link *link)
+{
+    const struct bundle *old = b->context->before;
+
+    for (size_t i = 0; old && i < old->n_links; i++)
+        if (strcmp(old->links[i].interface, link->interface) == 0)
+            return link_key_replaced(old, &old->links[i], b->want, link);
+    return false;
+}
+
 static void plan_process(struct builder *b, size_t i, bool fresh)
 {
     const struct bundle_link *link = &b->want->links[i];
@@ -333,6 +345,9 @@ static void plan_process(struct builder *b, size_t i, bool fresh)
         add(b, PLAN_PROCESS_START, i, link->interface, "it has no process")->text = xstrdup(digest);
     else if (fresh)
         add(b, PLAN_PROCESS_RESTART, i, link->interface, "its interface is a new one")->text =
+            xstrdup(digest);
+    else if (strcmp(running, digest) != 0 && key_given_up(b, link))
+        add(b, PLAN_PROCESS_RESTART, i, link->interface, "a key of its ends is given up")->text =
             xstrdup(digest);
     else if (strcmp(running, digest) != 0)
         add_to(b->breaks, PLAN_PROCESS_REPLACE, i, link->interface,

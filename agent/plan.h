@@ -39,7 +39,8 @@ enum plan_action {
     PLAN_ADDRESS_ADD,    /* address */
     PLAN_LINK_UP,
     PLAN_PROCESS_START,   /* text: digest of the new process */
-    PLAN_PROCESS_RESTART, /* text: likewise; on a new interface: nothing passes there yet */
+    PLAN_PROCESS_RESTART, /* text: likewise; at once: on a new interface, where nothing passes yet,
+                             or because the old process accepts a key that was given up */
     PLAN_DRAIN,           /* move the traffic away before what the plan takes from this link */
     PLAN_FRR,             /* give FRR the bundle's configuration */
     PLAN_PROCESS_REPLACE, /* restart a process that has carried traffic; text: digest */
@@ -75,6 +76,7 @@ struct plan_context {
     char keys_digest[DIGEST_TEXT_LEN + 1]; /* state_keys_digest() */
     /* plan_link_digest() of each link of the bundle, of one who plans often; NULL: computed. */
     const char (*digests)[DIGEST_TEXT_LEN + 1];
+    const struct bundle *before; /* that was in force before the wanted one; NULL: none */
     bool no_frr;
     char firewall_digest[DIGEST_TEXT_LEN + 1]; /* of the wanted table; "": none is to be set */
     bool no_firewall;

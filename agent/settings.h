@@ -6,7 +6,9 @@
  * row) and the command line, and constant from then on.  Several agents live on one machine (in
  * network namespaces) when each has its own state folder and run folder.
  *
- * - STATE/keys/: gateway.key, gateway.crt, ca.crt; root's folder, readable by the link group
+ * - STATE/keys/: gateway.key, gateway.link.key, gateway.crt, ca.crt; root's folder, readable by the
+ *   link group
+ * - STATE/keys/links/: the tls-crypt keys of the links (link_secret.h)
  * - STATE/current/: verified copy of the bundle in force; STATE/previous/: of the one before
  * - STATE/change.json: what the last change was, and what became of it (change.h)
  * - STATE/origins: verified copy of the table of origins in force

@@ -16,6 +16,7 @@
 #include "agent/change.h"
 #include "agent/reader.h"
 #include "common/fs.h"
+#include "common/link_key.h"
 
 #define KEY_FILE_MAX (1u << 20)
 #define LOCK_PATIENCE 100 /* looks, 20 ms apart */
@@ -56,10 +57,13 @@ int state_prepare(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s), *management = settings_management_dir(s);
     _cleanup_free_ char *link = settings_link_dir(s);
+    _cleanup_free_ char *secrets = xasprintf("%s/" LINK_KEY_DIR, keys);
     int r = state_own_dir(s->state_dir, 0, s->link_gid, 0750, err);
 
     if (r == 0)
         r = state_own_dir(keys, 0, s->link_gid, 0750, err);
+    if (r == 0)
+        r = state_own_dir(secrets, 0, s->link_gid, 0750, err);
     if (r == 0)
         r = state_own_dir(s->run_dir, 0, 0, 0755, err);
     if (r == 0)

@@ -396,7 +396,8 @@ static void begin(struct transaction *t, int looked, const struct error_list *se
     for (size_t i = 0; looked >= 0 && i < seen->n; i++) {
         if (strcmp(seen->items[i].message, REACHED) == 0)
             next.reach = true;
-        else if (next.n_sessions < CHANGE_MAX_SESSIONS)
+        else if (next.n_sessions < CHANGE_MAX_SESSIONS &&
+                 change_session_counts(t->now, t->staged, seen->items[i].message))
             change_add_session(&next, seen->items[i].message);
     }
     next.source = t->source;

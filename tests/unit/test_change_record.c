@@ -129,6 +129,28 @@ START_TEST(many_are_counted)
 }
 END_TEST
 
+START_TEST(sessions_that_prove_nothing)
+{
+    struct bundle_link was[2] = {{.interface = "pv2", .peer_generation = 1},
+                                 {.interface = "pv7", .peer_generation = 1}},
+                       is[2] = {was[0], was[1]};
+    struct bundle now = {.links = was, .n_links = 2}, next = {.links = is, .n_links = 2};
+
+    ck_assert(change_session_counts(&now, &next, "pv2 4"));
+    ck_assert(change_session_counts(&now, &next, "pv9 4"));
+    is[0].peer_generation = 2;
+    ck_assert(!change_session_counts(&now, &next, "pv2 4"));
+    ck_assert(change_session_counts(&now, &next, "pv7 6"));
+    /* The other end may get its key later. */
+    next.link_key = "a";
+    is[1].peer_link_key = "b";
+    ck_assert(!change_session_counts(&now, &next, "pv7 6"));
+    next.generation = 2;
+    is[1].peer_link_key = NULL;
+    ck_assert(!change_session_counts(&now, &next, "pv7 6"));
+}
+END_TEST
+
 START_TEST(round_trip)
 {
     struct change again = {0};
@@ -176,6 +198,7 @@ int main(void)
     tcase_add_test(t, what_answered_before_must_answer);
     tcase_add_test(t, what_cannot_be_applied_goes_back_at_once);
     tcase_add_test(t, many_are_counted);
+    tcase_add_test(t, sessions_that_prove_nothing);
     tcase_add_test(t, round_trip);
     return unit_run(s);
 }

@@ -312,6 +312,19 @@ START_TEST(test_processes)
     expect("start OpenVPN of pv7: it has no process\n"
            "move traffic off pv2: its OpenVPN restarts\n"
            "restart OpenVPN of pv2: its configuration or certificate changed\n");
+    /* A key that is given up is no matter for politeness. */
+    {
+        struct bundle_link before[2] = {w.links[0], w.links[1]};
+        struct bundle old = w.b;
+
+        old.links = before;
+        w.links[0].peer_generation = before[0].peer_generation + 1;
+        w.context.before = &old;
+        w.have.n_processes = 2;
+        expect("restart OpenVPN of pv2: a key of its ends is given up\n");
+        w.links[0].peer_generation = before[0].peer_generation;
+        w.context.before = NULL;
+    }
     /* Another certificate concerns every link. */
     snprintf(w.files[0].sha256, sizeof(w.files[0].sha256), "aa");
     w.have.n_processes = 2;

@@ -77,10 +77,10 @@ class Gateway:
         return self.namespace.run(
             [self.lab.agent, verb, *arguments, *self._agent_options()], check=check)
 
-    def enroll(self):
-        """Key and request here, answer from the lab's CA, certificate installed here."""
+    def enroll(self, *how):
+        """Keys and request here, answer from the lab's CA, certificate installed here."""
         request, answer = self.dir / "request.pem", self.dir / "answer.pem"
-        self.agent("enroll", "--gateway", self.name, "-o", request)
+        self.agent("enroll", *(how or ("--gateway", self.name)), "-o", request)
         self.lab.ctl("enroll", request, "--ca", self.lab.ca, "-o", answer,
                      "--keys", self.lab.keys)
         self.agent("enroll", "--install", answer)

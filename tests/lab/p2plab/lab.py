@@ -110,9 +110,11 @@ class Lab:
 
     behind: {gateway name: "firewall" or "nat"} for those that can only call out.
     archives: bundles are archives, not folders.
+    link_keys: compile knows the gateways' link keys, so that the links have tls-crypt.
     """
 
-    def __init__(self, mesh_file, *, name=None, build=None, behind=None, archives=False):
+    def __init__(self, mesh_file, *, name=None, build=None, behind=None, archives=False,
+                 link_keys=False):
         self.name = name or os.environ.get("P2PVPN_LAB_NAME") or f"lab{secrets.token_hex(2)}"
         if not self.name.isalnum() or len(self.name) > 16:
             raise LabError(f"'{self.name}' is no name for a lab: letters and digits, 16 at most")
@@ -123,7 +125,8 @@ class Lab:
         self.mesh_file = self.dir / "mesh.json"
         self.bundles = self.dir / "bundles"
         self.ca = self.dir / "ca"
-        self.keys = self.dir / "enrolled.json"
+        self.keys = self.dir / ("mesh.keys.json" if link_keys else "enrolled.json")
+        self.link_keys = link_keys
         self.archives = archives
         self.wan = Wan(self)
         self.gateways = {}
@@ -255,6 +258,8 @@ class Lab:
         compiled = self.compile()
         gateways = self.add_gateways()
         self.enroll(gateways)
+        if self.link_keys:
+            self.compile()
         for gateway in gateways:
             gateway.start_agent()
         return compiled.stdout
