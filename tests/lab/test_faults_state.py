@@ -69,8 +69,15 @@ def changed(gateway, verb, *before):
         return record["state"] in ("confirmed", "rolled-back") and (
             gateway.offered in (record["revision"], record["refused"]))
 
+    def begun():
+        record = gateway.change()
+        return gateway.offered in (record.get("revision"), record.get("refused"))
+
     def obeyed():
-        """Or it has nothing to decide any more; one that has just started does not listen yet."""
+        """Or it has nothing to decide any more; one that has just started does not listen yet, and until
+        it has read what is offered there is another change to take back."""
+        if not begun():
+            return False
         answer = gateway.left.agent(verb, check=False).returncode
         return answer == 0 or answer == 1 and decided()
 
