@@ -158,7 +158,7 @@ def test_fault_01_killed_while_a_bundle_is_copied(gateway):
         assert gateway.revision() == new, (str(call), gateway.log()[-3000:])
         assert set(os.listdir(gateway.left.state)) == KEPT, str(call)
     print(f"killed at {hit} of {len(points)} system calls of the copy; else at one of another process")
-    assert hit >= 20
+    assert hit >= 10
 
 
 ERRORS = {"fsync": ["EIO"], "write": ["ENOSPC", "EIO"], "openat": ["ENOSPC", "EROFS"],
