@@ -24,10 +24,8 @@ const char *const repair_names[REPAIR_KINDS] = {
 };
 
 const char *const trouble_names[TROUBLE_KINDS] = {
-    [TROUBLE_BUNDLE] = "bundle",
-    [TROUBLE_LINKS] = "links",
-    [TROUBLE_FRR] = "frr",
-    [TROUBLE_FIREWALL] = "firewall",
+    [TROUBLE_BUNDLE] = "bundle",     [TROUBLE_LINKS] = "links", [TROUBLE_FRR] = "frr",
+    [TROUBLE_FIREWALL] = "firewall", [TROUBLE_DISK] = "disk",
 };
 
 /* A member of an object whose first member stands before it. */

@@ -39,6 +39,7 @@ enum trouble_kind {
     TROUBLE_LINKS,
     TROUBLE_FRR,
     TROUBLE_FIREWALL,
+    TROUBLE_DISK, /* that STATE is on */
     TROUBLE_KINDS,
 };
 extern const char *const trouble_names[TROUBLE_KINDS];

@@ -215,6 +215,7 @@ static void tell_systemd(struct loop *l)
     const char *trouble = l->told_bundle && *l->told_bundle ? l->told_bundle
                           : l->told_links && *l->told_links ? l->told_links
                           : l->told_frr && *l->told_frr     ? l->told_frr
+                          : l->told_disk && *l->told_disk   ? l->told_disk
                                                             : NULL;
     _cleanup_free_ char *text = NULL;
 
@@ -239,6 +240,7 @@ static void report(struct loop *l)
     agent_report_trouble(&l->report, TROUBLE_BUNDLE, l->told_bundle);
     agent_report_trouble(&l->report, TROUBLE_LINKS, l->told_links);
     agent_report_trouble(&l->report, TROUBLE_FRR, l->told_frr);
+    agent_report_trouble(&l->report, TROUBLE_DISK, l->told_disk);
     agent_report_trouble(&l->report, TROUBLE_FIREWALL, guard_trouble(l->guard));
     agent_report_run(&l->report_file, &l->report);
 }
@@ -302,6 +304,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     free(l.failing);
     free(l.told_frr);
     free(l.told_bundle);
+    free(l.told_disk);
     for (int *fd = (int[]){l.signals, l.epoll, l.lock, -2}; *fd != -2; fd++)
         if (*fd >= 0)
             close(*fd);

@@ -153,11 +153,24 @@ static void look_at_copy(struct loop *l)
     error_clear(&err);
 }
 
+/* What runs goes on with any disk; what it keeps from being done is said. */
+static void look_at_disk(struct loop *l)
+{
+    struct error_list err = ERROR_LIST_INIT, ignored = ERROR_LIST_INIT;
+
+    state_heal(l->settings, &ignored);
+    error_clear(&ignored);
+    state_trouble(l->settings, &err);
+    log_report(LOG_EVENT_NONE, &l->told_disk, &err);
+    error_clear(&err);
+}
+
 void loop_look_at_bundle(struct loop *l)
 {
     enum source_state state;
 
     look_at_copy(l);
+    look_at_disk(l);
     l->look_at = monotonic_ms() + LOOK_MS;
     if (staging_busy(&l->staging))
         return; /* what is new is seen when that is over */

@@ -69,10 +69,11 @@ struct loop {
     uint64_t daemons;      /* routing_incarnation() */
     struct source *source;
     struct staging staging;
-    char staged_over[DIGEST_TEXT_LEN + 1];     /* what was in force when it began; "": nothing */
-    struct stat certificate;                   /* gateway.crt as it was seen last */
-    bool dir_missing, waits, copy_lost;        /* and said */
-    char *told_links, *told_frr, *told_bundle; /* the last reports of trouble, not to be repeated */
+    char staged_over[DIGEST_TEXT_LEN + 1]; /* what was in force when it began; "": nothing */
+    struct stat certificate;               /* gateway.crt as it was seen last */
+    bool dir_missing, waits, copy_lost;    /* and said */
+    /* The last reports of trouble, not to be repeated. */
+    char *told_links, *told_frr, *told_bundle, *told_disk;
     char *failing; /* a plan that was announced, and failed or waits: it is not announced again */
     int epoll, signals, lock;
     int64_t worker_began;

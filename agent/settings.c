@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/settings.h"
 
+#include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/origin_report.h"
 #include "common/alloc.h"
@@ -64,14 +69,40 @@ char *settings_keys_dir(const struct settings *s)
     return xasprintf("%s/keys", s->state_dir);
 }
 
+/* Names one folder, wherever it is. */
+int settings_turned_text(const char *folder, char ret[static 48])
+{
+    struct stat st;
+
+    if (stat(folder, &st) < 0)
+        return -errno;
+    snprintf(ret, 48, "%llx:%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    return 0;
+}
+
+char *settings_turned_path(const struct settings *s)
+{
+    return xasprintf("%s/turned", s->run_dir);
+}
+
+bool settings_turned(const struct settings *s)
+{
+    _cleanup_free_ char *path = settings_turned_path(s);
+    _cleanup_free_ char *previous = xasprintf("%s/previous", s->state_dir);
+    char said[48] = "", is[48];
+
+    return readlink(path, said, sizeof(said) - 1) > 0 && settings_turned_text(previous, is) == 0 &&
+           strcmp(said, is) == 0;
+}
+
 char *settings_current_dir(const struct settings *s)
 {
-    return xasprintf("%s/current", s->state_dir);
+    return xasprintf("%s/%s", s->state_dir, settings_turned(s) ? "previous" : "current");
 }
 
 char *settings_previous_dir(const struct settings *s)
 {
-    return xasprintf("%s/previous", s->state_dir);
+    return xasprintf("%s/%s", s->state_dir, settings_turned(s) ? "current" : "previous");
 }
 
 char *settings_stage_dir(const struct settings *s)

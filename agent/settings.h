@@ -77,8 +77,13 @@ int settings_resolve_reader(struct settings *s, struct error_list *err);
 /* Who a user is, for whoever runs as it. */
 int settings_resolve_fetcher(const struct settings *s, uid_t *uid, gid_t *gid,
                              struct error_list *err);
+/* STATE/current and STATE/previous are exchanged by name only: see state_swap(). */
+bool settings_turned(const struct settings *s);
+/* What RUN/turned says to make it so: which folder it is that is in force.  -errno. */
+int settings_turned_text(const char *folder, char ret[static 48]);
 
 /* Paths on the heap, owned by the caller. */
+char *settings_turned_path(const struct settings *s);
 char *settings_keys_dir(const struct settings *s);
 char *settings_current_dir(const struct settings *s);
 char *settings_previous_dir(const struct settings *s);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -214,7 +215,7 @@ static int keep_previous(const struct settings *s, struct error_list *err)
     return r;
 }
 
-int state_commit(const struct settings *s, struct error_list *err)
+static int commit(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *stage = settings_stage_dir(s), *current = settings_current_dir(s);
     struct error_list ignored = ERROR_LIST_INIT;
@@ -229,6 +230,13 @@ int state_commit(const struct settings *s, struct error_list *err)
     return r;
 }
 
+int state_commit(const struct settings *s, struct error_list *err)
+{
+    int r = state_heal(s, err);
+
+    return r < 0 ? r : commit(s, err);
+}
+
 bool state_present(const struct settings *s)
 {
     _cleanup_free_ char *current = settings_current_dir(s);
@@ -237,7 +245,7 @@ bool state_present(const struct settings *s)
     return access(file, F_OK) == 0 || errno != ENOENT;
 }
 
-int state_mend(const struct settings *s, struct error_list *err)
+static int mend(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *stage = settings_stage_dir(s), *current = settings_current_dir(s);
     int r = access(stage, F_OK) < 0 ? 0 : exchange_durably(s, stage, current, err);
@@ -245,6 +253,13 @@ int state_mend(const struct settings *s, struct error_list *err)
     if (r == 0)
         state_drop(s);
     return r;
+}
+
+int state_mend(const struct settings *s, struct error_list *err)
+{
+    int r = state_heal(s, err);
+
+    return r < 0 ? r : mend(s, err);
 }
 
 void state_advise(const struct settings *s, int r, struct error_list *err)
@@ -299,18 +314,77 @@ int state_settle(const struct settings *s, const char *previous, struct error_li
 {
     _cleanup_free_ char *stage = settings_stage_dir(s);
 
+    int r = state_heal(s, err);
+
     remove_leftovers(s);
-    if (access(stage, F_OK) < 0)
-        return 0;
+    if (r < 0 || access(stage, F_OK) < 0)
+        return r;
     return *previous && holds(s, stage, previous) ? keep_previous(s, err)
                                                   : fs_remove_tree(stage, err);
+}
+
+/* By name only. */
+static int turn(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *previous = settings_previous_dir(s), *turned = settings_turned_path(s);
+    char text[48];
+    int r = settings_turned_text(previous, text);
+
+    if (r < 0)
+        return error_sys(err, -r, previous, "cannot look at the folder");
+    unlink(turned); /* of another one */
+    return symlink(text, turned) < 0 ? error_sys(err, errno, turned, "cannot be written") : 0;
+}
+
+static int turn_back(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *turned = settings_turned_path(s);
+
+    return unlink(turned) < 0 && errno != ENOENT
+               ? error_sys(err, errno, turned, "cannot be removed")
+               : 0;
 }
 
 int state_swap(const struct settings *s, struct error_list *err)
 {
     _cleanup_free_ char *previous = settings_previous_dir(s), *current = settings_current_dir(s);
+    int r;
 
-    return exchange(previous, current, err);
+    if (settings_turned(s))
+        return turn_back(s, err);
+    r = exchange(previous, current, err);
+    return r < 0 ? turn(s, err) : 0;
+}
+
+int state_heal(const struct settings *s, struct error_list *err)
+{
+    _cleanup_free_ char *previous = settings_previous_dir(s), *current = settings_current_dir(s);
+    int r;
+
+    if (!settings_turned(s))
+        return 0;
+    /* What RUN/turned says is wrong by that at once: it names a folder, not a place. */
+    r = exchange_durably(s, previous, current, err);
+    return r < 0 ? r : turn_back(s, err);
+}
+
+void state_trouble(const struct settings *s, struct error_list *err)
+{
+    struct statvfs disk;
+
+    if (access(s->state_dir, W_OK) < 0 && errno == EROFS)
+        error_add(err, s->state_dir, 0, NULL,
+                  "the disk is read-only, so that no bundle can be taken and no change confirmed: "
+                  "mount it writable");
+    else if (statvfs(s->state_dir, &disk) == 0 &&
+             (disk.f_bavail == 0 || (disk.f_files > 0 && disk.f_favail == 0)))
+        error_add(err, s->state_dir, 0, NULL,
+                  "there is no room left, so that no bundle can be taken and no change confirmed: "
+                  "make some");
+    if (settings_turned(s))
+        error_add(err, s->state_dir, 0, NULL,
+                  "the last change was rolled back, but the disk did not take that: it is done "
+                  "again when the disk can be written, and not known any more after a reboot");
 }
 
 int state_sync(const struct settings *s, struct error_list *err)

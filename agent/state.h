@@ -55,8 +55,17 @@ int state_mend(const struct settings *s, struct error_list *err);
 /* After an errno of these functions: adds what to do about a disk that is full, read-only or fails.
  */
 void state_advise(const struct settings *s, int r, struct error_list *err);
-/* Exchanges STATE/current and STATE/previous; state_sync() has it on the disk. */
+/*
+ * Exchanges STATE/current and STATE/previous; state_sync() has it on the disk.  A disk that does
+ * not take that must not keep anybody from going back: then they are exchanged by name only, which
+ * RUN/turned says to all that ask for their paths (settings.h), and *err says so, with 0 returned.
+ * state_heal() exchanges them on the disk as soon as that can be; after a reboot without that, what
+ * the record says holds.
+ */
 int state_swap(const struct settings *s, struct error_list *err);
+int state_heal(const struct settings *s, struct error_list *err);
+/* Adds what is wrong with the disk that STATE is on: read-only, full, exchanged by name only. */
+void state_trouble(const struct settings *s, struct error_list *err);
 int state_sync(const struct settings *s, struct error_list *err);
 
 /* The record of the last change (change.h).  -ENOENT (with nothing in *err): there is none. */

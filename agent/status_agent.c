@@ -73,6 +73,7 @@ static void complaint(struct status *s, enum trouble_kind kind)
         [TROUBLE_LINKS] = "the agent cannot put the links right",
         [TROUBLE_FRR] = "the agent cannot put FRR right",
         [TROUBLE_FIREWALL] = "the agent cannot set the firewall",
+        [TROUBLE_DISK] = "the agent cannot keep what it has to",
     };
     const char *rest = s->agent.report.trouble[kind], *line;
     int len;

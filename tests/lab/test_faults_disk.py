@@ -168,6 +168,52 @@ def test_fault_05_read_only(gateway):
     whole(gateway)
 
 
+def test_fault_05_read_only_while_a_change_is_pending(gateway):
+    """It cannot be confirmed, but taken back: what forwards is as it was, whatever the disk says; and
+    what the disk did not take is done when it can be."""
+    left, bind = gateway.left, 'mount --bind "$0" "$0"; exec "$@"'
+
+    def remount(agent, how):
+        sh("nsenter", "-t", agent.process.pid, "-m", "mount", "-o", f"remount,bind,{how}", left.state)
+
+    def goes_back(agent, old, new):
+        wait_for(lambda: left.link(gateway.bundles[old].interface) and
+                 not left.link(gateway.bundles[new].interface), 10, "the old links", lambda _: agent.log())
+        assert left.process("pv2") == gateway.pid and left.pings("172.19.0.1")
+
+    with Agent(gateway, "sh", "-c", bind, left.state) as agent:
+        old, new = gateway.offer()
+        agent.wait_log(f"revision {new[:12]} has .* to prove good")
+        remount(agent, "ro")
+        wait_for(lambda: left.link(gateway.bundles[new].interface), 10, "the new link")
+        refused = left.agent("confirm", check=False)
+        assert refused.returncode and "Read-only file system" in refused.stderr, refused
+        agent.wait_log("the disk is read-only, so that no bundle can be taken")
+        wait_for(lambda: "the disk is read-only" in left.agent("status", check=False).stdout, 10, "the alarm")
+        assert gateway.change()["state"] == "pending" and left.pings("172.19.0.1")
+        left.agent("rollback")
+        goes_back(agent, old, new)
+        agent.wait_log("the last change was rolled back, but the disk did not take that")
+        assert gateway.revision() == new, "nothing was written"
+        agent.process.send_signal(signal.SIGKILL)
+    with Agent(gateway, "sh", "-c", bind, left.state) as agent:
+        # The next agent knows it too, and now the disk can be written: in the source is the new one.
+        assert in_force(agent) == old[:12]
+        agent.wait_confirmed(new)
+    with Agent(gateway, "sh", "-c", bind, left.state) as agent:
+        # The same, and the disk takes it as soon as it can.
+        old, new = gateway.offer()
+        agent.wait_log(f"revision {new[:12]} has .* to prove good")
+        remount(agent, "ro")
+        left.agent("rollback")
+        goes_back(agent, old, new)
+        remount(agent, "rw")
+        wait_for(lambda: gateway.revision() == old, 10, "the disk to have it", lambda _: agent.log())
+        assert not (left.run_dir / "turned").is_symlink()
+        agent.process.send_signal(signal.SIGKILL)
+    whole(gateway)
+
+
 def test_fault_06_out_of_memory(gateway):
     """Killed while the change is pending, and when it asks for memory and gets none."""
     old, new = gateway.offer()
