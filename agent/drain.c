@@ -28,6 +28,8 @@ struct entry {
     bool restarts; /* it stays: its neighbors are drained until it is back */
     bool leaves;   /* it has neighbors that the bundle has not: they stay until it is free */
     bool planned;  /* by the plan in hand */
+    bool begun;    /* it is known how: */
+    bool asks;     /* for now, only the peer is to move its traffic */
     unsigned turn, tries;
     int64_t since, deadline; /* of its phase */
     struct prefix *peers;
@@ -214,6 +216,24 @@ static void take_break(struct drain *d, const struct plan_step *s)
     e->leaves |= s->action != PLAN_PROCESS_REPLACE;
 }
 
+/* One link alone asks its peer first; several wait until the peers have done that. */
+static void begin(struct drain *d, int64_t now)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++)
+        n += d->entries[i].restarts;
+    for (size_t i = 0; i < d->n; i++) {
+        struct entry *e = &d->entries[i];
+
+        if (!e->restarts || e->begun || e->phase != QUEUED)
+            continue;
+        e->begun = true;
+        e->asks = n == 1;
+        e->deadline = e->asks ? now : now + DRAIN_FIRST_MS;
+    }
+}
+
 /* The turn that may begin: the last one is over.  DRAIN_TURNS: none. */
 static unsigned due(const struct drain *d, int64_t now)
 {
@@ -230,20 +250,22 @@ static unsigned due(const struct drain *d, int64_t now)
     return turn;
 }
 
+/* A quarter of the links at most, lest there is no other way. */
 static bool next_turn(struct drain *d, int64_t now)
 {
-    unsigned turn = due(d, now);
-    bool ret = false;
+    size_t max = (d->n_links + 3) / 4, n = 0;
 
-    for (size_t i = 0; i < d->n; i++) {
-        struct entry *e = &d->entries[i];
+    for (unsigned turn = due(d, now); turn < DRAIN_TURNS; turn++)
+        for (size_t i = 0; i < d->n; i++) {
+            struct entry *e = &d->entries[i];
 
-        if (e->restarts && e->phase == QUEUED && e->turn == turn && e->deadline <= now) {
-            e->phase = ASKED;
-            ret = true;
+            if (n < max && e->restarts && e->phase == QUEUED && e->turn == turn &&
+                e->deadline <= now) {
+                e->phase = ASKED;
+                n++;
+            }
         }
-    }
-    return ret;
+    return n > 0;
 }
 
 /* Those that the plan has nothing to do about (any more).  True: FRR has to hear of it. */
@@ -293,6 +315,7 @@ bool drain_consider(struct drain *d, const struct bundle *want, const struct pla
             d->entries[i].phase = ASKED;
             ret = true;
         }
+    begin(d, now);
     ret |= next_turn(d, now);
     d->new_bundle &= plan->n > 0;
     d->hurry &= d->new_bundle;
@@ -309,7 +332,7 @@ void drain_request(const struct drain *d, struct drain_request *ret)
         const struct entry *e = &d->entries[i];
 
         if (e->restarts && e->phase != QUEUED)
-            drain_names_add(&ret->drain, e->interface);
+            drain_names_add(e->asks ? &ret->ask : &ret->drain, e->interface);
         if (e->leaves && (e->phase == QUEUED || e->phase == ASKED || e->phase == WAITS))
             drain_names_add(&ret->keep, e->interface);
     }
@@ -338,6 +361,15 @@ bool drain_holds(const struct drain *d, const char *interface)
     const struct entry *e = find(d, interface);
 
     return e && e->phase < FREE;
+}
+
+bool drain_waits(const struct drain *d)
+{
+    bool ret = false;
+
+    for (size_t i = 0; i < d->n; i++)
+        ret |= d->entries[i].phase < FREE;
+    return ret;
 }
 
 bool drain_busy(const struct drain *d)
@@ -477,11 +509,18 @@ static enum drain_news give_back(const struct drain *d, struct entry *e, int64_t
 {
     if (!e->restarts || e->tries > 0 || d->n_links < 2)
         return set_free(e, false, now);
+    e->phase = QUEUED;
+    e->deadline = now + e->turn * DRAIN_TURN_MS;
+    if (e->asks) {
+        e->asks = false;
+        e->deadline += DRAIN_FOLLOW_MS;
+        log_say(LOG_LEVEL_INFO, "%s: the peer does not restart it now; its turn comes later",
+                e->interface);
+        return DRAIN_TEXT;
+    }
     log_say(LOG_LEVEL_INFO, "%s: there is no other way for its traffic now; it is tried again",
             e->interface);
     e->tries++;
-    e->phase = QUEUED;
-    e->deadline = now + e->turn * DRAIN_TURN_MS;
     return DRAIN_TEXT;
 }
 

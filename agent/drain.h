@@ -8,13 +8,20 @@
  * connections are waited for, and its neighbors are as before.  New links, which may be what an old
  * one is replaced by, are waited for as well before anything goes.
  *
- * Not all links are drained at once, or there would be no other way: those that restart take turns.
- * Both ends of a link give it the same turn, and one end follows the other: a link that nobody
- * uses, because the peer drains it or restarts it, is free at once.  Gateways do not agree on when
- * a turn begins; so a link whose traffic cannot move, perhaps because peers drain all the others,
- * gets it back for a while, a different one for each turn, and is drained once more.  If there is
- * no other way then either, it restarts all the same.  Links that leave go together, for what stays
- * must do without all of them.
+ * Not all links are drained at once, or there would be no other way: those that restart take turns,
+ * a quarter of the links at most, and both ends of a link give it the same turn.  One end follows
+ * the other: a link that nobody uses, because the peer drains it or restarts it, is free at once.
+ *
+ * A gateway with one link to restart does not know whether its peer restarts all of its links, and
+ * the other peers drain theirs at this moment as well: packets would go in a circle between them,
+ * each taking the other for the other way.  So it only asks the peer at first, which moves nothing
+ * but what the peer sends: if the peer asks as well, the link is free.  If not, it follows for a
+ * while, a different one for each turn, and then drains the link.  A gateway with several links
+ * begins when this question is over.
+ *
+ * A link whose traffic cannot move, perhaps because peers drain all the others, gets it back for a
+ * while, and is drained once more.  If there is no other way then either, it restarts all the same.
+ * Links that leave go together, for what stays must do without all of them.
  *
  * The gateway as a whole is drained while STATE/drained is there: it survives a restart and a
  * reboot.  Everything else here is found again from the plan and FRR by the next agent.
@@ -39,12 +46,14 @@
 #define DRAIN_QUIET_MS 750     /* without traffic: nobody uses it */
 #define DRAIN_SETTLE_MS 1500   /* for the peer to have moved its traffic, at least */
 #define DRAIN_TRY_MS 4000      /* traffic that can move has moved by then */
-#define DRAIN_TURN_MS 9000     /* about what a turn takes */
+#define DRAIN_FIRST_MS 6000    /* of several: until their peers have asked in vain */
+#define DRAIN_FOLLOW_MS 3000   /* the peer has begun by then, if it was to have the first turn */
+#define DRAIN_TURN_MS 1500     /* and so much later for each turn */
 #define DRAIN_PATIENCE_MS 8000 /* of a link that leaves: then there is no other way */
 #define DRAIN_NEW_MS 20000     /* for new links to have their connections */
 #define DRAIN_RETURN_MS 20000  /* for a link to be back after its restart */
 #define DRAIN_LOSS_MS 6000     /* a link that has not lost its connections by then keeps them */
-#define DRAIN_TURNS 4
+#define DRAIN_TURNS 16
 #define DRAIN_IDLE_RATE 60 /* packets per second that BFD and keepalives alone may be */
 
 struct drain;
@@ -74,7 +83,8 @@ void drain_in_force(struct drain *d, int64_t now);
 void drain_give_up(struct drain *d);
 /* Steps behind PLAN_FRR on this interface have to wait. */
 bool drain_holds(const struct drain *d, const char *interface);
-bool drain_busy(const struct drain *d); /* links are drained, or not back yet */
+bool drain_waits(const struct drain *d); /* some step has to wait */
+bool drain_busy(const struct drain *d);  /* links are drained, or not back yet */
 
 enum drain_news { DRAIN_NOTHING, DRAIN_FREED, DRAIN_TEXT };
 

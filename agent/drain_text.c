@@ -22,6 +22,7 @@ struct neighbor {
     const char *name, *group, *interface; /* NULL: not said */
     bool old;                             /* of the record only */
     bool drained;
+    bool asked; /* the peer is, and nothing else */
     UT_hash_handle hh;
 };
 
@@ -127,9 +128,10 @@ static void decide(struct work *w)
     for (struct neighbor *n = w->neighbors; n; n = n->hh.next) {
         if (!n->interface || !n->group)
             continue;
-        if (!n->old)
+        if (!n->old) {
             n->drained = drain_names_have(&w->request->drain, n->interface);
-        else if (may_keep && drain_names_have(&w->request->keep, n->interface)) {
+            n->asked = drain_names_have(&w->request->ask, n->interface);
+        } else if (may_keep && drain_names_have(&w->request->keep, n->interface)) {
             n->drained = true;
             keep(w, n->name);
         }
@@ -176,9 +178,10 @@ static void drain_members(struct work *w, const struct frr_line *l, const char *
     if (!defines(&w->desired, name) && !defines(&w->applied, name))
         return;
     for (const struct neighbor *n = w->neighbors; n; n = n->hh.next) {
+        bool own = n->drained || (n->asked && strcmp(direction, "out") == 0);
         const char *key;
 
-        if (n->drained == all || (all && n->old) || !n->group || strcmp(n->group, l->object) != 0)
+        if (own == all || (all && n->old) || !n->group || strcmp(n->group, l->object) != 0)
             continue;
         /* A neighbor with a route map of its own keeps it. */
         key = arena_printf(&w->arena, "%s\nneighbor %s route-map * %s ", l->parent->path, n->name,
@@ -238,7 +241,7 @@ void drain_text(const char *desired, const char *applied, const struct drain_req
 {
     struct work w = {.request = request, .writer = {.out = ret}};
 
-    if (!request->all && request->drain.n == 0 && request->keep.n == 0) {
+    if (!request->all && request->drain.n == 0 && request->ask.n == 0 && request->keep.n == 0) {
         buf_str(ret, desired);
         return;
     }
@@ -286,6 +289,7 @@ bool drain_names_have(const struct drain_names *n, const char *interface)
 void drain_request_clear(struct drain_request *r)
 {
     free(r->drain.names);
+    free(r->ask.names);
     free(r->keep.names);
     *r = (struct drain_request)DRAIN_REQUEST_INIT;
 }

@@ -35,15 +35,16 @@ struct drain_names {
 struct drain_request {
     bool all;                 /* every neighbor: the gateway as a whole */
     struct drain_names drain; /* links whose neighbors are drained */
+    struct drain_names ask;   /* only the peer is asked to go another way: what we do stays */
     struct drain_names keep;  /* links whose neighbors stay although the bundle has them no more */
 };
 
-#define DRAIN_REQUEST_INIT   \
-    {                        \
-        false, {NULL, 0, 0}, \
-        {                    \
-            NULL, 0, 0       \
-        }                    \
+#define DRAIN_REQUEST_INIT                 \
+    {                                      \
+        false, {NULL, 0, 0}, {NULL, 0, 0}, \
+        {                                  \
+            NULL, 0, 0                     \
+        }                                  \
     }
 
 /* Adds to *ret the text that FRR shall hold; `desired` is the bundle's, `applied` the record of

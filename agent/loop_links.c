@@ -131,6 +131,7 @@ void loop_drain(struct loop *l, int64_t now)
 {
     enum drain_news news = drain_run(l->drain, now);
 
+    transaction_drains(l->transaction, drain_waits(l->drain));
     if (news == DRAIN_TEXT)
         loop_frr_changes(l);
     else if (news == DRAIN_FREED)
@@ -257,6 +258,7 @@ void loop_converge(struct loop *l)
     }
     forget_before(l, plan);
     log_report(LOG_EVENT_LINKS_FAILED, &l->told_links, &err);
+    transaction_drains(l->transaction, drain_waits(l->drain));
     transaction_see(l->transaction,
                     r == 0 && plan_is_done(plan) && !drain_busy(l->drain) &&
                         !guard_applying(l->guard),

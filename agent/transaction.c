@@ -18,9 +18,10 @@
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define CHECK_MS 1000
-#define STEADY_MS 3000 /* for this long all has to be well */
-#define GRACE_MS 3000  /* beyond the confirm time, for the last answer */
-#define RETRY_MS 2000  /* a disk that refuses */
+#define STEADY_MS 3000       /* for this long all has to be well */
+#define GRACE_MS 3000        /* beyond the confirm time, for the last answer */
+#define RETRY_MS 2000        /* a disk that refuses */
+#define DRAIN_MOST_MS 180000 /* of draining, that does not count */
 #define REACHED "reach"
 
 struct transaction {
@@ -31,8 +32,11 @@ struct transaction {
     struct bundle *staged;    /* being prepared; NULL: none */
     const struct bundle *now; /* in force meanwhile */
     bool failed_to_begin, applied, source;
-    char *failed; /* why it cannot be applied */
-    char *told;   /* trouble with the record, not to be repeated */
+    char *failed;  /* why it cannot be applied */
+    char *told;    /* trouble with the record, not to be repeated */
+    char *hung;    /* FRR's, before a change begins; likewise */
+    bool drains;   /* traffic is being moved away: nothing of the old links has gone yet */
+    int64_t until; /* when that has lasted too long; CLOCK_BOOTTIME, 0: not yet */
     char boot[CHANGE_BOOT_SIZE];
     struct worker worker;
     int epoll;
@@ -80,7 +84,8 @@ static void forget(struct transaction *t)
     free(t->failed);
     t->failed = NULL;
     t->well_since = 0;
-    t->applied = false;
+    t->applied = t->drains = false;
+    t->until = 0;
 }
 
 /* The record of a new state, with nothing in it of the old one but the revisions. */
@@ -277,6 +282,7 @@ struct transaction *transaction_free(struct transaction *t)
     bundle_free(t->staged);
     free(t->failed);
     free(t->told);
+    free(t->hung);
     change_clear(&t->change);
     free(t);
     return NULL;
@@ -384,13 +390,32 @@ bool transaction_failed_to_begin(struct transaction *t)
     return failed;
 }
 
-/* The worker has said what is up: now it can begin. */
-static void begin(struct transaction *t, int looked, const struct error_list *seen)
+/* It is not known what is up, so it could not be known later what is missing. */
+static void do_not_begin(struct transaction *t, struct error_list *why)
 {
-    struct change next = successor(&t->change, CHANGE_PENDING, "");
+    error_add(
+        why, NULL, 0, NULL,
+        "revision %.12s does not begin until FRR answers: without that nobody knows which BGP "
+        "sessions are up and have to come back",
+        t->staged->revision);
+    log_report(LOG_EVENT_NONE, &t->hung, why);
+    t->staged = bundle_free(t->staged);
+    t->failed_to_begin = true;
+}
+
+/* The worker has said what is up: now it can begin. */
+static void begin(struct transaction *t, int looked, struct error_list *seen)
+{
     struct error_list err = ERROR_LIST_INIT;
+    struct change next;
     int r;
 
+    if (looked == -ETIMEDOUT) {
+        do_not_begin(t, seen);
+        return;
+    }
+    log_report(LOG_EVENT_NONE, &t->hung, &err);
+    next = successor(&t->change, CHANGE_PENDING, "");
     if (looked < 0)
         log_errors(LOG_LEVEL_WARNING, seen);
     for (size_t i = 0; looked >= 0 && i < seen->n; i++) {
@@ -478,6 +503,24 @@ void transaction_see(struct transaction *t, bool applied, bool source)
 {
     t->applied = applied;
     t->source = source;
+}
+
+void transaction_drains(struct transaction *t, bool drains)
+{
+    int64_t now = boottime_ms(), full = now + (int64_t)t->settings->confirm_time * 1000;
+    struct error_list err = ERROR_LIST_INIT;
+
+    if (t->change.state != CHANGE_PENDING || (!drains && !t->drains))
+        return;
+    if (t->until == 0)
+        t->until = now + DRAIN_MOST_MS;
+    if (now < t->until && now < t->change.deadline && full > t->change.deadline)
+        t->change.deadline = full;
+    /* The next agent, and status, are to know of it. */
+    if (drains != t->drains && state_write_change(t->settings, &t->change, &err) < 0)
+        log_report(LOG_EVENT_NONE, &t->told, &err);
+    t->drains = drains;
+    error_clear(&err);
 }
 
 void transaction_refuse(struct transaction *t, const char *why)

@@ -6,8 +6,9 @@
  * asks FRR).  From then on the change is pending: it is confirmed when everything was applied and
  * all sessions that were up and are still wanted are up, the bundle's source and the address named
  * by `reach` answer if they did before, for some seconds on end.  If that does not come about
- * within the confirm time, or the change cannot be applied, the bundle of before comes back by
- * itself, and the refused one is not taken again.  One change at a time.
+ * within the confirm time (which begins anew when the old links are free to go), or the change
+ * cannot be applied, the bundle of before comes back by itself, and the refused one is not taken
+ * again.  One change at a time.
  *
  * What is meant is on the disk before anything moves (change.h), so whatever ends the agent, the
  * next one finds the old bundle in force or the new one.  After a reboot an unconfirmed change is
@@ -55,6 +56,9 @@ bool transaction_failed_to_begin(struct transaction *t);
 /* What the caller knows, while a change is pending: nothing is left to do; the bundle's source is
  * there. */
 void transaction_see(struct transaction *t, bool applied, bool source);
+/* Traffic is (not) being moved away before anything goes: for some minutes, that is not taken from
+ * the confirm time. */
+void transaction_drains(struct transaction *t, bool drains);
 /* The change cannot be applied. */
 void transaction_refuse(struct transaction *t, const char *why);
 

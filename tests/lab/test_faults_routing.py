@@ -97,6 +97,35 @@ def test_confirmed_by_its_sessions(mesh, ann):
     assert record(ann)["state"] == "confirmed" and ann.frr.sessions() == sessions
 
 
+def test_moving_traffic_away_takes_nothing_from_the_time_to_prove_good(mesh, ann):
+    """The link has no other way for its traffic, so that it is given some seconds in vain."""
+    mesh.edit(lambda m: m["gateway"][0].update({"underlay-mtu": 1400}))
+    mesh.compile()
+    wait_said(ann, rf"has {CONFIRM_TIME} s to prove good")
+    begun = record(ann)["deadline"] / 1000
+    wait_said(ann, "its traffic stays, for there is no other way")
+    wait_for(lambda: record(ann)["deadline"] / 1000 >= begun + 3, 5, "a later end", interval=0.02)
+    wait_said(ann, "has proved good and stays")
+    mesh.wait_converged()
+
+
+def test_no_change_begins_while_frr_hangs(mesh, ann):
+    """Or nobody knew which sessions have to come back."""
+    state = record(ann)
+    os.kill(ann.frr.pid("bgpd"), signal.SIGSTOP)
+    try:
+        new, good = spoil(ann, "frr/frr.conf",
+                          lambda t: t.replace("description bob", "description late"))
+        wait_said(ann, f"revision {new[:12]} does not begin until FRR answers")
+        assert record(ann) == state
+    finally:
+        os.kill(ann.frr.pid("bgpd"), signal.SIGCONT)
+    wait_said(ann, f"revision {new[:12]} has proved good and stays")
+    mend(ann, good)
+    wait_said(ann, f"revision {state['revision'][:12]} has proved good and stays")
+    mesh.wait_converged()
+
+
 def test_fault_29_vtysh_hangs(mesh, ann):
     """bgpd is stopped as soon as the change has begun."""
     before, state = ann.frr.running_config(), record(ann)

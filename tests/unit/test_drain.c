@@ -98,6 +98,8 @@ static const char *asked(void)
         buf_str(&b, "all ");
     for (size_t i = 0; i < r.drain.n; i++)
         buf_printf(&b, "drain %s ", r.drain.names[i]);
+    for (size_t i = 0; i < r.ask.n; i++)
+        buf_printf(&b, "ask %s ", r.ask.names[i]);
     for (size_t i = 0; i < r.keep.n; i++)
         buf_printf(&b, "keep %s ", r.keep.names[i]);
     drain_request_clear(&r);
@@ -120,6 +122,7 @@ static enum drain_news look(size_t routes, uint64_t received, bool connected)
     drain_request(w.drain, &r);
     for (size_t i = 0; i < n; i++) {
         bool drained = drain_names_have(&r.drain, seen[i].interface) ||
+                       drain_names_have(&r.ask, seen[i].interface) ||
                        drain_names_have(&r.keep, seen[i].interface);
 
         seen[i].routes = drained ? routes : w.others;
@@ -166,7 +169,7 @@ START_TEST(a_restart_waits_for_the_traffic_and_comes_back)
 {
     plan_restart(0);
     ck_assert(consider());
-    ck_assert_str_eq(asked(), "drain pv2 ");
+    ck_assert_str_eq(asked(), "ask pv2 ");
     ck_assert(drain_holds(w.drain, "pv2"));
     ck_assert(!drain_holds(w.drain, "pv3"));
     ck_assert(!consider());
@@ -174,10 +177,10 @@ START_TEST(a_restart_waits_for_the_traffic_and_comes_back)
     ck_assert_int_eq(look(3, 1000, true), DRAIN_NOTHING);
     ck_assert_int_ge(wait_for(DRAIN_FREED, 0, 20, true), DRAIN_SETTLE_MS - DRAIN_LOOK_MS);
     ck_assert(!drain_holds(w.drain, "pv2"));
-    ck_assert_str_eq(asked(), "drain pv2 ");
+    ck_assert_str_eq(asked(), "ask pv2 ");
     plan_nothing(); /* it was restarted */
     ck_assert(!consider());
-    ck_assert_str_eq(asked(), "drain pv2 ");
+    ck_assert_str_eq(asked(), "ask pv2 ");
     for (int i = 0; i < 3; i++) /* the old connections, for a while */
         ck_assert_int_eq(look(0, 0, true), DRAIN_NOTHING);
     for (int i = 0; i < 10; i++)
@@ -188,18 +191,27 @@ START_TEST(a_restart_waits_for_the_traffic_and_comes_back)
 }
 END_TEST
 
-/* Until the traffic of the link would have moved twice; with these routes and packets it stays. */
-static void try_twice(size_t routes, uint64_t rate)
+/* A try that moves nothing, after which the link waits for so long. */
+static void try_in_vain(const char *how, int64_t wait, size_t routes, uint64_t rate)
 {
-    plan_restart(1);
     ck_assert(consider());
+    ck_assert_str_eq(asked(), how);
     drain_in_force(w.drain, w.now);
     ck_assert_int_ge(wait_for(DRAIN_TEXT, routes, rate, true), DRAIN_TRY_MS);
     ck_assert_str_eq(asked(), "");
     ck_assert(drain_holds(w.drain, w.names[1]));
-    ck_assert_int_ge(wait_for(DRAIN_FREED, routes, rate, true),
-                     drain_turn(1, 3, 1) * DRAIN_TURN_MS);
+    ck_assert_int_ge(wait_for(DRAIN_FREED, routes, rate, true), wait);
     ck_assert(drain_holds(w.drain, w.names[1]));
+}
+
+/* Its peer is asked, then the link is drained twice; with these routes and packets it stays. */
+static void try_twice(size_t routes, uint64_t rate)
+{
+    int64_t turn = drain_turn(1, 3, 1) * DRAIN_TURN_MS;
+
+    plan_restart(1);
+    try_in_vain("ask pv3 ", DRAIN_FOLLOW_MS + turn, routes, rate);
+    try_in_vain("drain pv3 ", turn, routes, rate);
     ck_assert(consider());
     drain_in_force(w.drain, w.now);
     ck_assert_int_ge(wait_for(DRAIN_FREED, routes, rate, true), DRAIN_TRY_MS);
@@ -232,7 +244,9 @@ START_TEST(one_that_waits_for_its_turn_is_free_when_nobody_uses_it)
 
     for (size_t i = 0; i < LINKS; i++)
         plan_restart(i);
-    consider();
+    ck_assert(!consider()); /* the peers ask first */
+    wait_for(DRAIN_FREED, 0, 0, true);
+    ck_assert(consider());
     w.others = 0; /* the peers drain all of them */
     for (int i = 0; i < 8; i++)
         look(1, 0, true);
@@ -317,7 +331,11 @@ START_TEST(links_take_turns)
         if (w.plan.n == 0)
             break;
         rounds++;
-        ck_assert(consider());
+        if (!consider()) { /* the peers ask first */
+            ck_assert_uint_eq(turn, 0);
+            ck_assert_int_ge(wait_for(DRAIN_FREED, 0, 0, true), DRAIN_FIRST_MS);
+            ck_assert(consider());
+        }
         drain_in_force(w.drain, w.now);
         wait_for(DRAIN_FREED, 0, 0, true);
         for (size_t i = 0; i < LINKS; i++)
@@ -326,7 +344,7 @@ START_TEST(links_take_turns)
                 now++;
             }
         ck_assert_uint_gt(now, 0);
-        ck_assert_uint_lt(now, LINKS);
+        ck_assert_uint_le(now, LINKS / 4);
         plan_nothing();
         for (size_t i = 0; i < LINKS; i++)
             if (!done[i])
@@ -350,7 +368,7 @@ START_TEST(both_ends_have_the_same_turn_and_gateways_several)
             if (a != b)
                 seen |= 1u << drain_turn(a, b, 1);
         }
-        ck_assert_uint_eq(seen, (1u << DRAIN_TURNS) - 1);
+        ck_assert_int_ge(__builtin_popcount(seen), DRAIN_TURNS * 3 / 4);
         seen = 0;
         for (unsigned tunnel = 1; tunnel <= 2; tunnel++)
             seen |= 1u << drain_turn(a, a + 1, tunnel);

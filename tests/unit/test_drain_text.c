@@ -107,6 +107,19 @@ START_TEST(neighbors_of_a_link_get_the_drained_maps_of_their_group)
 }
 END_TEST
 
+START_TEST(a_peer_that_is_only_asked_is_heard_as_before)
+{
+    struct frr_config before = FRR_CONFIG_INIT;
+
+    drain_names_add(&request.ask, "pv3");
+    compose(two, nothing);
+    ck_assert(holds(IN_FAMILY "neighbor 172.19.0.3 route-map P2PVPN-DRAIN-OUT-V4 out"));
+    frr_config_parse(&before, two, strlen(two));
+    ck_assert_uint_eq(config.n, before.n + 1);
+    frr_config_free(&before);
+}
+END_TEST
+
 START_TEST(all_is_every_neighbor)
 {
     request.all = true;
@@ -200,6 +213,7 @@ int main(void)
 
     tcase_add_test(t, nothing_to_drain_is_the_text_itself);
     tcase_add_test(t, neighbors_of_a_link_get_the_drained_maps_of_their_group);
+    tcase_add_test(t, a_peer_that_is_only_asked_is_heard_as_before);
     tcase_add_test(t, all_is_every_neighbor);
     tcase_add_test(t, one_that_leaves_is_kept_with_all_that_it_needs);
     tcase_add_test(t, once_kept_it_is_kept_the_same);
