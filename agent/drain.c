@@ -11,8 +11,6 @@
 #include "common/bundle.h"
 #include "common/fs.h"
 
-#define NEVER INT64_MAX
-
 enum phase {
     QUEUED, /* waits for its turn */
     ASKED,  /* FRR is to drain it */
@@ -37,6 +35,7 @@ struct entry {
     int64_t sampled; /* 0: not yet */
     uint64_t received;
     int64_t quiet;     /* since when; 0: it is not */
+    int64_t deaf;      /* since when the peer answers by none of its connections; 0: it does */
     bool lost;         /* its connections, after it was free */
     int64_t connected; /* since when it has them again; 0: not yet */
 };
@@ -205,7 +204,7 @@ static void take_fresh(struct drain *d, const struct bundle *want, const struct 
     copy_name(d->fresh[d->n_fresh++].interface, s->target);
 }
 
-/* What of a link goes.  Returns false for what is not taken in. */
+/* What of a link goes. */
 static void take_break(struct drain *d, const struct plan_step *s)
 {
     struct entry *e = find(d, s->target);
@@ -242,7 +241,8 @@ static unsigned due(const struct drain *d, int64_t now)
     for (size_t i = 0; i < d->n; i++) {
         const struct entry *e = &d->entries[i];
 
-        if (e->restarts && e->phase != QUEUED)
+        if (e->restarts && e->phase != QUEUED &&
+            !(e->phase == FREE && now - e->since >= DRAIN_RETURN_MS)) /* it cannot be restarted */
             return DRAIN_TURNS;
         if (e->restarts && e->deadline <= now && e->turn < turn)
             turn = e->turn;
@@ -365,11 +365,10 @@ bool drain_holds(const struct drain *d, const char *interface)
 
 bool drain_waits(const struct drain *d)
 {
-    bool ret = false;
-
     for (size_t i = 0; i < d->n; i++)
-        ret |= d->entries[i].phase < FREE;
-    return ret;
+        if (d->entries[i].phase < FREE)
+            return true;
+    return false;
 }
 
 bool drain_busy(const struct drain *d)
@@ -395,9 +394,14 @@ size_t drain_watched(const struct drain *d, struct traffic **ret)
     return n;
 }
 
-static bool is_expected(const struct entry *e)
+static bool is_returning(const struct entry *e)
 {
     return e->phase == BACK || (e->phase == FREE && e->restarts);
+}
+
+static bool is_expected(const struct entry *e)
+{
+    return is_watched(e) || is_returning(e);
 }
 
 size_t drain_expected(const struct drain *d, struct prefix **ret)
@@ -435,12 +439,13 @@ static bool is_quiet(struct entry *e, const struct traffic *seen, int64_t now)
            (e->phase == QUEUED || now - e->since >= DRAIN_SETTLE_MS);
 }
 
-static bool all_of(const bool **connected, size_t n)
+/* How many of the next n are connected. */
+static size_t count_of(const bool **connected, size_t n)
 {
-    bool ret = true;
+    size_t ret = 0;
 
     for (; n > 0; n--)
-        ret &= *(*connected)++;
+        ret += *(*connected)++;
     return ret;
 }
 
@@ -448,7 +453,8 @@ static bool all_of(const bool **connected, size_t n)
 static bool fresh_ready(struct drain *d, const bool *connected, int64_t now)
 {
     for (size_t i = 0; i < d->n_fresh; i++)
-        if (!all_of(&connected, d->fresh[i].n_peers) && now < d->fresh[i].deadline)
+        if (count_of(&connected, d->fresh[i].n_peers) < d->fresh[i].n_peers &&
+            now < d->fresh[i].deadline)
             return false;
     for (size_t i = 0; i < d->n_fresh; i++)
         free(d->fresh[i].peers);
@@ -477,8 +483,10 @@ static bool look_for_returned(struct drain *d, const bool **connected, int64_t n
 
     for (size_t i = 0; i < d->n; i++) {
         struct entry *e = &d->entries[i];
+        size_t up = is_expected(e) ? count_of(connected, e->n_peers) : 0;
 
-        if (is_expected(e) && is_back(e, all_of(connected, e->n_peers), now)) {
+        e->deaf = up > 0 || e->n_peers == 0 ? 0 : e->deaf ? e->deaf : now;
+        if (is_returning(e) && is_back(e, up == e->n_peers, now)) {
             log_say(LOG_LEVEL_INFO, "%s: %s", e->interface,
                     e->connected ? "it is in use again" : "it has not come back yet");
             e->phase = DONE;
@@ -488,15 +496,11 @@ static bool look_for_returned(struct drain *d, const bool **connected, int64_t n
     return ret;
 }
 
-static enum drain_news set_free(struct entry *e, bool quiet, int64_t now)
+static enum drain_news set_free(struct entry *e, const char *why, int64_t now)
 {
     bool text = e->leaves || (e->restarts && e->phase == QUEUED);
 
-    log_say(LOG_LEVEL_INFO,
-            quiet ? "%s: its traffic is elsewhere"
-                  : "%s: its traffic stays, for there is no other way",
-            e->interface);
-
+    log_say(LOG_LEVEL_INFO, "%s: %s", e->interface, why);
     e->phase = FREE;
     e->since = now;
     e->lost = false;
@@ -508,7 +512,7 @@ static enum drain_news set_free(struct entry *e, bool quiet, int64_t now)
 static enum drain_news give_back(const struct drain *d, struct entry *e, int64_t now)
 {
     if (!e->restarts || e->tries > 0 || d->n_links < 2)
-        return set_free(e, false, now);
+        return set_free(e, "its traffic stays, for there is no other way", now);
     e->phase = QUEUED;
     e->deadline = now + e->turn * DRAIN_TURN_MS;
     if (e->asks) {
@@ -532,7 +536,9 @@ static enum drain_news look_at(const struct drain *d, struct entry *e, const str
     if (!ready && e->phase == WAITS && e->deadline < now + 2 * DRAIN_SETTLE_MS)
         e->deadline = now + 2 * DRAIN_SETTLE_MS; /* routes over the new links come then */
     if (ready && quiet)
-        return set_free(e, true, now);
+        return set_free(e, "its traffic is elsewhere", now);
+    if (ready && e->deaf && now - e->deaf >= DRAIN_QUIET_MS)
+        return set_free(e, "it carries nothing, for the peer does not answer", now);
     if (ready && e->phase == WAITS && now >= e->deadline)
         return give_back(d, e, now);
     return DRAIN_NOTHING;
@@ -562,7 +568,7 @@ enum drain_news drain_sample(struct drain *d, const struct traffic *seen, const 
 
 int64_t drain_deadline(const struct drain *d)
 {
-    return d->n || d->n_fresh ? d->looked + DRAIN_LOOK_MS : NEVER;
+    return d->n || d->n_fresh ? d->looked + DRAIN_LOOK_MS : INT64_MAX;
 }
 
 enum drain_news drain_run(struct drain *d, int64_t now)

@@ -19,6 +19,9 @@
  * while, a different one for each turn, and then drains the link.  A gateway with several links
  * begins when this question is over.
  *
+ * A link whose peer answers by no BGP connection carries nothing and is free at once: it must not
+ * wait, for the restart may be what mends it.  And every wait has an end that no peer can put off.
+ *
  * A link whose traffic cannot move, perhaps because peers drain all the others, gets it back for a
  * while, and is drained once more.  If there is no other way then either, it restarts all the same.
  * Links that leave go together, for what stays must do without all of them.

@@ -19,6 +19,9 @@
 #define ANSWER_TIMEOUT_S 5
 #define BGP_PORT 179
 #define TCP_ESTABLISHED 1 /* of the kernel's list of sockets */
+#define TCP_SENDS_AGAIN 1 /* the timer that runs until something sent was answered */
+#define UNANSWERED 2      /* times that it was sent again in vain */
+#define LONG_TICKS 300    /* of 10 ms, until it is sent again: a connection that was dead before */
 
 struct look {
     struct traffic *links;
@@ -200,12 +203,14 @@ static void connections(const char *path, const struct prefix *peers, size_t n, 
 {
     FILE *f = fopen(path, "re");
     char line[512], local[64], remote[64];
-    unsigned state, here, there;
+    unsigned state, timer, ticks, again, here, there;
     struct prefix a, peer;
 
     while (f && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, " %*u: %63s %63s %x", local, remote, &state) != 3 ||
-            state != TCP_ESTABLISHED || !endpoint(local, &a, &here) ||
+        if (sscanf(line, " %*u: %63s %63s %x %*s %x:%x %x", local, remote, &state, &timer, &ticks,
+                   &again) != 6 ||
+            state != TCP_ESTABLISHED || again >= UNANSWERED ||
+            (timer == TCP_SENDS_AGAIN && ticks >= LONG_TICKS) || !endpoint(local, &a, &here) ||
             !endpoint(remote, &peer, &there) || (here != BGP_PORT && there != BGP_PORT))
             continue;
         for (size_t i = 0; i < n; i++)

@@ -25,7 +25,8 @@ struct traffic {
 /* Fills in all n; an interface that is not there has zeros. */
 int traffic_look(struct traffic *links, size_t n, struct error_list *err);
 
-/* With which of these addresses, of host length, BGP has a connection. */
+/* With which of these addresses, of host length, BGP has a connection by which the peer answers:
+ * one over a link that is dead lasts until its hold time is over. */
 void traffic_connections(const struct prefix *peers, size_t n, bool *ret);
 
 #endif

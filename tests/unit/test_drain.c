@@ -257,6 +257,48 @@ START_TEST(one_that_waits_for_its_turn_is_free_when_nobody_uses_it)
 }
 END_TEST
 
+/* Its routes stay until its hold time is over, and only the restart may mend it. */
+START_TEST(a_link_whose_peer_does_not_answer_is_free_at_once)
+{
+    plan_restart(1);
+    consider();
+    drain_in_force(w.drain, w.now);
+    ck_assert_int_eq(look(3, 1000, true), DRAIN_NOTHING);
+    ck_assert_int_eq(wait_for(DRAIN_FREED, 3, 1000, false), DRAIN_QUIET_MS + DRAIN_LOOK_MS);
+    ck_assert(!drain_holds(w.drain, w.names[1]));
+    teardown();
+    setup(); /* while they wait for their turns */
+    for (size_t i = 0; i < LINKS; i++)
+        plan_restart(i);
+    consider();
+    wait_for(DRAIN_TEXT, 3, 1000, false);
+    for (size_t i = 0; i < LINKS; i++)
+        ck_assert(!drain_holds(w.drain, w.names[i]));
+}
+END_TEST
+
+START_TEST(one_that_cannot_be_restarted_holds_up_the_others_for_a_while_only)
+{
+    size_t others = 0;
+
+    for (size_t i = 0; i < LINKS; i++)
+        plan_restart(i);
+    consider();
+    wait_for(DRAIN_FREED, 3, 1000, true);
+    ck_assert(consider());
+    drain_in_force(w.drain, w.now);
+    wait_for(DRAIN_FREED, 0, 0, true);
+    ck_assert(!consider()); /* they are to restart still */
+    ck_assert_int_ge(wait_for(DRAIN_FREED, 0, 0, true), DRAIN_RETURN_MS - DRAIN_LOOK_MS);
+    ck_assert(consider());
+    drain_in_force(w.drain, w.now);
+    wait_for(DRAIN_FREED, 0, 0, true);
+    for (size_t i = 0; i < LINKS; i++)
+        others += !drain_holds(w.drain, w.names[i]);
+    ck_assert_uint_gt(others, LINKS / 4);
+}
+END_TEST
+
 START_TEST(a_link_that_does_not_come_back_is_not_waited_for_for_ever)
 {
     plan_restart(0);
@@ -436,6 +478,8 @@ int main(void)
     tcase_add_test(t, traffic_that_does_not_move_is_given_another_chance);
     tcase_add_test(t, where_there_is_one_link_there_is_no_other_way);
     tcase_add_test(t, one_that_waits_for_its_turn_is_free_when_nobody_uses_it);
+    tcase_add_test(t, a_link_whose_peer_does_not_answer_is_free_at_once);
+    tcase_add_test(t, one_that_cannot_be_restarted_holds_up_the_others_for_a_while_only);
     tcase_add_test(t, a_link_that_does_not_come_back_is_not_waited_for_for_ever);
     tcase_add_test(t, connections_that_survive_are_believed_in_the_end);
     tcase_add_test(t, one_that_leaves_goes_from_frr_before_it_goes);
