@@ -246,3 +246,50 @@ def test_all_links_of_a_gateway_restart(mesh):
         mesh.wait_for(lambda: restarted(mesh, before, links), "all links of head to restart", 120)
         mesh.wait_for(lambda: at_rest(mesh) and mesh.settled(), "the mesh to be at rest", 120)
     nothing_lost(losses)
+
+
+def test_a_certificate_is_renewed(mesh):
+    """The gateway's links restart one after the other, and the peers' stay."""
+    losses, before = {}, {g.name: Seen(g) for g in mesh}
+    head = mesh["head"]
+    links = {("head", link["interface"]) for link in head.bundle()["link"]}
+    with pings(mesh, [("head", "sydney"), ("sales", "head"), ("branch", "singapore")], losses):
+        head.enroll()
+        mesh.wait_for(lambda: restarted(mesh, before, links), "all links of head to restart", 120)
+        mesh.wait_for(lambda: at_rest(mesh) and mesh.settled(), "the mesh to be at rest", 120)
+    nothing_lost(losses)
+    restarted(mesh, before, links)
+
+
+def give_other_addresses(mesh, one, other):
+    """The link between two gateways gets another index, from which its addresses follow."""
+    path = mesh.mesh_file.with_suffix(".lock.json")
+    data = json.loads(path.read_text())
+    lock = data["p2pvpn-lock:lock"]
+    numbers = {g["number"] for g in lock["gateway"] if g["name"] in (one, other)}
+    links = [{**run, "index": run["index"] + i, "a": run["a"] + i, "count": 1}
+             for run in lock["link"] for i in range(run.get("count", 1))]
+    link = next(entry for entry in links if {entry["a"], entry["b"]} == numbers)
+    link["index"] = max(entry["index"] for entry in links) + 1
+    lock["link"] = sorted(links, key=lambda entry: entry["index"])
+    path.write_text(json.dumps(data))
+
+
+def test_a_link_gets_other_addresses(mesh):
+    losses, ends = {}, [("head", "sydney"), ("sydney", "head")]
+    old = link_between(mesh["head"], "sydney")["peer-address"]
+
+    def has_new():
+        for name, peer in ends:
+            new = {a.split("/")[0] for a in link_between(mesh[name], peer)["peer-address"]}
+            if not new <= set(mesh[name].frr.neighbors()):
+                raise LabError(f"{name} has no neighbors {new}")
+        return True
+
+    with pings(mesh, [*ends, ("head", "branch")], losses):
+        give_other_addresses(mesh, "head", "sydney")
+        mesh.compile()
+        mesh.wait_for(has_new, "the new addresses", 120)
+        mesh.wait_for(lambda: at_rest(mesh) and mesh.settled(), "the mesh to be at rest", 120)
+    nothing_lost(losses)
+    assert link_between(mesh["head"], "sydney")["peer-address"] != old

@@ -48,3 +48,27 @@ def test_one_path_is_cut_and_the_other_carries_all(mesh, lost):
         mesh.restore()
     print(f"path to {lost}, one of two gateways, cut:", ping.loss)
     assert ping.loss.longest_gap <= 1.5, ping.loss
+
+
+def test_one_gateway_is_drained_and_the_other_carries_all(mesh):
+    """Its own LAN has another gateway: so that traffic moves away, too, and nothing is lost."""
+    near, drained = mesh["warehouse-a"], mesh["head-b"]
+    mesh.wait_converged()
+
+    def ways(family):
+        lan = next(p for p in drained.site.prefixes if p.version == family)
+        return {link["peer"] for link in near.bundle()["link"]
+                if link["interface"] in near.frr.routes(family)[str(lan)]}
+
+    pings = [near.ping(mesh["head-a"], 4), mesh["head-a"].ping(near, 4)]
+    for ping in pings:
+        ping.wait_for_replies(50)
+    drained.agent("drain")
+    mesh.wait_for(lambda: ways(4) == {"head-a"}, "traffic to go through head-a alone", 20)
+    drained.agent("undrain")
+    mesh.wait_for(lambda: ways(4) == {"head-a", "head-b"}, "both to be used again", 20)
+    for ping in pings:
+        ping.wait_for_replies(50)
+    losses = [ping.stop() for ping in pings]
+    print("one of two gateways of a LAN drained:", *losses)
+    assert all(loss.lost == 0 for loss in losses), losses

@@ -163,6 +163,8 @@ def test_another_endpoint(mesh):
                   meanwhile=move)
     assert (plan["bundles"]["changed"], plan["bundles"]["same"]) == (4, 1)
     assert plan["processes"]["restart"] == 4 and plan["sessions"]["reset"] == 16
+    # Where the old endpoint is dead, nothing is waited for.
+    assert any("carries nothing, for the peer does not answer" in g.agent_log() for g in mesh)
 
 
 def test_a_gateway_more(mesh):
