@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "controller/produce.h"
 #include "controller/repo_keys.h"
+#include "controller/service_ask.h"
 
 #define PROGRAM "p2pvpn-ctl"
 
@@ -28,6 +29,7 @@ static const struct option long_options[] = {
     {"gateway", required_argument, NULL, 'G'},
     {"generation", required_argument, NULL, 'g'},
     {"help", no_argument, NULL, 'h'},
+    {"hours", required_argument, NULL, 'H'},
     {"json", no_argument, NULL, 'j'},
     {"keys", required_argument, NULL, 'k'},
     {"lock", required_argument, NULL, 'l'},
@@ -37,15 +39,17 @@ static const struct option long_options[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"root-keys", required_argument, NULL, 'N'},
     {"root-threshold", required_argument, NULL, 'M'},
+    {"socket", required_argument, NULL, 's'},
     {"templates", required_argument, NULL, 't'},
     {"threads", required_argument, NULL, 'T'},
     {"version", no_argument, NULL, 'V'},
+    {"watch", no_argument, NULL, 'w'},
     {NULL, 0, NULL, 0},
 };
 
 struct command {
     const char *name;     /* one or two words */
-    const char *argument; /* what it works on, for the usage; NULL: nothing */
+    const char *argument; /* what it works on, for the usage; NULL: nothing; "[X]": or nothing */
     const char *options;  /* letters of those it takes */
     const char *needs;    /* letters of those it must have */
     const char *usage, *summary, *help;
@@ -293,6 +297,76 @@ static const struct command commands[] = {
         .run = cli_repo_refresh,
     },
     {
+        .name = "token create",
+        .argument = "GATEWAY",
+        .options = "gHsjq",
+        .needs = "",
+        .usage = "token create [--generation N] [--hours N] [--socket FILE] [--quiet | --json]\n"
+                 "          GATEWAY",
+        .summary = "let a gateway enroll, once",
+        .help =
+            "Prints a token with which this gateway, and no other, may enroll at the\n"
+            "controller: p2pvpn-agent enroll --controller URL --token TOKEN.  Whoever has it\n"
+            "can become this gateway: bring it there as you would bring a password.\n"
+            "\n"
+            "      --generation N  of its keys, higher than before for a gateway that gets new\n"
+            "                      ones; default: 1\n"
+            "      --hours N       how long it is good for, up to 720; default: 24\n"
+            "      --socket FILE   where the controller is asked; default:\n"
+            "                      " SERVICE_SOCKET "\n"
+            "  -q, --quiet         print the token alone\n"
+            "      --json          print it as JSON\n",
+        .run = cli_token_create,
+    },
+    {
+        .name = "token list",
+        .options = "sj",
+        .needs = "",
+        .usage = "token list [--socket FILE] [--json]",
+        .summary = "say which tokens there are",
+        .help = "Lists the tokens of all gateways: open, used, expired, revoked.  Their text is\n"
+                "nowhere any more.\n"
+                "\n"
+                "      --socket FILE  where the controller is asked; default:\n"
+                "                     " SERVICE_SOCKET "\n"
+                "      --json         print it as JSON\n",
+        .run = cli_token_list,
+    },
+    {
+        .name = "token revoke",
+        .argument = "GATEWAY",
+        .options = "sq",
+        .needs = "",
+        .usage = "token revoke [--socket FILE] [--quiet] GATEWAY",
+        .summary = "let no token of a gateway be used any more",
+        .help = "Takes back all tokens of the gateway that were not used.  Keys that it has are\n"
+                "not touched: that is 'p2pvpn-ctl revoke'.\n"
+                "\n"
+                "      --socket FILE  where the controller is asked; default:\n"
+                "                     " SERVICE_SOCKET "\n"
+                "  -q, --quiet        print errors only\n",
+        .run = cli_token_revoke,
+    },
+    {
+        .name = "status",
+        .argument = "[GATEWAY]",
+        .options = "swj",
+        .needs = "",
+        .usage = "status [--watch] [--socket FILE] [--json] [GATEWAY]",
+        .summary = "show all gateways, or one of them",
+        .help = "Asks the controller what the gateways have reported: revision wanted and\n"
+                "running, links and BGP sessions up of all, when it was last heard of, how many\n"
+                "days its certificate is good for, and whether it runs something else than what\n"
+                "was published (drift).  Of one gateway also its problems, links, sessions and\n"
+                "the prefixes that it has no route to.\n"
+                "\n"
+                "      --watch        again and again, every two seconds\n"
+                "      --socket FILE  where the controller is asked; default:\n"
+                "                     " SERVICE_SOCKET "\n"
+                "      --json         print it as JSON\n",
+        .run = cli_status,
+    },
+    {
         .name = "import p2p-vpn",
         .argument = "DIR",
         .options = "oq",
@@ -385,6 +459,8 @@ static int read_numbers(const struct command *command, int letter, struct cli_ar
         return usage_error(command, "--generation needs a number from 1");
     if (letter == 'T' && !read_number(optarg, PRODUCE_MAX_THREADS, &args->threads))
         return usage_error(command, "--threads needs a number from 1 to %u", PRODUCE_MAX_THREADS);
+    if (letter == 'H' && !read_number(optarg, 720, &args->hours))
+        return usage_error(command, "--hours needs a number from 1 to 720");
     if (letter == 'N' && !read_number(optarg, REPO_ROOT_KEYS_MAX, &args->root_keys))
         return usage_error(command, "--root-keys needs a number from 1 to %d", REPO_ROOT_KEYS_MAX);
     if (letter == 'M' && !read_number(optarg, REPO_ROOT_KEYS_MAX, &args->root_threshold))
@@ -408,6 +484,7 @@ static int read_option(const struct command *command, int letter, struct cli_arg
                         : letter == 'n' ? &args->name
                         : letter == 'o' ? &args->output
                         : letter == 'p' ? &args->passphrase_file
+                        : letter == 's' ? &args->socket
                         : letter == 't' ? &args->templates
                                         : NULL;
 
@@ -427,6 +504,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         args->allow_shrink = true;
     else if (letter == 'd')
         args->detailed = true;
+    else if (letter == 'w')
+        args->watch = true;
     else
         return read_numbers(command, letter, args);
     return -1;
@@ -467,6 +546,8 @@ static int read_command(const struct command *command, int argc, char **argv, st
             return usage_error(command, "--%s is missing", option_name(*need));
     if (args->json && args->quiet)
         return usage_error(command, "--json and --quiet exclude each other");
+    if (command->argument && optind >= argc && *command->argument == '[')
+        return -1;
     if (command->argument && (optind >= argc || !*argv[optind]))
         return usage_error(command, "%s is missing", command->argument);
     if (optind + (command->argument ? 1 : 0) < argc)

@@ -36,6 +36,9 @@ struct cli_args {
     const char *from;            /* --from */
     uint32_t root_keys;          /* --root-keys, 0: not given */
     uint32_t root_threshold;     /* --root-threshold, 0: not given */
+    const char *socket;          /* --socket */
+    uint32_t hours;              /* --hours, 0: not given */
+    bool watch;                  /* --watch */
 };
 
 /* Returns the exit code (common/error.h). */
@@ -75,5 +78,11 @@ void cli_add_repository(struct buf *b, const struct repository_result *r, bool j
 int cli_repo_init(const struct cli_args *args);
 int cli_repo_publish(const struct cli_args *args);
 int cli_repo_refresh(const struct cli_args *args);
+
+/* The controller is asked (cli_service.c). */
+int cli_token_create(const struct cli_args *args);
+int cli_token_list(const struct cli_args *args);
+int cli_token_revoke(const struct cli_args *args);
+int cli_status(const struct cli_args *args);
 
 #endif

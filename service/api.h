@@ -32,6 +32,7 @@ struct api {
     struct db *db;
     unsigned char pin[32]; /* SHA-256 of this controller's public key */
     int64_t version;       /* of the timestamp that is published */
+    int64_t expires;       /* of the one that was signed here; 0: none was */
     struct api_counters counters;
 };
 

@@ -207,6 +207,10 @@ void api_metrics(struct api *api, const struct api_request *q, struct api_respon
     (void)q;
     metric(b, "repository_version", "gauge", "Version of the timestamp that is published.",
            (uint64_t)api->version);
+    if (api->expires)
+        metric(b, "timestamp_expires_seconds", "gauge",
+               "When the timestamp that was signed here expires, in seconds since 1970.",
+               (uint64_t)api->expires);
     metric(b, "database_up", "gauge", "Whether the database can be read.", known);
     metric(b, "connections", "gauge", "Open connections.", c->connections);
     metric(b, "waiting", "gauge", "Agents that wait for a publication.", c->waiting);

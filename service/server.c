@@ -24,6 +24,7 @@
 #include "service/db.h"
 #include "service/listen.h"
 #include "service/log.h"
+#include "service/refresh.h"
 #include "service/static.h"
 
 #define ACCEPT_TURNS 64
@@ -48,6 +49,7 @@ struct server {
     int inotify, lock;
     unsigned ticks, ending;
     time_t copied; /* the database, last */
+    struct refresh refresh;
 };
 
 static int64_t now_ms(void)
@@ -126,6 +128,8 @@ static void on_tick(int fd, short what, void *data)
         if (db_copy(s->api.db) < 0)
             say(SAY_WARNING, "no copy was made: %s", db_why(s->api.db));
     }
+    refresh_run(&s->refresh, s->settings, time(NULL));
+    s->api.expires = s->refresh.expires;
     if (++s->ticks % LOOK_TICKS == 0) {
         watch(s);
         look(s);
@@ -297,6 +301,7 @@ static void close_all(struct server *s)
         close(s->lock);
     s->tls = tls_close(s->tls);
     s->api.db = db_close(s->api.db);
+    refresh_clear(&s->refresh);
     notify_close(&s->notify);
 }
 

@@ -13,6 +13,8 @@ SOURCE = Path(os.environ.get("P2PVPN_SOURCE_ROOT", Path(__file__).parents[2]))
 BUILD = Path(os.environ.get("P2PVPN_BUILD_ROOT", SOURCE / "build"))
 PROGRAMS = {
     "p2pvpn-ctl": (BUILD / "controller/p2pvpn-ctl", SOURCE / "docs/man/p2pvpn-ctl.1"),
+    "p2pvpn-controller": (BUILD / "service/p2pvpn-controller",
+                          SOURCE / "docs/man/p2pvpn-controller.8"),
     "p2pvpn-agent": (BUILD / "agent/p2pvpn-agent", SOURCE / "docs/man/p2pvpn-agent.8"),
 }
 DOCUMENTS = sorted([SOURCE / "README.md", *SOURCE.glob("docs/*.md"), *SOURCE.glob("examples/*.md")])

@@ -12,6 +12,7 @@ SOURCE = Path(os.environ.get("P2PVPN_SOURCE_ROOT", Path(__file__).parents[2]))
 BUILD = Path(os.environ.get("P2PVPN_BUILD_ROOT", os.environ.get("P2PVPN_BUILD", SOURCE / "build")))
 UNITS = {
     "p2pvpn-agent.service": (BUILD / "packaging/p2pvpn-agent.service", 2.0),
+    "p2pvpn-controller.service": (BUILD / "packaging/p2pvpn-controller.service", 2.0),
     "p2pvpn-fetch.service": (BUILD / "packaging/p2pvpn-fetch.service", 1.5),
     "p2pvpn-link@.service": (SOURCE / "packaging/systemd/p2pvpn-link@.service", 1.5),
     "p2pvpn-reader@.service": (BUILD / "packaging/p2pvpn-reader@.service", 0.5),

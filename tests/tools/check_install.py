@@ -16,13 +16,17 @@ problems = []
 EXPECTED = [
     "etc/p2pvpn/agent.conf",
     "usr/bin/p2pvpn-agent",
+    "etc/p2pvpn/controller.conf",
+    "usr/bin/p2pvpn-controller",
     "usr/bin/p2pvpn-ctl",
     "usr/share/bash-completion/completions/p2pvpn-agent",
     "usr/share/bash-completion/completions/p2pvpn-ctl",
     "usr/share/man/man1/p2pvpn-ctl.1",
     "usr/share/man/man5/p2pvpn-agent.conf.5",
     "usr/share/man/man5/p2pvpn-mesh.5",
+    "usr/share/man/man5/p2pvpn-controller.conf.5",
     "usr/share/man/man8/p2pvpn-agent.8",
+    "usr/share/man/man8/p2pvpn-controller.8",
     "usr/share/man/man8/p2pvpn-fetch.service.8",
     "usr/share/man/man8/p2pvpn-link@.service.8",
     "usr/share/man/man8/p2pvpn-reader@.service.8",
@@ -33,7 +37,10 @@ EXPECTED = [
     "usr/lib/systemd/system/p2pvpn-reader.socket",
     "usr/lib/systemd/system/p2pvpn-reader@.service",
     "usr/lib/systemd/system/p2pvpn-rtr.socket",
+    "usr/lib/systemd/system/p2pvpn-controller.service",
     "usr/lib/sysusers.d/p2pvpn.conf",
+    "usr/lib/sysusers.d/p2pvpn-controller.conf",
+    "usr/lib/tmpfiles.d/p2pvpn-controller.conf",
     "usr/lib/tmpfiles.d/p2pvpn.conf",
 ]
 for folder, place in [
@@ -59,7 +66,7 @@ for name in installed:
     if (dest / name).stat().st_mode & 0o022:
         problems.append(f"writable by others: /{name}")
 
-for program in ["p2pvpn-ctl", "p2pvpn-agent"]:
+for program in ["p2pvpn-ctl", "p2pvpn-agent", "p2pvpn-controller"]:
     path = dest / "usr/bin" / program
     if path.exists():
         run = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)

@@ -35,6 +35,16 @@ MUST = {
         "usr/share/man/man8/p2pvpn-link@.service.8.gz",
         "usr/share/man/man8/p2pvpn-reader@.service.8.gz",
     ],
+    "p2pvpn-controller": [
+        "etc/p2pvpn/controller.conf",
+        "lib/systemd/system/p2pvpn-controller.service",
+        "usr/bin/p2pvpn-controller",
+        "usr/lib/sysusers.d/p2pvpn-controller.conf",
+        "usr/lib/tmpfiles.d/p2pvpn-controller.conf",
+        "usr/share/doc/p2pvpn-controller/openapi.yaml.gz",
+        "usr/share/man/man5/p2pvpn-controller.conf.5.gz",
+        "usr/share/man/man8/p2pvpn-controller.8.gz",
+    ],
     "p2pvpn-ctl": [
         "usr/bin/p2pvpn-ctl",
         "usr/share/doc/p2pvpn-ctl/examples/five-sites/mesh.json",
@@ -47,10 +57,11 @@ MUST = {
 }
 DEPENDS = {
     "p2pvpn-agent": ["frr", "nftables", "openvpn", "libcurl4", "libnl-3-200", "libjansson4", "libssl3", "systemd"],
+    "p2pvpn-controller": ["libevent-core-2.1-7", "libjansson4", "libsqlite3-0", "libssl3"],
     "p2pvpn-ctl": ["libyang2", "libjansson4", "libssl3"],
 }
 # Units that an installation may start, stop and restart.
-OURS = {"p2pvpn-agent.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path"}
+OURS = {"p2pvpn-agent.service", "p2pvpn-controller.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path"}
 NEVER = {"p2pvpn-agent": ["libyang2"], "p2pvpn-ctl": ["frr", "openvpn", "libnl-3-200"]}
 
 

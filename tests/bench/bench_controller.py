@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/bench controller: agents that wait on one controller, and one publish.
+
+Each simulated agent waits by long poll, and after the publish fetches the timestamp and a bundle of its
+own, over TLS and under the controller's default limits.  Once alone, once with connections beside them
+that nobody wants: silent ones, begun handshakes, garbage, for ever opened anew."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from measure import Failure
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/cli"))
+BUNDLE = 20_000  # bytes; about what a gateway with ten links has
+
+
+def line_of(process, word):
+    line = process.stdout.readline()
+    if not line.startswith(word):
+        raise Failure(f"the simulated agents said '{line.strip()}', not '{word}'")
+    return line.split()
+
+
+def measure(build, agents, bad):
+    os.environ["P2PVPN_BUILD_ROOT"] = str(build.resolve())
+    from controller_box import Controller
+    fleet = build / "tests/tools/fleet"
+    with tempfile.TemporaryDirectory() as folder:
+        box = Controller(folder)
+        box.publish(1)
+        (box.repo / "targets/gateways").mkdir()
+        for i in range(agents):
+            (box.repo / f"targets/gateways/{i}.tar").write_bytes(os.urandom(BUNDLE))
+        box.start()
+        begin = box.rss()
+        noise = None
+        try:
+            if bad:
+                noise = subprocess.Popen([fleet, str(box.port), "-", str(bad), "0"], text=True,
+                                         stdout=subprocess.PIPE)
+                line_of(noise, "waiting")
+            crowd = subprocess.Popen([fleet, str(box.port), box.state / "tls.crt", str(agents), "1"],
+                                     stdout=subprocess.PIPE, text=True)
+            start = time.monotonic()
+            line_of(crowd, "waiting")
+            joined = time.monotonic() - start
+            time.sleep(2)
+            waiting = box.rss()
+            published = time.monotonic()
+            box.publish(2)
+            _, failed, at = line_of(crowd, "done")
+            crowd.wait(timeout=60)
+            return {"agents": agents, "bad": bad, "join s": joined, "failed": int(failed),
+                    "publish s": int(at) / 1e9 - published, "idle MiB": begin / 2**20,
+                    "waiting MiB": waiting / 2**20, "after MiB": box.rss() / 2**20}
+        finally:
+            for process in (noise,):
+                if process:
+                    process.kill()
+                    process.wait()
+            box.stop()
+
+
+def main(arguments):
+    agents, bad = (200, 400) if arguments.smoke else (5000, 10000)
+    rows = [measure(arguments.build, agents, 0), measure(arguments.build, agents, bad)]
+    keys = list(rows[0])
+    if arguments.markdown:
+        print("| " + " | ".join(keys) + " |\n|" + "---|" * len(keys))
+    else:
+        print("  ".join(f"{key:>12}" for key in keys))
+    for row in rows:
+        cells = [f"{row[key]:.2f}" if isinstance(row[key], float) else str(row[key]) for key in keys]
+        print("| " + " | ".join(cells) + " |" if arguments.markdown
+              else "  ".join(f"{cell:>12}" for cell in cells))
+    if any(row["failed"] for row in rows):
+        raise Failure("requests of agents failed")

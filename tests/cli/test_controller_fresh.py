@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controller signs what is published for longer, with the online keys alone."""
+import json
+import os
+import re
+import subprocess
+
+from controller_box import BUILD, SOURCE, Controller, wait_for
+
+CTL = BUILD / "controller/p2pvpn-ctl"
+os.environ.setdefault("P2PVPN_YANG_DIR", str(SOURCE / "yang"))
+os.environ.setdefault("P2PVPN_TEMPLATE_DIR", str(SOURCE))
+
+
+def timestamp(box):
+    return json.loads((box.repo / "metadata/timestamp.json").read_text())["signed"]
+
+
+def test_what_is_published_stays_fresh(tmp_path):
+    box = Controller(tmp_path, keys=tmp_path / "keys")
+    (box.repo / "metadata").rmdir()
+    (box.repo / "targets").rmdir()
+    box.repo.rmdir()
+    (tmp_path / "passphrase").write_text("a passphrase of the test\n")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "mesh.json").write_text((SOURCE / "examples/two-gateways/mesh.json").read_text())
+    subprocess.run([CTL, "repo", "init", "--keys", tmp_path / "keys", "--passphrase-file",
+                    tmp_path / "passphrase", box.repo], check=True, timeout=30, capture_output=True)
+    subprocess.run([CTL, "compile", "--format", "bundle", "-o", tmp_path / "out", tmp_path / "mesh.json"],
+                   check=True, timeout=60, capture_output=True)
+    subprocess.run([CTL, "repo", "publish", "--keys", tmp_path / "keys", "--from", tmp_path / "out",
+                    "--passphrase-file", tmp_path / "passphrase", box.repo], check=True, timeout=30,
+                   capture_output=True)
+    before = timestamp(box)
+    (tmp_path / "keys/targets.pem").unlink()
+    box.start()
+    try:
+        wait_for("another timestamp", lambda: timestamp(box)["version"] > before["version"])
+        wait_for("agents to be told", lambda: box.local("GET", "/v1/health").json["version"]
+                 > before["version"])
+        assert timestamp(box)["expires"] >= before["expires"]
+        text = box.ask("GET", "/metrics").body.decode()
+        assert re.search(r"^p2pvpn_controller_timestamp_expires_seconds \d{10}$", text, re.M)
+    finally:
+        box.stop()
+    (tmp_path / "keys/timestamp.pem").unlink()
+    box.start()
+    try:
+        wait_for("a sentence", lambda: "cannot be signed for longer" in box.text())
+        assert box.ask("GET", "/metadata/timestamp.json").status == 200
+    finally:
+        box.stop()
