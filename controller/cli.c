@@ -306,7 +306,7 @@ static const struct command commands[] = {
         .summary = "let a gateway enroll, once",
         .help =
             "Prints a token with which this gateway, and no other, may enroll at the\n"
-            "controller: p2pvpn-agent enroll --controller URL --token TOKEN.  Whoever has it\n"
+            "controller (POST /v1/enroll).  Whoever has it\n"
             "can become this gateway: bring it there as you would bring a password.\n"
             "\n"
             "      --generation N  of its keys, higher than before for a gateway that gets new\n"

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <event2/event_struct.h>
@@ -19,8 +20,9 @@
 #define TIME_IDLE 30      /* between two requests */
 #define TIME_WRITE 60     /* a response */
 #define TIME_LINGER 2     /* until the other side has heard why it is closed */
-#define PIECE 16384u      /* of TLS; what one turn reads or writes */
-#define TURNS 8           /* pieces of one connection, then come the others */
+#define RECORD_MAX (5 + 16384)
+#define PIECE 16384u /* of TLS; what one turn reads or writes */
+#define TURNS 8      /* pieces of one connection, then come the others */
 #define LINGER_MAX (4u << 20)
 
 enum state { STATE_NEW, STATE_HANDSHAKE, STATE_REQUEST, STATE_WAIT, STATE_WRITE, STATE_LINGER };
@@ -41,6 +43,7 @@ struct conn {
     int file; /* the response's file, or -1 */
     int64_t file_at, file_size, seen;
     size_t lingered;
+    int peeked; /* bytes of the first record that were there */
     int status;
     bool keep_alive, begun;
     char from[ADDRESS_TEXT_SIZE];
@@ -54,6 +57,7 @@ struct conn {
 static char piece[PIECE];
 
 static void on_io(int fd, short what, void *data);
+static void do_handshake(struct conn *c);
 static void on_time(int fd, short what, void *data);
 
 /* --- life --------------------------------------------------------------------------------------
@@ -123,26 +127,23 @@ static void within(struct conn *c, unsigned seconds)
     evtimer_add(&c->timer, &tv);
 }
 
+static void evict(struct conns *all, enum conn_place place)
+{
+    all->api->counters.evicted++;
+    close_conn(TAILQ_FIRST(&all->lists[place]));
+}
+
 /* Room for one more, at the cost of those who have shown least.  False: all of them are at work. */
 static bool make_room(struct conns *all)
 {
-    const struct controller_settings *s = all->api->settings;
-    struct conn *victim = NULL;
-
-    if (all->counts[CONN_UNPROVEN] >= s->max_unproven)
-        victim = TAILQ_FIRST(&all->lists[CONN_UNPROVEN]);
-    else if (conns_count(all) >= s->max_connections) {
-        victim = TAILQ_FIRST(&all->lists[CONN_UNPROVEN]);
-        if (!victim)
-            victim = TAILQ_FIRST(&all->lists[CONN_IDLE]);
-        if (!victim)
-            return false;
-    }
-    if (victim) {
-        all->api->counters.evicted++;
-        close_conn(victim);
-    }
-    return true;
+    if (conns_count(all) < all->api->settings->max_connections)
+        return true;
+    for (enum conn_place place = CONN_SILENT; place <= CONN_IDLE; place++)
+        if (all->counts[place]) {
+            evict(all, place);
+            return true;
+        }
+    return false;
 }
 
 /* The kernel says who is at the other end of a local socket. */
@@ -187,9 +188,9 @@ void conns_add(struct conns *all, int fd, const struct sockaddr *address)
     c->fd = fd;
     c->file = -1;
     c->address = from;
-    c->place = CONN_UNPROVEN;
-    TAILQ_INSERT_TAIL(&all->lists[CONN_UNPROVEN], c, entry);
-    all->counts[CONN_UNPROVEN]++;
+    c->place = CONN_SILENT;
+    TAILQ_INSERT_TAIL(&all->lists[CONN_SILENT], c, entry);
+    all->counts[CONN_SILENT]++;
     all->api->counters.accepted++;
     all->api->counters.connections = conns_count(all);
     evtimer_assign(&c->timer, all->base, on_time, c);
@@ -201,6 +202,7 @@ void conns_add(struct conns *all, int fd, const struct sockaddr *address)
     } else {
         c->peer = local_peer(fd);
         c->state = STATE_REQUEST;
+        put(c, CONN_UNPROVEN);
     }
     within(c, TIME_HANDSHAKE);
     arm(c, EV_READ);
@@ -375,13 +377,51 @@ static void next_request(struct conn *c)
 /* --- what happens in each state ----------------------------------------------------------------
  */
 
+/* Wakes us when there is so much to read. */
+static void await_bytes(struct conn *c, int n)
+{
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &n, sizeof(n));
+    arm(c, EV_READ);
+}
+
+/* Silent until the first record of TLS is there, which begins as each does: 22, 3, x, length. */
+static void do_new(struct conn *c)
+{
+    unsigned char head[5];
+    ssize_t n = recv(c->fd, head, sizeof(head), MSG_PEEK);
+    int there = 0, wanted = sizeof(head);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        arm(c, EV_READ);
+        return;
+    }
+    if (n == (ssize_t)sizeof(head))
+        wanted += head[3] << 8 | head[4];
+    /* Woken without more than before: nothing more comes. */
+    if (n <= 0 || head[0] != 22 || (n > 1 && head[1] != 3) || wanted > RECORD_MAX ||
+        ioctl(c->fd, FIONREAD, &there) < 0 || there <= c->peeked) {
+        c->all->api->counters.failed_handshakes++;
+        close_conn(c);
+        return;
+    }
+    c->peeked = there;
+    if (there < wanted || n < (ssize_t)sizeof(head)) {
+        await_bytes(c, wanted);
+        return;
+    }
+    if (c->all->counts[CONN_UNPROVEN] >= c->all->api->settings->max_unproven)
+        evict(c->all, CONN_UNPROVEN);
+    await_bytes(c, 1);
+    put(c, CONN_UNPROVEN);
+    c->tls = tls_accept(c->all->tls, c->fd);
+    c->state = STATE_HANDSHAKE;
+    do_handshake(c);
+}
+
 static void do_handshake(struct conn *c)
 {
     enum tls_result r;
 
-    if (!c->tls)
-        c->tls = tls_accept(c->all->tls, c->fd);
-    c->state = STATE_HANDSHAKE;
     r = c->tls ? tls_handshake(c->tls) : TLS_OVER;
     if (r == TLS_DONE) {
         c->peer = xcalloc(1, sizeof(*c->peer));
@@ -510,6 +550,8 @@ static void on_io(int fd, short what, void *data)
     (void)what;
     switch (c->state) {
     case STATE_NEW:
+        do_new(c);
+        break;
     case STATE_HANDSHAKE:
         do_handshake(c);
         break;

@@ -2,10 +2,11 @@
 /*
  * Connections: from accept() to close, one request after the other, each step within its time.
  *
- * A connection is unproven until its first request is complete.  Of those there are at most
- * max_unproven: a new one takes the place of the oldest.  Until the first byte comes it has no TLS;
- * while it waits for a publication it holds neither buffers nor the request.  So neither half-open
- * nor slow connections cost more than a fixed sum, and none of them shuts an agent out.
+ * A connection is silent until the first record of TLS is all there: it has no TLS and no buffer,
+ * and costs less than a kilobyte.  Then it is unproven until its first request is complete.  Of
+ * those there are at most max_unproven: a new one takes the place of the oldest.  While it waits
+ * for a publication it holds neither buffers nor the request.  So neither half-open nor slow
+ * connections cost more than a fixed sum, and none of them shuts an agent out.
  */
 #ifndef P2PVPN_SERVICE_CONN_H
 #define P2PVPN_SERVICE_CONN_H
@@ -23,7 +24,7 @@
 struct conn;
 TAILQ_HEAD(conn_list, conn);
 
-enum conn_place { CONN_UNPROVEN, CONN_IDLE, CONN_BUSY, CONN_WAITING, CONN_PLACES };
+enum conn_place { CONN_SILENT, CONN_UNPROVEN, CONN_IDLE, CONN_BUSY, CONN_WAITING, CONN_PLACES };
 
 struct conns {
     struct event_base *base;

@@ -9,7 +9,7 @@
  * CLOCK_MONOTONIC. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +268,7 @@ int main(int argc, char **argv)
 
     if (argc != 5)
         return 2;
+    signal(SIGPIPE, SIG_IGN);
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
