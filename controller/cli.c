@@ -23,6 +23,7 @@ static const struct option long_options[] = {
     {"ca", required_argument, NULL, 'c'},
     {"detailed-exitcode", no_argument, NULL, 'd'},
     {"expires", required_argument, NULL, 'e'},
+    {"finish", no_argument, NULL, 'x'},
     {"format", required_argument, NULL, 'f'},
     {"from", required_argument, NULL, 'i'},
     {"frr", required_argument, NULL, 'F'},
@@ -37,6 +38,9 @@ static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"passphrase-file", required_argument, NULL, 'p'},
     {"quiet", no_argument, NULL, 'q'},
+    {"repository", required_argument, NULL, 'R'},
+    {"repository-keys", required_argument, NULL, 'K'},
+    {"role", required_argument, NULL, 'r'},
     {"root-keys", required_argument, NULL, 'N'},
     {"root-threshold", required_argument, NULL, 'M'},
     {"socket", required_argument, NULL, 's'},
@@ -230,6 +234,36 @@ static const struct command commands[] = {
         .run = cli_rekey,
     },
     {
+        .name = "publish",
+        .argument = "MESH",
+        .options = "oRKkltTSpejq",
+        .needs = "oRK",
+        .usage = "publish -o DIR --repository REPO --repository-keys DIR [--passphrase-file FILE]\n"
+                 "          [--lock FILE] [--keys FILE] [--templates DIR] [--threads N]\n"
+                 "          [--expires DAYS] [--allow-shrink] [--quiet | --json] MESH",
+        .summary = "compile a mesh and publish it",
+        .help =
+            "Says what it does, as 'p2pvpn-ctl plan --against DIR'; compiles MESH into DIR, one\n"
+            "archive for each gateway, as 'compile --format bundle'; and makes these what\n"
+            "gateways get from the repository REPO, as 'repo publish'.  What compile refuses is\n"
+            "not published.\n"
+            "\n"
+            "  -o, --output DIR            the folder to compile into, always the same one\n"
+            "      --repository REPO       what 'repo init' made\n"
+            "      --repository-keys DIR   its keys: targets, snapshot, timestamp\n"
+            "      --passphrase-file FILE  its first line is their passphrase; default: ask\n"
+            "      --lock FILE             numbers handed out so far\n"
+            "      --keys FILE             the keys that the gateways were enrolled with\n"
+            "      --templates DIR         templates that replace the installed ones\n"
+            "      --threads N             how many threads render and write\n"
+            "      --expires DAYS          this time other days than 'repo init' was told\n"
+            "      --allow-shrink          even if more than 20 % of the gateways, links or LANs\n"
+            "                              (and more than ten) would be removed\n"
+            "  -q, --quiet                 print warnings and errors only\n"
+            "      --json                  print plan and repository as JSON\n",
+        .run = cli_publish,
+    },
+    {
         .name = "repo init",
         .argument = "REPO",
         .options = "keNMpjq",
@@ -295,6 +329,67 @@ static const struct command commands[] = {
             "  -q, --quiet         print warnings and errors only\n"
             "      --json          print what came of it as JSON\n",
         .run = cli_repo_refresh,
+    },
+    {
+        .name = "repo rotate",
+        .argument = "REPO",
+        .options = "krNMxpejq",
+        .needs = "k",
+        .usage =
+            "repo rotate --keys DIR [--role NAME] [--root-keys N] [--root-threshold M]\n"
+            "          [--finish] [--passphrase-file FILE] [--expires DAYS] [--quiet | --json]\n"
+            "          REPO",
+        .summary = "replace a key of the repository, or make its root last longer",
+        .help =
+            "Makes the next root: with a new key for a role, with more or fewer keys of the root\n"
+            "itself, or without a change but for another year.  Gateways follow by themselves.\n"
+            "If the keys of the root that are in DIR are enough it comes into place at once;\n"
+            "else it waits in REPO/next-root.json, is signed where the others are, with 'repo\n"
+            "sign', and brought in with --finish.\n"
+            "\n"
+            "      --keys DIR            the folder of the keys\n"
+            "      --role NAME           root-1, root-2, ..., targets, snapshot or timestamp gets\n"
+            "                            a new key\n"
+            "      --root-keys N         from now on the root has N keys\n"
+            "      --root-threshold M    and M of them must sign\n"
+            "      --finish              bring in the root that waits\n"
+            "      --passphrase-file FILE  its first line is the passphrase; default: ask\n"
+            "      --expires DAYS        this time other days, as in root=730\n"
+            "  -q, --quiet               print warnings and errors only\n"
+            "      --json                print what came of it as JSON\n",
+        .run = cli_repo_rotate,
+    },
+    {
+        .name = "repo sign",
+        .argument = "FILE",
+        .options = "kpq",
+        .needs = "k",
+        .usage = "repo sign --keys DIR [--passphrase-file FILE] [--quiet] FILE",
+        .summary = "sign a root that waits, on the machine that has the keys",
+        .help =
+            "Signs the root in FILE, which 'repo rotate' left as REPO/next-root.json, with every\n"
+            "key of the root in DIR, and says what it says.  Needs neither the repository nor a\n"
+            "network.\n"
+            "\n"
+            "      --keys DIR              the folder with root-1.pem, root-2.pem, ...\n"
+            "      --passphrase-file FILE  its first line is the passphrase; default: ask\n"
+            "  -q, --quiet                 print errors only\n",
+        .run = cli_repo_sign,
+    },
+    {
+        .name = "repo check",
+        .argument = "REPO",
+        .options = "jq",
+        .needs = "",
+        .usage = "repo check [--quiet | --json] REPO",
+        .summary = "read everything of a repository as a gateway would",
+        .help =
+            "Reads the repository REPO as a gateway's client does, from its first root on: every\n"
+            "signature, every length and hash, every bundle.  Warns of what expires soon.\n"
+            "\n"
+            "  -q, --quiet  print warnings and errors only\n"
+            "      --json   print what there is as JSON\n",
+        .run = cli_repo_check,
     },
     {
         .name = "token create",
@@ -484,6 +579,9 @@ static int read_option(const struct command *command, int letter, struct cli_arg
                         : letter == 'n' ? &args->name
                         : letter == 'o' ? &args->output
                         : letter == 'p' ? &args->passphrase_file
+                        : letter == 'r' ? &args->role
+                        : letter == 'R' ? &args->repository
+                        : letter == 'K' ? &args->repo_keys
                         : letter == 's' ? &args->socket
                         : letter == 't' ? &args->templates
                                         : NULL;
@@ -498,6 +596,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         *text = optarg;
     else if (letter == 'j')
         args->json = true;
+    else if (letter == 'x')
+        args->finish = true;
     else if (letter == 'q')
         args->quiet = true;
     else if (letter == 'S')
@@ -517,6 +617,8 @@ static bool has_option(const struct cli_args *args, char letter)
            : letter == 'f' ? args->format != NULL
            : letter == 'i' ? args->from != NULL
            : letter == 'k' ? args->keys != NULL
+           : letter == 'K' ? args->repo_keys != NULL
+           : letter == 'R' ? args->repository != NULL
            : letter == 'o' ? args->output != NULL
                            : true;
 }

@@ -34,6 +34,10 @@ struct cli_args {
     const char *passphrase_file; /* --passphrase-file */
     const char *expires;         /* --expires */
     const char *from;            /* --from */
+    const char *role;            /* --role */
+    const char *repository;      /* --repository */
+    const char *repo_keys;       /* --repository-keys */
+    bool finish;                 /* --finish */
     uint32_t root_keys;          /* --root-keys, 0: not given */
     uint32_t root_threshold;     /* --root-threshold, 0: not given */
     const char *socket;          /* --socket */
@@ -70,14 +74,19 @@ void cli_progress(size_t done, size_t total);
 struct preview;
 const char *cli_change_word(int what);
 void cli_add_plan(struct buf *b, const struct preview *p, const char *gateway);
+void cli_add_plan_text(struct buf *b, const struct preview *p); /* for people (cli_plan.c) */
 int cli_show_topology(const struct cli_args *args);
 
 /* The repository (cli_repo.c). */
 struct repository_result;
 void cli_add_repository(struct buf *b, const struct repository_result *r, bool json);
+int cli_publish(const struct cli_args *args);
 int cli_repo_init(const struct cli_args *args);
 int cli_repo_publish(const struct cli_args *args);
 int cli_repo_refresh(const struct cli_args *args);
+int cli_repo_rotate(const struct cli_args *args);
+int cli_repo_sign(const struct cli_args *args);
+int cli_repo_check(const struct cli_args *args);
 
 /* The controller is asked (cli_service.c). */
 int cli_token_create(const struct cli_args *args);

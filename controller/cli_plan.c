@@ -434,6 +434,12 @@ static void add_plan(struct buf *b, const struct preview *p)
     add_groups(b, c, CHANGE_NONE, false, "gateways that feel it, with the same bundle as before");
 }
 
+void cli_add_plan_text(struct buf *b, const struct preview *p)
+{
+    add_head(b, p);
+    add_plan(b, p);
+}
+
 const char *cli_change_word(int what)
 {
     static const char *const words[] = {[CHANGE_NONE] = "none",

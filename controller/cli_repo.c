@@ -3,10 +3,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "controller/cli.h"
+#include "controller/compile.h"
+#include "controller/preview.h"
 #include "controller/publish_files.h"
+#include "controller/repo_check.h"
 #include "controller/repo_keys.h"
 #include "controller/repository.h"
 
@@ -48,9 +52,10 @@ void cli_add_repository(struct buf *b, const struct repository_result *r, bool j
         buf_printf(b,
                    "  \"version\": %" PRId64 ",\n  \"root-version\": %" PRId64
                    ",\n  \"targets\": %zu,\n  \"added\": %zu,\n  \"changed\": %zu,\n"
-                   "  \"removed\": %zu,\n  \"bins\": %u,\n",
+                   "  \"removed\": %zu,\n  \"bins\": %u,\n  \"pruned\": %zu,\n"
+                   "  \"root-waits\": %s,\n",
                    r->version, r->root_version, r->targets, r->added, r->changed, r->removed,
-                   r->bins ? 1u << r->bins : 0);
+                   r->bins ? 1u << r->bins : 0, r->pruned, r->root_waits ? "true" : "false");
         add_expiry(b, r, true);
         buf_str(b, "  \"warnings\": [");
         cli_add_warnings(b, &r->warnings);
@@ -127,7 +132,7 @@ int cli_repo_publish(const struct cli_args *args)
     struct error_list err = ERROR_LIST_INIT;
     struct publish_files files = {.n = 0};
     int64_t seen = 0;
-    int r = repository_seen(&o, &seen, &err);
+    int r = repository_begin(&o, &seen, &err);
 
     if (r == 0)
         r = publish_files_open(args->from, &files, &err);
@@ -146,4 +151,141 @@ int cli_repo_refresh(const struct cli_args *args)
     int r = repository_refresh(&o, &result, &err);
 
     return finish(args, r, &result, &p, &err, "");
+}
+
+int cli_repo_rotate(const struct cli_args *args)
+{
+    struct passphrase p;
+    struct repository_options o = options_of(args, &p);
+    struct repository_result result = {.version = 0};
+    struct error_list err = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r;
+
+    if (args->finish && (args->role || args->root_keys || args->root_threshold)) {
+        fputs("p2pvpn-ctl repo rotate: --finish takes the root that waits as it is; see "
+              "'p2pvpn-ctl repo rotate --help'\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    r = args->finish ? repository_finish(&o, &result, &err)
+                     : repository_rotate(&o, args->role, args->root_keys, args->root_threshold,
+                                         &result, &err);
+    buf_printf(&text, "root version %" PRId64 "%s\n", result.root_version,
+               result.root_waits ? " is in place; the next one waits for signatures" : "");
+    return finish(args, r, &result, &p, &err, buf_cstr(&text));
+}
+
+int cli_repo_sign(const struct cli_args *args)
+{
+    struct passphrase p;
+    struct error_list err = ERROR_LIST_INIT;
+    _cleanup_buf_ struct buf who = BUF_INIT, what = BUF_INIT;
+    int r;
+
+    options_of(args, &p);
+    r = repository_sign(args->argument, args->keys, &p, &who, &what, &err);
+    error_print(&err, stderr);
+    if (r == 0 && !args->quiet)
+        printf("%s\nsigned with %s\n", buf_cstr(&what), buf_cstr(&who));
+    passphrase_clear(&p);
+    error_clear(&err);
+    return error_exit_code(r);
+}
+
+static void (*progress_of(const struct cli_args *args))(size_t done, size_t total)
+{
+    cli_progress(0, 0);
+    return !args->quiet && isatty(STDERR_FILENO) ? cli_progress : NULL;
+}
+
+int cli_repo_check(const struct cli_args *args)
+{
+    struct passphrase p;
+    struct repository_options o = options_of(args, &p);
+    struct repository_result result = {.version = 0};
+    struct error_list err = ERROR_LIST_INIT;
+    int r = repo_check(args->argument, progress_of(args), &err);
+
+    if (r == 0)
+        r = repository_show(&o, &result, &err);
+    return finish(args, r, &result, &p, &err, "a gateway gets everything that is published\n");
+}
+
+/* --- publish, from the model on
+ * ---------------------------------------------------------------- */
+
+/* What would be done, and the gateways' archives. */
+static int make(const struct cli_args *args, struct buf *plan, struct error_list *err)
+{
+    const struct preview_options look = {
+        .mesh_file = args->argument,
+        .against = args->output,
+        .lock_file = args->lock,
+        .keys_file = args->keys,
+        .template_dir = args->templates,
+        .allow_shrink = args->allow_shrink,
+        .progress = progress_of(args),
+    };
+    const struct compile_options options = {
+        .mesh_file = args->argument,
+        .format = OUTPUT_BUNDLE,
+        .output_dir = args->output,
+        .lock_file = args->lock,
+        .keys_file = args->keys,
+        .template_dir = args->templates,
+        .threads = args->threads,
+        .allow_shrink = args->allow_shrink,
+        .progress = progress_of(args),
+    };
+    struct preview preview_of;
+    struct compile_summary summary;
+    int r = preview(&look, &preview_of, err);
+
+    if (r == 0 && args->json)
+        cli_add_plan(plan, &preview_of, NULL);
+    else if (r == 0)
+        cli_add_plan_text(plan, &preview_of);
+    cli_print_warnings(&preview_of.summary.warnings);
+    preview_clear(&preview_of);
+    if (r < 0)
+        return r;
+    r = compile(&options, &summary, err);
+    compile_summary_clear(&summary);
+    return r;
+}
+
+int cli_publish(const struct cli_args *args)
+{
+    struct passphrase p;
+    struct repository_options o = options_of(args, &p);
+    struct repository_result result = {.version = 0};
+    struct error_list err = ERROR_LIST_INIT;
+    struct publish_files files = {.n = 0};
+    _cleanup_buf_ struct buf plan = BUF_INIT, b = BUF_INIT;
+    int64_t seen = 0;
+    int r;
+
+    o.dir = args->repository;
+    o.keys = args->repo_keys;
+    r = repository_begin(&o, &seen, &err);
+    if (r == 0)
+        r = make(args, &plan, &err);
+    if (r == 0)
+        r = publish_files_open(args->output, &files, &err);
+    if (r == 0)
+        r = repository_publish(&o, files.files, files.n, seen, &result, &err);
+    publish_files_close(&files);
+    if (r == 0 && args->json) {
+        buf_printf(&b, "{\n  \"plan\": %s,\n  \"repository\": {\n", buf_cstr(&plan));
+        cli_add_repository(&b, &result, true);
+        buf_str(&b, "}\n}\n");
+        fputs(buf_cstr(&b), stdout);
+        cli_print_warnings(&result.warnings);
+        passphrase_clear(&p);
+        repository_result_clear(&result);
+        return EXIT_DONE;
+    }
+    buf_char(&plan, '\n');
+    return finish(args, r, &result, &p, &err, buf_cstr(&plan));
 }

@@ -12,6 +12,7 @@
 #include "common/fs.h"
 #include "controller/repository_internal.h"
 #include "controller/shrink.h"
+#include "tuf/repo_prune.h"
 #include "tuf/repo_read.h"
 #include "tuf/repo_root.h"
 
@@ -213,6 +214,19 @@ int repository_look(struct repository *r, struct repository_result *ret, struct 
     return code == TUF_OK ? 0 : repository_fail(r, &e, err);
 }
 
+int repository_show(const struct repository_options *o, struct repository_result *ret,
+                    struct error_list *err)
+{
+    struct repository r;
+    int e = repository_open(o, false, &r, err);
+
+    *ret = (struct repository_result){.version = 0};
+    if (e == 0)
+        e = repository_look(&r, ret, err);
+    repository_close(&r);
+    return e;
+}
+
 void repository_result_clear(struct repository_result *result)
 {
     error_clear(&result->warnings);
@@ -304,12 +318,24 @@ unsigned repository_bins(unsigned now, size_t targets)
     return now > 0 ? now : targets > REPO_BINS_FROM ? REPO_BIN_BITS : 0;
 }
 
-int repository_seen(const struct repository_options *o, int64_t *ret, struct error_list *err)
+static int publishing_keys(struct repository *r, struct error_list *err)
+{
+    int e = 0;
+
+    for (enum tuf_type t = 0; t < TUF_TYPES && e == 0; t++)
+        if (t != TUF_ROOT)
+            e = repository_key(r, t, err);
+    return e;
+}
+
+int repository_begin(const struct repository_options *o, int64_t *ret, struct error_list *err)
 {
     struct repository r;
     struct tuf_error te;
     int e = repository_open(o, false, &r, err);
 
+    if (e == 0)
+        e = publishing_keys(&r, err);
     if (e == 0 && tuf_repo_seen(&r.tuf, ret, &te) != TUF_OK)
         e = repository_fail(&r, &te, err);
     repository_close(&r);
@@ -376,6 +402,15 @@ static int prepare(struct repository *r, const struct tuf_repo_file *files, size
     return e;
 }
 
+/* Done is done: what cannot be removed is a warning. */
+static void prune(struct repository *r, struct repository_result *ret)
+{
+    struct tuf_error te;
+
+    if (tuf_repo_prune(&r->tuf, r->now - REPO_GRACE_DAYS * DAY, &ret->pruned, &te) != TUF_OK)
+        error_add(&ret->warnings, r->o->dir, 0, NULL, "%s", te.text);
+}
+
 int repository_publish(const struct repository_options *o, const struct tuf_repo_file *files,
                        size_t n, int64_t seen, struct repository_result *ret,
                        struct error_list *err)
@@ -387,11 +422,12 @@ int repository_publish(const struct repository_options *o, const struct tuf_repo
     *ret = (struct repository_result){.version = 0};
     if (e == 0)
         e = prepare(&r, files, n, ret, err);
-    for (enum tuf_type t = 0; t < TUF_TYPES && e == 0; t++)
-        if (t != TUF_ROOT)
-            e = repository_key(&r, t, err);
+    if (e == 0)
+        e = publishing_keys(&r, err);
     if (e == 0 && tuf_repo_publish(&r.tuf, files, n, seen, &te) != TUF_OK)
         e = repository_fail(&r, &te, err);
+    if (e == 0)
+        prune(&r, ret);
     if (e == 0)
         e = repository_look(&r, ret, err);
     repository_close(&r);
@@ -412,6 +448,8 @@ int repository_refresh(const struct repository_options *o, struct repository_res
         e = repository_key(&r, TUF_TIMESTAMP, err);
     if (e == 0 && tuf_repo_refresh(&r.tuf, &te) != TUF_OK)
         e = repository_fail(&r, &te, err);
+    if (e == 0)
+        prune(&r, ret);
     if (e == 0)
         e = repository_look(&r, ret, err);
     repository_close(&r);

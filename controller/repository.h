@@ -19,10 +19,12 @@
 #include "tuf/metadata.h"
 #include "tuf/repo_publish.h"
 
-#define REPO_GATEWAYS "gateways/"   /* a gateway's target is gateways/NAME.tar */
-#define REPO_ORIGINS "mesh/origins" /* the table of origins */
-#define REPO_BINS_FROM 500          /* targets; with more they are delegated to bins */
-#define REPO_BIN_BITS 8             /* then, and for ever */
+#define REPO_GATEWAYS "gateways/"       /* a gateway's target is gateways/NAME.tar */
+#define REPO_ORIGINS "mesh/origins"     /* the table of origins */
+#define REPO_NEXT_ROOT "next-root.json" /* beside the folders: a root that waits for signatures */
+#define REPO_GRACE_DAYS 1  /* for which what was replaced stays, as somebody may be reading it */
+#define REPO_BINS_FROM 500 /* targets; with more they are delegated to bins */
+#define REPO_BIN_BITS 8    /* then, and for ever */
 
 struct repository_options {
     const char *dir;
@@ -38,6 +40,7 @@ struct repository_result {
     int64_t expires[TUF_TYPES]; /* seconds since 1970; 0: not known */
     size_t targets;             /* how many there are now */
     size_t added, changed, removed;
+    bool root_waits;            /* for signatures */
     size_t pruned;              /* files that nobody needs any more */
     unsigned bins;              /* bits; 0: none */
     struct error_list warnings; /* what expires soon */
@@ -47,8 +50,9 @@ struct repository_result {
 int repository_init(const struct repository_options *o, unsigned root_keys, unsigned threshold,
                     struct repository_result *ret, struct error_list *err);
 
-/* What a publish is to be made from; to be asked before the files are read or made. */
-int repository_seen(const struct repository_options *o, int64_t *ret, struct error_list *err);
+/* What a publish is to be made from, to be asked before the files are read or made; and whether the
+ * keys are there. */
+int repository_begin(const struct repository_options *o, int64_t *ret, struct error_list *err);
 
 /* The files become all of the targets, unless somebody else has published since `seen`. */
 int repository_publish(const struct repository_options *o, const struct tuf_repo_file *files,
@@ -58,6 +62,25 @@ int repository_publish(const struct repository_options *o, const struct tuf_repo
 /* Freshness, by the two keys that have no passphrase. */
 int repository_refresh(const struct repository_options *o, struct repository_result *ret,
                        struct error_list *err);
+
+/* What there is now, going by what it says. */
+int repository_show(const struct repository_options *o, struct repository_result *ret,
+                    struct error_list *err);
+
+/* The next root: with another key for `role` ("targets", "root-2"; NULL: none), with so many root
+ * keys (0: as many as now) of which so many must sign.  It is signed with the keys that are here,
+ * and comes into place if those are enough; else it waits in REPO_NEXT_ROOT (ret->root_waits). */
+int repository_rotate(const struct repository_options *o, const char *role, unsigned root_keys,
+                      unsigned threshold, struct repository_result *ret, struct error_list *err);
+
+/* The root that waits comes into place. */
+int repository_finish(const struct repository_options *o, struct repository_result *ret,
+                      struct error_list *err);
+
+/* Signs the root in a file with every root key of a folder; `who`: their names, `what`: what it
+ * says.  Needs no repository. */
+int repository_sign(const char *file, const char *keys, struct passphrase *passphrase,
+                    struct buf *who, struct buf *what, struct error_list *err);
 
 /* How many bits of bins a repository with so many has for so many targets.  Pure. */
 unsigned repository_bins(unsigned now, size_t targets);

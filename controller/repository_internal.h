@@ -28,6 +28,9 @@ int repository_key(struct repository *r, enum tuf_type type, struct error_list *
 /* Says what went wrong in tuf/; returns the negative errno. */
 int repository_fail(const struct repository *r, const struct tuf_error *e, struct error_list *err);
 
+/* For people: what a root says. */
+void repository_describe_root(const json_t *root, struct buf *ret);
+
 /* What there is now, with warnings. */
 int repository_look(struct repository *r, struct repository_result *ret, struct error_list *err);
 

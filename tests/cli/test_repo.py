@@ -225,3 +225,254 @@ def test_full_disk_or_no_right(mesh):
         run = mesh.run("repo", "publish", "--keys", "keys", "--passphrase-file", "pass", "--from", "out",
                        "/proc/repo")
         assert run.code in (1, 3), run
+
+
+def rotate(place, *arguments):
+    return place.run("repo", "rotate", "--keys", "keys", "--passphrase-file", "pass", *arguments, "repo")
+
+
+def root_keys(place, version):
+    return place.signed(f"{version}.root")["roles"]
+
+
+def test_rotate_each_key(mesh):
+    """A client that saw only the first root follows, and so does one that looks after each step."""
+    mesh.trust()
+    mesh.gets("gateways/head.tar")
+    for n, role in enumerate(["timestamp", "snapshot", "targets", "root-1"], 2):
+        old = {p.name: p.read_text() for p in mesh.keys.iterdir()}
+        run = rotate(mesh, "--role", role)
+        assert run.code == 0 and f"root version {n}" in run.out, run
+        new = {p.name: p.read_text() for p in mesh.keys.iterdir()}
+        assert {name for name in new if new[name] != old.get(name)} == {f"{role}.pem"}, role
+        name = role.split("-")[0]
+        assert root_keys(mesh, n)[name] != root_keys(mesh, n - 1)[name]
+        mesh.gets("gateways/head.tar")
+        assert mesh.refresh().code == 0 and mesh.publish().code == 0
+        mesh.gets("gateways/head.tar")
+    assert mesh.client("init", mesh.metadata / "1.root.json", folder="another").returncode == 0
+    assert mesh.client("refresh", folder="another").returncode == 0
+    run = rotate(mesh, "--role", "root-2")
+    assert run.code == 1 and "root-1 to root-1" in run.err, run
+    run = mesh.run("repo", "check", "repo")
+    assert run.code == 0, run
+
+
+def test_offline_root(tmp_path):
+    """Two of three keys of the root sign on another machine; nothing is seen before."""
+    place = Repository(tmp_path)
+    assert place.init("--root-keys", "3", "--root-threshold", "2").code == 0
+    place.compile()
+    assert place.publish().code == 0
+    place.trust()
+    vault = tmp_path / "vault"
+    vault.mkdir()
+    for n in (1, 2, 3):
+        (place.keys / f"root-{n}.pem").rename(vault / f"root-{n}.pem")
+    run = rotate(place, "--role", "timestamp")
+    assert run.code == 0 and "waits for signatures" in run.out and "repo sign" in run.err, run
+    assert not (place.metadata / "2.root.json").exists()
+    run = rotate(place, "--role", "snapshot")
+    assert run.code == 1 and "next-root.json" in run.err, run
+    run = rotate(place, "--finish")
+    assert run.code == 1, run
+    assert place.publish().code == 0
+    place.gets("gateways/head.tar")
+
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    carried = stick / "next-root.json"
+    carried.write_bytes((place.repo / "next-root.json").read_bytes())
+    for n in (1, 3):
+        one = tmp_path / f"machine-{n}"
+        one.mkdir()
+        (vault / f"root-{n}.pem").rename(one / f"root-{n}.pem")
+        run = place.run("repo", "sign", "--keys", one, "--passphrase-file", "pass", carried)
+        assert run.code == 0 and f"signed with root-{n}" in run.out and "root version 2" in run.out, run
+        (place.repo / "next-root.json").write_bytes(carried.read_bytes())
+        run = rotate(place, "--finish")
+        assert run.code == (1 if n == 1 else 0), run
+    assert not (place.repo / "next-root.json").exists()
+    assert sorted(p.name for p in place.keys.iterdir()) == ["snapshot.pem", "targets.pem", "timestamp.pem"]
+    place.gets("gateways/head.tar")
+    assert place.refresh().code == 0 and place.publish().code == 0
+    place.gets("gateways/head.tar")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"signed": {"_type": "root"}, "signatures": []}'])
+def test_sign_nothing_else(mesh, content):
+    (mesh.folder / "file").write_bytes(content)
+    run = mesh.run("repo", "sign", "--keys", "keys", "--passphrase-file", "pass", "file")
+    assert run.code == 1 and "no root to be signed" in run.err, run
+    assert (mesh.folder / "file").read_bytes() == content
+
+
+def test_more_root_keys(mesh):
+    mesh.trust()
+    run = rotate(mesh, "--root-keys", "3", "--root-threshold", "2")
+    assert run.code == 0, run
+    role = root_keys(mesh, 2)["root"]
+    assert len(role["keyids"]) == 3 and role["threshold"] == 2
+    assert root_keys(mesh, 1)["root"]["keyids"][0] == role["keyids"][0]
+    assert (mesh.keys / "root-3.pem").exists()
+    (mesh.keys / "root-2.pem").unlink()
+    assert rotate(mesh).code == 0
+    mesh.gets("gateways/head.tar")
+    assert rotate(mesh, "--root-threshold", "4").code == 1
+
+
+def test_lost_key(mesh):
+    """The key of the timestamp is gone: a new one takes over, though no old one can sign beside it."""
+    mesh.trust()
+    mesh.gets("gateways/head.tar")
+    (mesh.keys / "timestamp.pem").unlink()
+    assert mesh.refresh().code == 1
+    run = rotate(mesh, "--role", "timestamp")
+    assert run.code == 0, run
+    mesh.gets("gateways/head.tar")
+    assert mesh.refresh().code == 0
+
+
+def bend(path, old, new):
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("what,message", [
+    ("target", "gateways/head.tar"), ("missing target", "missing"), ("timestamp", "signature"),
+    ("snapshot", "snapshot"), ("targets", "targets"), ("root", "root"), ("missing snapshot", "missing")])
+def test_check_finds(mesh, what, message):
+    assert mesh.run("repo", "check", "repo").code == 0
+    head = next(mesh.targets.glob("gateways/*.head.tar"))
+    if what == "target":
+        bend(head, b"head", b"Head")
+    elif what == "missing target":
+        head.unlink()
+    elif what == "timestamp":
+        bend(mesh.metadata / "timestamp.json", b'"version":1', b'"version":2')
+    elif what == "missing snapshot":
+        (mesh.metadata / "1.snapshot.json").unlink()
+    else:
+        bend(mesh.metadata / f"1.{what}.json", b'"sig":"', b'"sig":"0')
+    run = mesh.run("repo", "check", "repo")
+    assert run.code == 1 and message in run.err, run
+
+
+def test_check_warns(tmp_path):
+    place = Repository(tmp_path)
+    assert place.init().code == 0
+    place.compile()
+    assert place.publish("--expires", "targets=20,snapshot=1").code == 0
+    run = place.run("repo", "check", "--json", "repo")
+    assert run.code == 0, run
+    messages = [w["message"] for w in json.loads(run.out)["warnings"]]
+    assert len(messages) == 2, messages
+    assert any("targets expires in 19 days" in m or "targets expires in 20 days" in m for m in messages)
+
+
+def test_old_files_go(mesh):
+    def state(folder):
+        return {p.name for p in folder.rglob("*") if p.is_file()}
+
+    def age(days):
+        for p in mesh.repo.rglob("*"):
+            if p.is_file():
+                when = p.stat().st_mtime - days * 86400
+                os.utime(p, (when, when))
+
+    first = state(mesh.targets)
+    (mesh.targets / "gateways/README").write_text("somebody's")
+    (mesh.metadata / "2.snapshot.json.AbCdEf").write_text("of a publish that was killed")
+    mesh.add_gateway("perth", "10.40.0.0/16")
+    mesh.compile()
+    assert mesh.publish().code == 0
+    both = state(mesh.targets)
+    assert first < both
+    assert mesh.publish().code == 0 and state(mesh.targets) == both, "too early"
+    age(0.5)
+    assert mesh.refresh().code == 0 and state(mesh.targets) == both, "too early"
+    age(2)
+    mesh.trust()
+    assert mesh.refresh().code == 0
+    now = {p.name for p in mesh.metadata.iterdir()}
+    assert now == {".lock", "1.root.json", "2.snapshot.json", "2.targets.json", "timestamp.json"}
+    left = state(mesh.targets)
+    assert len(left) == 7 + 1 and "README" in left and first - left
+    mesh.gets("gateways/head.tar", "gateways/perth.tar", "mesh/origins")
+    assert mesh.run("repo", "check", "repo").code == 0
+
+
+def hub_and_spokes(place, n):
+    """A mesh of n gateways whose bundles are small."""
+    place.content["topology"] = {"segment": [{"name": "all", "kind": "hub-and-spoke", "group": ["spoke"],
+                                              "hub-group": ["hub"]}]}
+    place.content["lan"] = []
+    place.content["gateway"] = []
+    for i in range(n):
+        place.add_gateway(f"s{i}", f"10.{i // 200}.{i % 200}.0/24", group=["hub" if i == 0 else "spoke"])
+
+
+def test_bins(tmp_path):
+    """With many gateways each is listed in one of 256 bins, for ever."""
+    place = Repository(tmp_path)
+    hub_and_spokes(place, 520)
+    assert place.init().code == 0
+    place.compile()
+    run = place.publish()
+    assert run.code == 0 and "in 256 bins" in run.out, run
+    place.trust()
+    place.gets("gateways/s7.tar", "gateways/s519.tar", "mesh/origins")
+    assert place.client("--target-name", "gateways/s520.tar", "download").returncode == 1
+    for i in range(100):
+        place.remove_site(f"s{i + 20}")
+    place.compile()
+    run = place.publish()
+    assert run.code == 0 and "in 256 bins" in run.out, run
+    place.gets("gateways/s7.tar", "gateways/s519.tar")
+    run = place.run("repo", "check", "repo")
+    assert run.code == 0, run
+    empty = next(p for p in place.metadata.glob("*.bin-*.json") if b'"targets":{}' in p.read_bytes())
+    bend(empty, b'"sig":"', b'"sig":"0')
+    run = place.run("repo", "check", "repo")
+    assert run.code == 1 and empty.name.split(".")[1] in run.err, run
+
+
+def publish_mesh(place, *arguments):
+    place.write()
+    return place.run("publish", "-o", "out", "--repository", "repo", "--repository-keys", "keys",
+                     "--passphrase-file", "pass", *arguments, "mesh.json")
+
+
+def test_publish_a_mesh(tmp_path):
+    place = Repository(tmp_path)
+    assert place.init().code == 0
+    run = publish_mesh(place)
+    assert run.code == 0 and "everything is new" in run.out and "version 1: 6 targets" in run.out, run
+    place.trust()
+    place.gets("gateways/head.tar", "mesh/origins")
+    place.add_gateway("perth", "10.40.0.0/16")
+    run = publish_mesh(place)
+    assert run.code == 0 and "new gateways:\n  perth" in run.out, run
+    place.gets("gateways/perth.tar")
+    run = publish_mesh(place, "--json")
+    result = json.loads(run.out)
+    assert run.code == 0 and not result["plan"]["changes"] and result["repository"]["changed"] == 0
+
+
+def test_publish_refuses_what_compile_refuses(tmp_path):
+    place = Repository(tmp_path)
+    assert place.init().code == 0
+    assert publish_mesh(place).code == 0
+    old = (place.metadata / "timestamp.json").read_bytes()
+    place.add_gateway("head", "10.41.0.0/16")
+    run = publish_mesh(place)
+    assert run.code == 1 and "mesh.json" in run.err and run.out == "", run
+    place.remove_gateway("head")
+    place.content["lan"].pop()
+    (place.folder / "pass").write_text("something else\n")
+    out = (place.output / "branch.tar").read_bytes()
+    run = publish_mesh(place)
+    assert run.code == 1 and "passphrase is wrong" in run.err, run
+    assert (place.metadata / "timestamp.json").read_bytes() == old
+    assert (place.output / "branch.tar").read_bytes() == out, "nothing is compiled before"
