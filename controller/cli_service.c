@@ -100,10 +100,13 @@ int cli_token_list(const struct cli_args *args)
     } else if (r == 0) {
         printf("%-24s %-8s %3s  %-19s  %-19s  %s\n", "GATEWAY", "STATE", "GEN", "CREATED",
                "EXPIRES", "BY");
-        json_array_foreach(json_object_get(answer, "tokens"), i, row) printf(
-            "%-24s %-8s %3" PRId64 "  %-19s  %-19s  %s\n", word(row, "gateway"), word(row, "state"),
-            number(row, "generation"), time_text(number(row, "created"), created),
-            time_text(number(row, "expires"), expires), word(row, "by"));
+        json_array_foreach(json_object_get(answer, "tokens"), i, row)
+        {
+            printf("%-24s %-8s %3" PRId64 "  %-19s  %-19s  %s\n", word(row, "gateway"),
+                   word(row, "state"), number(row, "generation"),
+                   time_text(number(row, "created"), created),
+                   time_text(number(row, "expires"), expires), word(row, "by"));
+        }
     }
     json_decref(answer);
     return finish(r, &err);
@@ -194,7 +197,10 @@ static void print_fleet(const json_t *answer)
     size_t i;
 
     print_head();
-    json_array_foreach(json_object_get(answer, "gateways"), i, row) print_row(row);
+    json_array_foreach(json_object_get(answer, "gateways"), i, row)
+    {
+        print_row(row);
+    }
 }
 
 static void print_list(const json_t *report, const char *list, const char *const *keys, size_t n)
@@ -232,7 +238,9 @@ static void print_gateway(const json_t *answer)
     puts("sessions:");
     print_list(report, "sessions", sessions, 4);
     json_array_foreach(missing, i, one)
+    {
         printf("no route to %s\n", json_string_value(one) ? json_string_value(one) : "?");
+    }
 }
 
 static int ask_once(const struct cli_args *args, const char *path)

@@ -68,8 +68,11 @@ static json_t *describe(struct fleet *f, const struct db_gateway *row)
     int64_t expires = report->certificate_expires ? report->certificate_expires
                       : row->issued               ? row->issued + CERTIFICATE_DAYS * DAY
                                                   : 0;
+    char wanted[WANTED_REVISION_SIZE];
     json_t *o = json_object();
 
+    wanted_revision(&f->api->wanted, f->api->settings->repository, f->api->version, row->name,
+                    wanted);
     set(o, "gateway", json_string(row->name));
     set(o, "generation", json_integer(row->generation));
     set(o, "revoked", json_boolean(row->generation < row->least));
@@ -80,8 +83,12 @@ static json_t *describe(struct fleet *f, const struct db_gateway *row)
         set(o, "enrolled", json_integer(row->enrolled));
     if (expires)
         set(o, "certificate-days", json_integer((expires - f->now) / DAY));
+    if (*wanted)
+        set(o, "wanted", json_string(wanted));
     if (!row->seen)
         return o;
+    if (*wanted)
+        set(o, "drift", json_boolean(strcmp(wanted, report->revision) != 0));
     set(o, "seen", json_integer(row->seen));
     set(o, "seconds", json_integer(f->now - row->seen));
     set(o, "revision", json_string(report->revision));

@@ -301,6 +301,7 @@ static void close_all(struct server *s)
         close(s->lock);
     s->tls = tls_close(s->tls);
     s->api.db = db_close(s->api.db);
+    wanted_clear(&s->api.wanted);
     refresh_clear(&s->refresh);
     notify_close(&s->notify);
 }

@@ -6,6 +6,7 @@ import re
 import subprocess
 
 from controller_box import BUILD, SOURCE, Controller, wait_for
+from test_controller_api import SOME_REPORT, Authority
 
 CTL = BUILD / "controller/p2pvpn-ctl"
 os.environ.setdefault("P2PVPN_YANG_DIR", str(SOURCE / "yang"))
@@ -14,6 +15,20 @@ os.environ.setdefault("P2PVPN_TEMPLATE_DIR", str(SOURCE))
 
 def timestamp(box):
     return json.loads((box.repo / "metadata/timestamp.json").read_text())["signed"]
+
+
+def known(box, gateway, revision):
+    """What is wanted of a gateway, and whether it runs that."""
+    authority = Authority(box.folder)
+    box.stop()
+    box.settings["client-ca"] = authority.dir / "ca.crt"
+    box.start()
+    cert = authority.certificate(f"{gateway}.g1")
+    for running, drift in (("ab", True), (revision, False)):
+        report = {**SOME_REPORT, "gateway": gateway, "revision": running}
+        assert box.ask("POST", "/v1/report", report, cert=cert).status == 204
+        row = box.local("GET", "/v1/fleet").json["gateways"][0]
+        assert (row["wanted"], row["revision"], row["drift"]) == (revision, running, drift)
 
 
 def test_what_is_published_stays_fresh(tmp_path):
@@ -39,6 +54,9 @@ def test_what_is_published_stays_fresh(tmp_path):
         wait_for("agents to be told", lambda: box.local("GET", "/v1/health").json["version"]
                  > before["version"])
         assert timestamp(box)["expires"] >= before["expires"]
+        known(box, "head-a", json.loads(subprocess.run(
+            ["tar", "xOf", tmp_path / "out/head-a.tar", "bundle.json"], capture_output=True, check=True,
+            timeout=20).stdout)["p2pvpn-bundle:bundle"]["revision"])
         text = box.ask("GET", "/metrics").body.decode()
         assert re.search(r"^p2pvpn_controller_timestamp_expires_seconds \d{10}$", text, re.M)
     finally:
