@@ -17,10 +17,9 @@ struct frr_watch {
     int epoll;
     bool paused;
     uint64_t judged;
-    /* One look: the daemons in order, each asked two things. */
+    /* One look: the daemons in order. */
     int fd; /* -1: none is going on */
     size_t daemon;
-    bool enabled; /* the second one is under way */
     struct vty_answer answer;
     size_t bytes; /* of all answers so far */
     int64_t deadline;
@@ -77,23 +76,19 @@ void frr_watch_judged(struct frr_watch *w, uint64_t digest)
     w->deadline = monotonic_ms() + FRR_WATCH_MS;
 }
 
-static bool send_next(struct frr_watch *w, const char *command, uint64_t digest)
-{
-    w->answer = VTY_ANSWER(NULL, digest);
-    return vty_send(w->fd, command);
-}
-
 /* The connection to one more daemon; its text is digested behind that of the ones before. */
 static bool call(struct frr_watch *w, uint64_t digest)
 {
+    static const char ask[] = VTY_ENABLE "\0" VTY_RUNNING_CONFIG;
     _cleanup_free_ char *path = vtysh_socket(&w->vtysh, vtysh_daemons[w->daemon]);
     struct epoll_event event = {.events = EPOLLIN};
 
     hang_up(w);
-    w->enabled = false;
+    w->answer = VTY_ANSWER(NULL, digest);
+    w->answer.before = 1; /* each wait for an answer is one more turn of the loop */
     w->fd = vty_connect(path);
     return w->fd >= 0 && epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->fd, &event) == 0 &&
-           send_next(w, VTY_ENABLE, digest);
+           vty_send(w->fd, ask, sizeof(ask));
 }
 
 /* The whole text was seen. */
@@ -114,10 +109,6 @@ static bool go_on(struct frr_watch *w)
 {
     if (w->answer.status != 0)
         return false;
-    if (!w->enabled) {
-        w->enabled = true;
-        return send_next(w, VTY_RUNNING_CONFIG, w->answer.digest);
-    }
     if (vtysh_daemons[++w->daemon])
         return call(w, w->answer.digest);
     return seen(w);
@@ -125,7 +116,7 @@ static bool go_on(struct frr_watch *w)
 
 static bool hear(struct frr_watch *w)
 {
-    char data[16384];
+    char data[65536]; /* hundreds of neighbors are hundreds of kilobytes */
     ssize_t n;
 
     while (w->fd >= 0) {

@@ -23,7 +23,7 @@
 
 #define FRR_WATCH_MS 2000 /* between two looks, at least */
 #define FRR_WATCH_MAX_MS 30000
-#define FRR_WATCH_BYTES 200       /* of text, for each millisecond between two looks */
+#define FRR_WATCH_BYTES 120       /* of text, for each millisecond between two looks */
 #define FRR_WATCH_TIMEOUT_MS 5000 /* for one look */
 
 struct frr_watch;

@@ -180,8 +180,10 @@ static void turn(struct loop *l)
             loop_source(l);
         else if (tag == &l->worker)
             loop_frr_collect(l);
-        else if (tag == &l->monitor && netlink_monitor_read(l->monitor, "pv"))
+        else if (tag == &l->monitor && netlink_monitor_read(l->monitor, "pv")) {
+            l->heard = true;
             loop_converge_soon(l);
+        }
     }
     if (l->leave)
         return;

@@ -79,7 +79,9 @@ struct loop {
     int64_t worker_began;
     int64_t check_took; /* of the last check, if it found nothing wrong */
     int64_t look_at, converge_at, converged, repeat_at, frr_at, logs_at;
-    unsigned repeats; /* still to come soon */
+    unsigned repeats;     /* still to come soon */
+    bool heard;           /* of links, since they were looked at */
+    int64_t addresses_at; /* when all addresses are read, whether or not something was heard */
     bool heap_grew;
     bool leave;
 };

@@ -29,6 +29,15 @@ struct netlink {
     int error;                /* what the kernel answered, negative errno; 0: no error message */
     struct link_table *table; /* being filled by a dump */
     size_t cap;
+    struct known_address *known; /* what the last dump of addresses said of tuns */
+    size_t n_known, known_cap;
+    bool knows;
+};
+
+struct known_address {
+    unsigned index;
+    bool link_local; /* that is all that is known of it */
+    struct link_address address;
 };
 
 static int keep_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
@@ -84,6 +93,7 @@ struct netlink *netlink_close(struct netlink *nl)
 {
     if (nl) {
         nl_socket_free(nl->socket);
+        free(nl->known);
         free(nl);
     }
     return NULL;
@@ -243,15 +253,40 @@ static struct link_state *find_index(struct link_table *t, unsigned index)
     return NULL;
 }
 
+/* What is known of a tun, where the table has it. */
+static void take_address(struct link_table *t, const struct known_address *known)
+{
+    struct link_state *link = find_index(t, known->index);
+
+    if (!link || strcmp(link->kind, "tun") != 0)
+        return;
+    if (known->link_local) {
+        link->link_local = true;
+        return;
+    }
+    link->addresses =
+        xreallocarray(link->addresses, link->n_addresses + 1, sizeof(*link->addresses));
+    link->addresses[link->n_addresses++] = known->address;
+}
+
+static void learn_address(struct netlink *nl, const struct known_address *known)
+{
+    if (nl->n_known == nl->known_cap) {
+        nl->known_cap = nl->known_cap ? nl->known_cap * 2 : 16;
+        nl->known = xreallocarray(nl->known, nl->known_cap, sizeof(*nl->known));
+    }
+    nl->known[nl->n_known++] = *known;
+}
+
 static int on_address(struct nl_msg *msg, void *arg)
 {
     struct netlink *nl = arg;
     struct nlmsghdr *h = nlmsg_hdr(msg);
     struct nlattr *a[IFA_MAX + 1];
+    struct known_address found = {0};
     struct prefix local, address;
     struct ifaddrmsg *info;
     struct link_state *link;
-    struct link_address found;
     uint8_t family;
 
     if (h->nlmsg_type != RTM_NEWADDR ||
@@ -260,20 +295,22 @@ static int on_address(struct nl_msg *msg, void *arg)
     info = nlmsg_data(h);
     family = info->ifa_family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
     link = find_index(nl->table, info->ifa_index);
-    if (link && info->ifa_family == AF_INET6 && info->ifa_scope == RT_SCOPE_LINK)
-        link->link_local = true;
-    if (!link || strcmp(link->kind, "tun") != 0 || info->ifa_scope == RT_SCOPE_LINK ||
+    found.index = info->ifa_index;
+    found.link_local = info->ifa_family == AF_INET6 && info->ifa_scope == RT_SCOPE_LINK;
+    if (!link || strcmp(link->kind, "tun") != 0 ||
         (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) ||
-        !get_address(a[IFA_ADDRESS], family, info->ifa_prefixlen, &address))
+        (info->ifa_scope == RT_SCOPE_LINK && !found.link_local))
         return NL_OK;
-    found = (struct link_address){.local = address};
-    /* With a peer, IFA_LOCAL is ours and IFA_ADDRESS the peer's. */
-    if (get_address(a[IFA_LOCAL], family, info->ifa_prefixlen, &local) &&
-        prefix_compare(&local, &address) != 0)
-        found = (struct link_address){.local = local, .peer = address};
-    link->addresses =
-        xreallocarray(link->addresses, link->n_addresses + 1, sizeof(*link->addresses));
-    link->addresses[link->n_addresses++] = found;
+    if (!found.link_local) {
+        if (!get_address(a[IFA_ADDRESS], family, info->ifa_prefixlen, &address))
+            return NL_OK;
+        found.address.local = address;
+        /* With a peer, IFA_LOCAL is ours and IFA_ADDRESS the peer's. */
+        if (get_address(a[IFA_LOCAL], family, info->ifa_prefixlen, &local) &&
+            prefix_compare(&local, &address) != 0)
+            found.address = (struct link_address){.local = local, .peer = address};
+    }
+    learn_address(nl, &found);
     return NL_OK;
 }
 
@@ -295,7 +332,23 @@ static int dump(struct netlink *nl, int type, const void *header, size_t len,
     return r < 0 ? r : nl_recvmsgs_default(nl->socket);
 }
 
-int netlink_links(struct netlink *nl, bool counters, struct link_table *ret, struct error_list *err)
+/* Their addresses, of links that were just read. */
+static int read_addresses(struct netlink *nl, bool same)
+{
+    struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
+    int r = 0;
+
+    if (!same || !nl->knows) {
+        nl->n_known = 0;
+        r = dump(nl, RTM_GETADDR, &header, sizeof(header), on_address);
+        nl->knows = r >= 0;
+    }
+    for (size_t i = 0; r >= 0 && i < nl->n_known; i++)
+        take_address(nl->table, &nl->known[i]);
+    return r;
+}
+
+int netlink_links(struct netlink *nl, unsigned what, struct link_table *ret, struct error_list *err)
 {
     struct {
         struct ifinfomsg header;
@@ -304,9 +357,8 @@ int netlink_links(struct netlink *nl, bool counters, struct link_table *ret, str
     } links = {
         .header.ifi_family = AF_UNSPEC,
         .attribute = {NLA_HDRLEN + sizeof(uint32_t), IFLA_EXT_MASK},
-        .filter = counters ? 0 : RTEXT_FILTER_SKIP_STATS,
+        .filter = what & LINKS_COUNTERS ? 0 : RTEXT_FILTER_SKIP_STATS,
     };
-    struct ifaddrmsg addresses = {.ifa_family = AF_UNSPEC};
     int r = 0;
 
     /* A dump during which something changed is marked as inconsistent: take another. */
@@ -319,7 +371,7 @@ int netlink_links(struct netlink *nl, bool counters, struct link_table *ret, str
         if (t.n > 1)
             qsort(t.links, t.n, sizeof(*t.links), compare_index);
         if (r >= 0)
-            r = dump(nl, RTM_GETADDR, &addresses, sizeof(addresses), on_address);
+            r = read_addresses(nl, what & LINKS_SAME_ADDRESSES);
         nl->table = NULL;
         if (r >= 0) {
             *ret = t;

@@ -76,9 +76,16 @@ struct netlink;
 int netlink_open(struct netlink **ret, struct error_list *err);
 struct netlink *netlink_close(struct netlink *nl); /* NULL ok; returns NULL */
 
-/* Every link with its settings; addresses of the tuns only.  The counters of bytes, which the
- * kernel sums up over all processors, only when they are asked for; else they are 0. */
-int netlink_links(struct netlink *nl, bool counters, struct link_table *ret,
+/* What of the links is asked for.  The counters of bytes the kernel sums up over all processors;
+ * where they are not asked for, they are 0.  The addresses need not be read again by who has heard
+ * of no change since the last time (netlink_monitor.h): they are a quarter of the work. */
+enum {
+    LINKS_COUNTERS = 1,
+    LINKS_SAME_ADDRESSES = 2,
+};
+
+/* Every link with its settings; addresses of the tuns only. */
+int netlink_links(struct netlink *nl, unsigned what, struct link_table *ret,
                   struct error_list *err);
 void link_table_clear(struct link_table *t);
 /* "net/ipv4/conf/pv7/rp_filter", as sysctl.h wants it; on the heap. */

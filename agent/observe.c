@@ -62,11 +62,11 @@ static void add_process(void *arg, const char *interface, const char *digest)
     observed_add_process(arg, interface, digest);
 }
 
-int observe(struct netlink *nl, const struct supervisor *sv, struct observed *ret,
-            struct error_list *err)
+int observe(struct netlink *nl, const struct supervisor *sv, bool same_addresses,
+            struct observed *ret, struct error_list *err)
 {
     struct observed o = OBSERVED_INIT;
-    int r = netlink_links(nl, false, &o.links, err);
+    int r = netlink_links(nl, same_addresses ? LINKS_SAME_ADDRESSES : 0, &o.links, err);
 
     if (r < 0)
         return r;

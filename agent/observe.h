@@ -48,8 +48,9 @@ struct observed {
         LINK_TABLE_INIT, NULL, 0, NULL, 0, false, FIREWALL_NONE, "", false \
     }
 
-int observe(struct netlink *nl, const struct supervisor *sv, struct observed *ret,
-            struct error_list *err);
+/* `same_addresses`: nothing was heard of links since the last time (LINKS_SAME_ADDRESSES). */
+int observe(struct netlink *nl, const struct supervisor *sv, bool same_addresses,
+            struct observed *ret, struct error_list *err);
 void observed_clear(struct observed *o);
 
 /* Builds an observation by hand, for tests; observed_sort() when all is added. */

@@ -84,7 +84,7 @@ static struct plan *look(struct session *n, const struct bundle *want, const cha
     n->plan.new_bundle = true;
     state_keys_digest(n->apply.settings, n->plan.keys_digest);
     observed_clear(&n->have);
-    if (observe(n->apply.netlink, n->apply.supervisor, &n->have, err) < 0 ||
+    if (observe(n->apply.netlink, n->apply.supervisor, false, &n->have, err) < 0 ||
         guard_look_once(n->apply.settings, &n->firewall, &n->plan, &n->have, err) < 0)
         return NULL;
     n->have.frr_in_force = n->frr_in_force;
@@ -413,7 +413,7 @@ static int take_away(struct session *n, const struct bundle *was, struct error_l
 static int nobody_elses(struct session *n, struct error_list *err)
 {
     const struct settings *s = n->apply.settings;
-    int r = netlink_links(n->apply.netlink, false, &n->have.links, err);
+    int r = netlink_links(n->apply.netlink, 0, &n->have.links, err);
 
     for (size_t i = 0; r == 0 && i < n->have.links.n; i++) {
         const struct link_state *link = &n->have.links.links[i];

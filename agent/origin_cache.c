@@ -31,6 +31,7 @@ struct origin_cache {
     struct error_list unjudged; /* why bgpd could not be made to judge again */
     char *told, *told_unjudged; /* the last reports, not to be repeated */
     struct buf reported;        /* what RUN/origins.json holds */
+    unsigned long long start;   /* of this process */
     int epoll;
 
     struct worker reading; /* the file */
@@ -54,6 +55,7 @@ int origin_cache_new(const struct settings *s, struct origin_cache **ret, struct
     c = xcalloc(1, sizeof(*c));
     c->settings = s;
     c->epoll = epoll;
+    process_start_time(getpid(), &c->start);
     c->reading = c->worker = (struct worker)WORKER_INIT;
     *ret = c;
     return 0;
@@ -111,7 +113,7 @@ static void write_report(struct origin_cache *c)
 
     if (c->mesh) {
         report.pid = getpid();
-        process_start_time(report.pid, &report.start);
+        report.start = c->start;
         if (c->rtr)
             report.rtr = rtr_status(c->rtr);
         /* An ordinary user who connects neither hides a bgpd that is missing nor looks like one. */

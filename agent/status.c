@@ -169,7 +169,7 @@ static void ask_links(const struct status_query *q, struct status *s)
     struct link_table table = LINK_TABLE_INIT;
     struct netlink *nl = NULL;
     bool known = !q->light && netlink_open(&nl, &ignored) == 0 &&
-                 netlink_links(nl, true, &table, &ignored) == 0;
+                 netlink_links(nl, LINKS_COUNTERS, &table, &ignored) == 0;
     time_t give_up = time(NULL) + LINKS_TIMEOUT_S;
 
     s->n_links = s->bundle->n_links;

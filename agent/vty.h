@@ -8,7 +8,7 @@
  * memory.
  *
  * Reading an answer is pure: bytes come in by any portions.  Nothing is believed of an answer but
- * its end.
+ * its end.  Several commands may be sent at once; the answers come in their order.
  */
 #ifndef P2PVPN_AGENT_VTY_H
 #define P2PVPN_AGENT_VTY_H
@@ -23,7 +23,7 @@
 #define VTY_ENABLE "enable"
 #define VTY_RUNNING_CONFIG "do write terminal"
 
-/* FNV-1a, good for telling one text from another where nobody tries to make them alike. */
+/* Good for telling one text from another where nobody tries to make them alike. */
 #define VTY_DIGEST_START 14695981039346656037u
 uint64_t vty_digest(uint64_t digest, const char *data, size_t len);
 
@@ -31,8 +31,9 @@ struct vty_answer {
     struct buf *keep; /* where the text goes; NULL: nowhere */
     uint64_t digest;  /* of the text, going on from what it was set to */
     unsigned zeros;   /* seen in a row */
+    unsigned before;  /* so many answers come first, to commands that were sent together with it */
     bool done;
-    uint8_t status; /* when done; 0: the command was carried out */
+    uint8_t status; /* when done; 0: the command was carried out, and those before it */
 };
 
 /* The start of one answer; its digest goes on from another's. */
@@ -48,8 +49,9 @@ bool vty_take(struct vty_answer *a, const char *data, size_t len);
 
 /* A connection to a daemon, non-blocking; or a negative errno, at once. */
 int vty_connect(const char *path);
-/* Sends a command; false: the daemon takes nothing. */
-bool vty_send(int fd, const char *command);
+/* Sends so many bytes, of one command or several, each with its NUL; false: the daemon takes
+ * nothing. */
+bool vty_send(int fd, const char *commands, size_t len);
 
 /* All of it, waiting up to so many milliseconds: the running configuration of the daemon at this
  * socket is appended to *ret.  0, -ETIMEDOUT, -EIO (not an answer), -EFBIG, or the errno of

@@ -41,8 +41,38 @@ START_TEST(test_digest_goes_on)
     ck_assert(vty_take(&b, "two\0\0\0\0", 7));
     ck_assert_uint_eq(b.digest, vty_digest(VTY_DIGEST_START, "onetwo", 6));
     ck_assert_uint_ne(b.digest, a.digest);
-    /* FNV-1a of "a", as published. */
-    ck_assert_uint_eq(vty_digest(VTY_DIGEST_START, "a", 1), 0xaf63dc4c8601ec8cu);
+    for (size_t cut = 0; cut <= 20; cut++) { /* eight bytes at a time are as one at a time */
+        static const char words[] = "twenty bytes of text";
+        uint64_t part = vty_digest(7, words, cut);
+
+        ck_assert_uint_eq(vty_digest(part, words + cut, 20 - cut), vty_digest(7, words, 20));
+        ck_assert(cut == 20 || part != vty_digest(7, words, 20));
+    }
+}
+END_TEST
+
+START_TEST(test_the_second_of_two)
+{
+    static const char both[] = "% odd\0\0\0\0text\0\0\0\2", failed[] = "no\0\0\0\4text\0\0\0\0";
+
+    for (size_t portion = 1; portion <= sizeof(both); portion++) {
+        struct buf kept = BUF_INIT;
+        struct vty_answer a = VTY_ANSWER(&kept, VTY_DIGEST_START);
+
+        a.before = 1;
+        for (size_t at = 0; at < sizeof(both) - 1; at += portion)
+            vty_take(&a, both + at, at + portion < sizeof(both) ? portion : sizeof(both) - 1 - at);
+        ck_assert(a.done);
+        ck_assert_uint_eq(a.status, 2);
+        ck_assert_str_eq(buf_cstr(&kept), "text");
+        ck_assert_uint_eq(a.digest, vty_digest(VTY_DIGEST_START, "text", 4));
+        buf_free(&kept);
+    }
+    struct vty_answer a = VTY_ANSWER(NULL, VTY_DIGEST_START);
+
+    a.before = 1; /* what failed was the last */
+    ck_assert(vty_take(&a, failed, sizeof(failed) - 1));
+    ck_assert_uint_eq(a.status, 4);
 }
 END_TEST
 
@@ -65,6 +95,7 @@ int main(void)
 
     tcase_add_test(t, test_any_portions);
     tcase_add_test(t, test_digest_goes_on);
+    tcase_add_test(t, test_the_second_of_two);
     tcase_add_test(t, test_nothing_but_the_end);
     return unit_run(s);
 }
