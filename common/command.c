@@ -22,7 +22,7 @@ static char *const environment[] = {(char[]){"PATH=/usr/sbin:/usr/bin:/sbin:/bin
                                     (char[]){"LC_ALL=C.UTF-8"},
                                     (char[]){"HOME=/nonexistent"},
                                     (char[]){"TERM=dumb"},
-                                    (char[]){"VTYSH_PAGER=/bin/cat"},
+                                    (char[]){"VTYSH_PAGER=exec /bin/cat"},
                                     NULL};
 
 static int64_t now_ms(void)

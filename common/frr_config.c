@@ -169,15 +169,27 @@ static bool begins_as(const char *pattern, const struct words *w, size_t first)
     return i >= first + 2;
 }
 
+/* All patterns begin with a word of their own, and most lines with another. */
+static bool may_match(const char *pattern, const char *word, size_t len)
+{
+    return strncmp(pattern, word, len) == 0 && pattern[len] == ' ';
+}
+
 static const char *make_key(struct arena *a, struct frr_line *line, const struct words *w)
 {
     _cleanup_buf_ struct buf b = BUF_INIT;
     size_t first = is(w, 0, "no") ? 1 : 0;
+    const char *word = first < w->n ? w->w[first] : "";
+    size_t len = strlen(word);
     bool found = false;
 
-    if (line->parent)
-        buf_printf(&b, "%s\n", line->parent->path);
+    if (line->parent) {
+        buf_str(&b, line->parent->path);
+        buf_char(&b, '\n');
+    }
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !found; i++) {
+        if (!may_match(patterns[i], word, len))
+            continue;
         found = key_of(patterns[i], w, first, &b);
         line->malformed = !found && (line->malformed || begins_as(patterns[i], w, first));
     }
@@ -305,9 +317,13 @@ static struct frr_line *add_line(struct frr_config *c, const char *text, struct 
                                  unsigned number)
 {
     const char *path = parent ? arena_printf(&c->arena, "%s\n%s", parent->path, text) : text;
-    struct frr_line *l = frr_config_find(c, path);
+    size_t len = strlen(path);
+    struct frr_line *l;
     struct words w;
+    unsigned hash;
 
+    HASH_VALUE(path, len, hash);
+    HASH_FIND_BYHASHVALUE(by_path, c->by_path, path, len, hash, l);
     if (l)
         return l;
     l = arena_alloc(&c->arena, 1, sizeof(*l));
@@ -320,7 +336,7 @@ static struct frr_line *add_line(struct frr_config *c, const char *text, struct 
     l->key = make_key(&c->arena, l, &w);
     if (l->kind == FRR_LIST)
         l->content = content_of(&c->arena, l);
-    HASH_ADD_KEYPTR(by_path, c->by_path, l->path, strlen(l->path), l);
+    HASH_ADD_KEYPTR_BYHASHVALUE(by_path, c->by_path, l->path, len, hash, l);
     if (c->n == c->cap) {
         c->cap = c->cap ? c->cap * 2 : 256;
         c->lines = xreallocarray(c->lines, c->cap, sizeof(struct frr_line *));

@@ -16,7 +16,7 @@ import model_of
 sys.path.insert(0, str(measure.SOURCE / "tests/lab"))
 
 from p2plab import host  # noqa: E402
-from p2plab.frr import Frr  # noqa: E402
+from p2plab.frr import Frr, state_dirs  # noqa: E402, F401
 from p2plab.lab import remove  # noqa: E402
 from p2plab.namespace import Namespace  # noqa: E402
 

@@ -5,6 +5,7 @@ Every row runs the real programs: the agent under test, one OpenVPN process for 
 that do not exist), and an FRR whose neighbors do not exist either.  Measured is the agent alone; what
 it makes bgpd do while nothing happens is shown beside it.
 """
+import fcntl
 import os
 import pathlib
 import re
@@ -16,11 +17,12 @@ import time
 
 import agent_box
 import measure
-from agent_box import Box, compile_hub, run, spokes, wait_until
+from agent_box import Box, compile_hub, run, spokes, state_dirs, wait_until
 
 RELOAD = "/usr/lib/frr/frr-reload.py"
-DIMENSIONS = {False: {"few": 5, "many": 500, "huge": 2000, "idle": 60, "start": 300},
-              True: {"few": 2, "many": 10, "huge": 30, "idle": 5, "start": 60}}
+# Links; each has two BGP neighbors.
+DIMENSIONS = {False: {"few": 5, "many": 500, "huge": 1000, "left": 250, "idle": 60, "start": 300},
+              True: {"few": 2, "many": 10, "huge": 30, "left": 10, "idle": 5, "start": 60}}
 
 
 def progress(text):
@@ -184,6 +186,16 @@ def running(box):
     return run("vtysh", "-N", box.frr.pathspace, "-d", "bgpd", "-c", "show running-config bgpd")
 
 
+def is_locked(box, daemon):
+    """Whether a process of this daemon is still there: no other would start beside it."""
+    with open(state_dirs(box.frr.pathspace)[0] / f"{daemon}.pid", "r+", encoding="ascii") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 def drifts(box, bundle):
     """(what is done, function that does it and returns what tells that it is right again)"""
     link = bundle["link"][len(bundle["link"]) // 2]
@@ -229,12 +241,9 @@ def drifts(box, bundle):
         return lambda: f" neighbor {peer} peer-group " in running(box)
 
     def restarted():
-        pid = box.frr.pid("bgpd")
         box.frr.kill_daemon("bgpd")
         # Its other threads take their time to go, and until then its lock stays.
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}/task")
-                   or len(os.listdir(f"/proc/{pid}/task")) <= 1, 30, "end of bgpd")
-        time.sleep(0.5)
+        wait_until(lambda: not is_locked(box, "bgpd"), 30, "end of bgpd")
         box.frr.start_daemon("bgpd")
         return lambda: f" neighbor {peer} peer-group " in running(box)
 
@@ -276,9 +285,14 @@ def neighbors(box):
     return len(re.findall(r"^ neighbor \S+ remote-as", running(box), re.M))
 
 
-def reload_row(build, what, bundles, limit):
+def wanted_neighbors(bundle):
+    return (bundle / "frr/frr.conf").read_text(encoding="utf-8").count(" remote-as ")
+
+
+def reload_row(build, bundles, limit):
     """The step from the first bundle to the second, by each program in an FRR of its own."""
-    took = []
+    what, took = "{:,} neighbors, then {:,}".format(*map(wanted_neighbors, bundles)), []
+    progress(what)
     for program in (with_agent, lambda box, conf: with_reload(box, conf, limit)):
         with Box(build, bundles[0], True) as box:
             conf = box.dir / "wanted.conf"
@@ -317,7 +331,8 @@ def main(arguments):
         place = pathlib.Path(name)
         place.chmod(0o755)
         bundles = {n: compile_hub(ctl, place, f"of-{n}", spokes(n))
-                   for n in sorted({size["few"], size["many"], size["many"] + 1, size["huge"]})}
+                   for n in sorted({size["few"], size["many"], size["many"] + 1, size["huge"],
+                                size["left"]})}
         print(f"{measure.machine(name)}; FRR {agent_box.frr_version()}\n")
         for with_frr in (False, True):
             for n in (size["few"], size["many"]):
@@ -333,10 +348,6 @@ def main(arguments):
         show(["the same bundle again", "ms", "of CPU, ms", "changing calls", "kernel events"],
              unchanged)
         show([f"drift, {size['many']:,} links", "repaired after, s"], drift)
-        for what, a, b in ((f"one neighbor added to {size['many']:,}", size["many"],
-                            size["many"] + 1),
-                           (f"{size['huge']:,} neighbors, then {size['many']:,}", size["huge"],
-                            size["many"])):
-            progress(what)
-            reload.append(reload_row(build, what, (bundles[a], bundles[b]), arguments.limit))
+        for a, b in ((size["many"], size["many"] + 1), (size["huge"], size["left"])):
+            reload.append(reload_row(build, (bundles[a], bundles[b]), arguments.limit))
         show(["FRR", "agent, s", "frr-reload.py, s", "ratio"], reload)
