@@ -8,7 +8,7 @@
  * or wrong, and from then on that text is no news.
  *
  * The looks are the rarer the longer the texts are, so that neither the agent nor bgpd is kept busy
- * by them: 300 kB, of 500 neighbors, take bgpd 2 ms.  How long an answer takes is no measure, for a
+ * by them: 300 kB, of 500 links, take bgpd 2 ms.  How long an answer takes is no measure, for a
  * busy machine should not be looked at less.  Nothing here blocks; a daemon that does not answer in
  * time counts as another text.
  */
