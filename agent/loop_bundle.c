@@ -10,6 +10,8 @@
 #include "agent/log.h"
 #include "agent/loop_parts.h"
 #include "agent/origin_cache.h"
+#include "agent/repository.h"
+#include "agent/settings_file.h"
 #include "agent/source.h"
 #include "agent/state.h"
 #include "agent/transaction.h"
@@ -165,12 +167,27 @@ static void look_at_disk(struct loop *l)
     error_clear(&err);
 }
 
+/* Enrolment has brought a repository, and bundles come from its fetcher from now on: systemd starts
+ * the next agent, which looks there.  The links do not notice. */
+static void look_for_repository(struct loop *l)
+{
+    if (l->dir != l->settings->bundle || settings_given(&l->settings->bundle, l->settings) ||
+        !repository_configured(l->settings))
+        return;
+    if (!l->repository_told)
+        log_say(LOG_LEVEL_NOTICE, "there is a repository now, and bundles come from it: %s",
+                l->notify.fd >= 0 ? "the next agent looks there" : "start the agent again");
+    l->repository_told = true;
+    l->leave = l->notify.fd >= 0;
+}
+
 void loop_look_at_bundle(struct loop *l)
 {
     enum source_state state;
 
     look_at_copy(l);
     look_at_disk(l);
+    look_for_repository(l);
     l->look_at = monotonic_ms() + LOOK_MS;
     if (staging_busy(&l->staging))
         return; /* what is new is seen when that is over */

@@ -84,6 +84,7 @@ struct loop {
     int64_t addresses_at; /* when all addresses are read, whether or not something was heard */
     bool heap_grew;
     bool leave;
+    bool repository_told; /* that there is one now */
 };
 
 static inline int64_t earliest(int64_t a, int64_t b)
