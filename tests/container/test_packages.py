@@ -62,7 +62,8 @@ def test_install(mesh):
     for machine in mesh:
         box = machine.container
         assert machine.agent_running(), machine.agent_log()
-        assert box.run(["systemctl", "is-enabled", "p2pvpn-agent"]).stdout == "enabled\n"
+        assert box.run(["systemctl", "is-enabled", "p2pvpn-agent", "p2pvpn-fetch",
+                        "p2pvpn-fetch.path"]).stdout == "enabled\n" * 3
         box.check_units()
         # No bundle, no key: it waits, and does not fail over and over.
         assert box.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0", machine.agent_log()
@@ -192,7 +193,7 @@ def test_purge_leaves_nothing(mesh):
     box.run(["sh", "-c", "rm -f /root/sydney.* /root/p2pvpn-agent_*.deb"])
     found = box.run(["find", "/", "-xdev", "-iname", "*p2pvpn*", "-not", "-path", "/proc/*"]).stdout
     owned = box.run(["find", "/", "-xdev", "(", "-user", "p2pvpn", "-o", "-user", "p2pvpn-reader",
-                     "-o", "-nouser", ")"]).stdout
+                     "-o", "-user", "p2pvpn-fetch", "-o", "-nouser", ")"]).stdout
     # systemd forgets a unit's fields for the journal later than the unit.
     run = box.run(["find", "/run", "-iname", "*p2pvpn*", "-not", "-path",
                    "/run/systemd/units/log-extra-fields:*"]).stdout

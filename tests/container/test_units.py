@@ -14,6 +14,7 @@ import pytest
 from p2plab import Lab
 from p2plab.lab import SOURCE, build_root
 
+from agent_sandbox import archive
 from conftest import FIVE_SITES, new_container
 
 SETTINGS = "no-frr = yes\nno-firewall = yes\nconfirm-time = 0\n"
@@ -231,10 +232,57 @@ def test_from_the_agents_own_processes_to_units_and_back(gateway):
         {l: k for l, k in own.items() if l != link}
 
 
+def test_a_repository_comes_and_with_it_the_fetcher(gateway):
+    """Enrolment brings repository.json: the fetcher starts, as a user without rights, the agent looks
+    there next, and no link notices."""
+    box = gateway.box
+    links = box.wait_for(lambda: set(known := gateway.known()) == set(gateway.links) and known,
+                         "every link to run")
+    assert box.unit("p2pvpn-fetch", "ActiveState")["ActiveState"] == "inactive"
+    box.run(["systemctl", "start", "p2pvpn-fetch.path"])
+    box.run(["systemctl", "start", "p2pvpn-fetch"])  # as at boot: there is nothing for it yet
+    assert box.unit("p2pvpn-fetch", "ActiveState")["ActiveState"] == "inactive"
+    repository = box.path("/srv/repository")
+    bundle = gateway.lab.dir / "head.tar"
+    bundle.write_bytes(archive(gateway.lab.bundles / "head"))
+    tool = build_root() / "tests/tools/tuf_repo"
+    subprocess.run([tool, repository, "init"], check=True, timeout=60)
+    subprocess.run([tool, repository, "publish", f"gateways/head.tar={bundle}"], check=True, timeout=60)
+    agent = box.unit("p2pvpn-agent", "MainPID")["MainPID"]
+    box.write("/var/lib/p2pvpn/repository.json", json.dumps({
+        "root": json.loads((repository / "metadata/1.root.json").read_text()),
+        "urls": ["file:///srv/repository"], "gateway": "head"}))
+    fetched = box.path("/var/lib/p2pvpn-fetch/bundle.tar")
+    box.wait_for(fetched.exists, "the bundle to be fetched")
+    assert fetched.read_bytes() == bundle.read_bytes()
+    box.wait_for(lambda: box.unit("p2pvpn-agent", "MainPID")["MainPID"] not in ("0", agent),
+                 "the next agent")
+    box.wait_for(lambda: "takes bundles from /var/lib/p2pvpn-fetch/bundle.tar" in box.run(
+        [gateway.agent, "status"], check=False).stdout, "the agent to look there")
+    assert gateway.known() == links
+    said = json.loads(box.run([gateway.agent, "status", "--json"], check=False).stdout)
+    assert said["repository"]["running"] and "error" not in said["repository"], said["repository"]
+
+    pid = box.unit("p2pvpn-fetch", "MainPID")["MainPID"]
+    status = box.run(["cat", f"/proc/{pid}/status"]).stdout
+    user = box.run(["id", "-u", "p2pvpn-fetch"]).stdout.strip()
+    assert re.search(rf"^Uid:\t{user}\t{user}\t{user}\t{user}$", status, re.M), status
+    assert re.search(r"^CapBnd:\t0+$", status, re.M) and re.search(r"^CapEff:\t0+$", status, re.M)
+    # What its unit keeps from it, it cannot see, whatever the modes say.
+    seen = box.run(["nsenter", "-t", pid, "-m", "ls", "/var/lib/p2pvpn"], check=False)
+    assert seen.returncode != 0 or seen.stdout == "", seen.stdout
+    box.run(["systemctl", "reload", "p2pvpn-fetch"])
+    assert box.unit("p2pvpn-fetch", "MainPID", "NRestarts") == {"MainPID": pid, "NRestarts": "0"}
+    # An operator who stops it has stopped it.
+    box.run(["systemctl", "stop", "p2pvpn-fetch"])
+    assert box.unit("p2pvpn-fetch", "ActiveState")["ActiveState"] == "inactive"
+    assert "the fetcher does not run" in box.run([gateway.agent, "status"], check=False).stdout
+
+
 def test_memory_of_the_agent(gateway):
-    """The library by which systemd is spoken to is not in the agent's memory."""
+    """The libraries by which systemd and web servers are spoken to are not in the agent's memory."""
     pid = gateway.box.unit("p2pvpn-agent", "MainPID")["MainPID"]
     maps = gateway.box.run(["cat", f"/proc/{pid}/maps"]).stdout
-    assert "libsystemd" not in maps
+    assert "libsystemd" not in maps and "libcurl" not in maps
     rollup = gateway.box.run(["cat", f"/proc/{pid}/smaps_rollup"]).stdout
     print(re.search(r"^Rss:.*", rollup, re.M)[0], re.search(r"^Pss:.*", rollup, re.M)[0])

@@ -111,6 +111,21 @@ def bundle_text(gateway, number, links, files, mesh, revision):
             f'    "file": {block([file_text(path) for path in sorted(files)])}\n  }}\n}}\n')
 
 
+def archive(folder):
+    """A bundle's folder as compile would archive it: common/tar.h."""
+    out = b""
+    for name in ["bundle.json"] + sorted(str(p.relative_to(folder)) for p in folder.rglob("*.conf")):
+        content = (folder / name).read_bytes()
+        head = bytearray(name.encode().ljust(100, b"\0") + b"000644 \0"
+                         b"000000 \0"
+                         b"000000 \0" +
+                         b"%011o %011o " % (len(content), 0) + b"        0" + bytes(100) +
+                         b"ustar\x0000" + b"root".ljust(32, b"\0") * 2 + b"000000 \0" * 2).ljust(512, b"\0")
+        head[148:156] = b"%06o\0 " % sum(head)
+        out += head + content + bytes(-len(content) % 512)
+    return out + bytes(1024)
+
+
 def make_ca(folder):
     folder.mkdir(parents=True, exist_ok=True)
     sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",

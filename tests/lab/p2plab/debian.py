@@ -25,7 +25,7 @@ SYSTEM = ("systemd", "systemd-sysv", "dbus", "udev", "kmod", "procps", "iproute2
           "ca-certificates", "strace")
 # What p2pvpn-agent depends on and recommends.
 GATEWAY = ("openvpn", "frr", "frr-rpki-rtrlib", "nftables", "libnl-3-200", "libjansson4", "libssl3",
-           "libsystemd0")
+           "libsystemd0", "libcurl4")
 DAYS = 7  # after which a mirror has newer packages than an image
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
