@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`p2pvpn-agent fetch`: the real fetcher against a web server and a signed repository.  The faults
 have the numbers of the list in docs/testing.md; each is refused under its own code, and what was
-there before stays, byte by byte.  That it forwards on meanwhile is tests/lab/test_fetch.py."""
+there before stays, byte by byte.  That it forwards on meanwhile is tests/lab/test_repository.py."""
+import base64
+import hashlib
 import json
 import os
 import random
@@ -13,6 +15,7 @@ import time
 
 import pytest
 
+from controller_box import Controller as RealController
 from mirror import AGENT, YEARS_10, Place, instead, send
 
 TARGETS = {"gateways/sydney.tar": b"bundle of sydney", "gateways/perth.tar": b"bundle of perth"}
@@ -224,6 +227,35 @@ def test_a_controller_that_is_away_or_cries_wolf(world):
     world.repository.publish(NEXT)
     wait_for(lambda: world.gateway.bundle == NEXT["gateways/sydney.tar"], "the next bundle")
     assert len(world.mirror.asked) < 60
+
+
+def test_the_real_controller_over_tls(place):
+    """p2pvpn-controller serves the repository and tells of it; whom https trusts is the pin, or the CA
+    that was named, and nobody else."""
+    repository = place.repository(TARGETS)
+    controller = RealController(place.new("controller"), repository=repository.folder).start()
+    place.closing.append(controller.stop)
+    url = f"https://127.0.0.1:{controller.port}"
+    certificate = place.new("tls.crt")
+    certificate.write_bytes((controller.state / "tls.crt").read_bytes())
+    key = subprocess.run(["openssl", "x509", "-in", certificate, "-pubkey", "-noout"],
+                         capture_output=True, check=True, timeout=20).stdout
+    spki = base64.b64decode(b"".join(key.splitlines()[1:-1]))
+    pin = "sha256//" + base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
+    strange = place.client(repository, url)
+    for more in ({}, {"pin": "sha256//" + "A" * 43 + "="}):
+        strange.describe(root=repository.root, urls=[url], gateway="sydney", **more)
+        assert strange.once().returncode == 3 and strange.code == "network" and strange.bundle is None
+    run = strange.once("--repository-ca", certificate)
+    assert run.returncode == 0 and strange.bundle, run
+
+    gateway = place.client(repository, url, controller=url, pin=pin)
+    gateway.start("--poll-time", "3600")
+    wait_for(lambda: gateway.bundle == TARGETS["gateways/sydney.tar"], "the bundle")
+    repository.publish(NEXT)
+    wait_for(lambda: gateway.bundle == NEXT["gateways/sydney.tar"], "the next bundle", 40)
+    assert "does not answer" not in (gateway.folder / "log").read_text()
 
 
 # --- faults --------------------------------------------------------------------------------------

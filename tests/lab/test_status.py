@@ -156,7 +156,7 @@ def test_status_has_the_documented_members(well):
     assert len(members) > 60
     seen = check(healthy(well), "", wrong, members)
     assert wrong == []
-    # The rest needs trouble, a change, an origin cache, a repository (test_fetch.py) or systemd.
+    # The rest needs trouble, a change, an origin cache, a repository (test_repository.py) or systemd.
     assert {name for name in set(members) - seen if not name.startswith(("origins", "repository"))} <= {
         *(f"agent.repairs.{repair}.last" for repair in REPAIRS), "change.previous",
         "change.refused", "change.seconds-left", "change.why", "links[].unit"}
