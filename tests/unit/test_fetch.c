@@ -3,6 +3,7 @@
  * memory.  What it makes of a repository that lies is tests/cli/test_fetch.py. */
 #include <errno.h>
 #include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -174,7 +175,7 @@ START_TEST(a_thousand_looks_leave_nothing)
     }
     /* What was freed just now still counts; the smallest thing left by each look would be 32,000.
      */
-    ck_assert_int_lt((long)mallinfo2().uordblks - (long)before, 10000);
+    ck_assert_int_lt((long)mallinfo2().uordblks - (long)before, 2000);
     tuf_curl_free(f.curl);
     buf_free(&f.timestamp);
     buf_free(&f.repository.root);
@@ -185,11 +186,22 @@ START_TEST(a_thousand_looks_leave_nothing)
 }
 END_TEST
 
-int main(void)
+/* Chunks that wait in a thread's cache would count as used. */
+static void without_cache(char **argv)
+{
+    if (getenv("GLIBC_TUNABLES"))
+        return;
+    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
+    execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
 {
     TCase *tc = tcase_create("fetch");
     Suite *s = suite_create("fetch");
 
+    if (argc == 1)
+        without_cache(argv);
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_test(tc, delays);
     tcase_add_test(tc, report_round_trip);
