@@ -59,9 +59,13 @@ static int read_record(struct job *j)
                : fs_read(j->record_path, RECORD_MAX, &j->record, j->err);
 }
 
+/* A disk that takes no record must not keep FRR from what is in force, the way back above all: it
+ * is said, and the next apply tries again. */
 static int write_record(struct job *j, const char *text)
 {
-    return fs_write_if_changed(j->record_path, text, strlen(text), 0600, NULL, j->err);
+    int r = fs_write_if_changed(j->record_path, text, strlen(text), 0600, NULL, j->err);
+
+    return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO ? 0 : r;
 }
 
 /* The `bfd` block of bfdd's configuration.  The rest is not bfdd's to tell: it keeps prefix lists,

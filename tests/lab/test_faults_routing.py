@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults 29 to 31 with FRR: a change that FRR hangs in, that FRR refuses in the middle, and one by which
+"""Faults 5 and 29 to 31 with FRR: a change that FRR hangs in, that FRR refuses in the middle, and one by which
 a BGP session does not come back.  Each time the old bundle is in force again, in FRR too, by itself.
 
 Two gateways; only the bundle of `ann` is spoilt, by hand."""
@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -124,6 +125,33 @@ def test_no_change_begins_while_frr_hangs(mesh, ann):
     mend(ann, good)
     wait_said(ann, f"revision {state['revision'][:12]} has proved good and stays")
     mesh.wait_converged()
+
+
+def test_fault_05_read_only_while_a_change_is_pending(mesh, ann):
+    """The disk takes neither the way back nor a record of what is in FRR; FRR takes it all the same."""
+    before, sessions, state = ann.frr.running_config(), ann.frr.sessions(), ann.dir / "state"
+
+    def mount(*options):
+        subprocess.run(["nsenter", "-t", str(ann.agent_pid()), "-m", *map(str, options)], check=True)
+
+    mount("mount", "--bind", state, state)
+    try:
+        new, good = spoil(ann, "frr/frr.conf", lambda t: t.replace("description bob", "description kept"))
+        wait_said(ann, f"revision {new[:12]} has ")
+        mount("mount", "-o", "remount,bind,ro", state)
+        wait_for(lambda: "description kept" in ann.frr.running_config(), 20, "the new lines in FRR",
+                 lambda _: said(ann), interval=0.05)
+        begun = time.monotonic()
+        ann.agent("rollback")
+        wait_for(lambda: ann.frr.running_config() == before, 20, "FRR's old configuration",
+                 lambda _: said(ann), interval=0.05)
+        took = time.monotonic() - begun
+        print(f"taken back on a read-only disk: {took:.1f} s")
+        assert took < 10 and record(ann)["state"] == "pending", "nothing could be written"
+        assert ann.frr.sessions() == sessions
+    finally:
+        mount("umount", "-l", state)
+    mend(ann, good)
 
 
 def test_fault_29_vtysh_hangs(mesh, ann):
