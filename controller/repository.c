@@ -361,8 +361,10 @@ static int compare(struct repository *r, const json_t *before, const struct tuf_
         json_object_del(gone, files[i].path);
     }
     ret->removed = json_object_size(gone);
-    json_object_foreach((json_t *)before, path, value) part->before +=
-        strncmp(path, REPO_GATEWAYS, strlen(REPO_GATEWAYS)) == 0;
+    json_object_foreach((json_t *)before, path, value)
+    {
+        part->before += strncmp(path, REPO_GATEWAYS, strlen(REPO_GATEWAYS)) == 0;
+    }
     json_object_foreach(gone, path, value)
     {
         if (strncmp(path, REPO_GATEWAYS, strlen(REPO_GATEWAYS)) != 0)

@@ -252,11 +252,16 @@ static enum tuf_code publish_again(struct repository *r, struct tuf_error *te)
     if (code == TUF_OK)
         code = tuf_repo_read_targets(r->metadata, snapshot, &all, te);
     files = xcalloc(json_object_size(all) + 1, sizeof(*files));
-    json_object_foreach(all, path, value) files[n++] = (struct tuf_repo_file){
-        .path = path,
-        .len = (size_t)json_integer_value(json_object_get(value, "length")),
-        .sha256 = json_string_value(json_object_get(json_object_get(value, "hashes"), "sha256")),
-    };
+    json_object_foreach(all, path, value)
+    {
+        json_t *hash = json_object_get(json_object_get(value, "hashes"), "sha256");
+
+        files[n++] = (struct tuf_repo_file){
+            .path = path,
+            .len = (size_t)json_integer_value(json_object_get(value, "length")),
+            .sha256 = json_string_value(hash),
+        };
+    }
     if (code == TUF_OK && snapshot)
         code = tuf_repo_publish(&r->tuf, files, n, tuf_repo_version_of(tuf_repo_body_of(snapshot)),
                                 te);
