@@ -33,6 +33,7 @@ const char *tuf_code_name(enum tuf_code code)
         [TUF_ROLLBACK] = "rollback",
         [TUF_VANISHED] = "vanished",
         [TUF_EXPIRED] = "expired",
+        [TUF_MIXED] = "mixed",
         [TUF_HASH] = "hash",
         [TUF_LENGTH] = "length",
         [TUF_TOO_LARGE] = "too-large",

@@ -21,6 +21,7 @@ enum tuf_code {
     TUF_ROLLBACK,     /* older than what was trusted before */
     TUF_VANISHED,     /* a role that was listed before is not any more */
     TUF_EXPIRED,      /* frozen: too old to be trusted */
+    TUF_MIXED,        /* metadata of another state than the one that lists it */
     TUF_HASH,         /* other bytes than those that were signed for */
     TUF_LENGTH,       /* another length than what was signed for */
     TUF_TOO_LARGE,    /* more bytes than anybody should send */

@@ -356,7 +356,7 @@ enum tuf_code tuf_curl_fetch(void *ctx, const char *url, size_t max, struct buf 
                              struct tuf_error *err)
 {
     const struct tuf_curl_ask ask = {.url = url, .max = max};
-    struct tuf_curl_answer answer;
+    struct tuf_curl_answer answer = {.status = 0};
 
     return tuf_curl_ask(ctx, &ask, &answer, ret, err);
 }

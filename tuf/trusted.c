@@ -194,6 +194,17 @@ enum tuf_code tuf_trusted_timestamp(struct tuf_trusted *t, const void *data, siz
 /* --- snapshot
  * ------------------------------------------------------------------------------------- */
 
+/* The bytes are those that whoever lists the file means; others are of another state. */
+static enum tuf_code check_listed(const struct tuf_file *file, const char *what, const void *data,
+                                  size_t len, struct tuf_error *err)
+{
+    enum tuf_code r = tuf_file_check(file, what, data, len, err);
+
+    if (r == TUF_HASH || r == TUF_LENGTH)
+        r = err->code = TUF_MIXED;
+    return r;
+}
+
 /* The version that the timestamp names, not expired, and nothing in it older than before. */
 static enum tuf_code check_snapshot(const struct tuf_trusted *t, const struct tuf_metadata *m,
                                     const struct tuf_file *file, struct tuf_error *err)
@@ -256,7 +267,7 @@ enum tuf_code tuf_trusted_snapshot(struct tuf_trusted *t, const void *data, size
     if (!t->timestamp || t->targets || !tuf_meta_file(t->timestamp, "snapshot", &file))
         return tuf_fail(err, TUF_STATE, "the snapshot comes between timestamp and targets");
     if ((r = check_expiry(t, t->timestamp, "timestamp", err)) != TUF_OK ||
-        (r = tuf_file_check(&file, "snapshot", data, len, err)) != TUF_OK ||
+        (r = check_listed(&file, "snapshot", data, len, err)) != TUF_OK ||
         (r = read_signed(t, data, len, TUF_SNAPSHOT, &m, err)) != TUF_OK)
         return r;
     if ((r = check_snapshot(t, m, &file, err)) != TUF_OK) {
@@ -290,7 +301,7 @@ enum tuf_code tuf_trusted_role(const struct tuf_trusted *t, const struct tuf_rol
     enum tuf_code r;
 
     if ((r = tuf_trusted_listed(t, role->name, &file, err)) != TUF_OK ||
-        (r = tuf_file_check(&file, role->name, data, len, err)) != TUF_OK ||
+        (r = check_listed(&file, role->name, data, len, err)) != TUF_OK ||
         (r = tuf_metadata_parse(data, len, TUF_TARGETS, &m, err)) != TUF_OK)
         return r;
     r = tuf_metadata_verify(m, role, err);
