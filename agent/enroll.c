@@ -2,8 +2,10 @@
 #include "agent/enroll.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/key.h"
+#include "agent/repository.h"
 #include "agent/state.h"
 #include "common/alloc.h"
 #include "common/fs.h"
@@ -39,6 +41,21 @@ int enroll_request(const struct settings *s, const char *gateway, enum key_wish 
     return r;
 }
 
+/* `common_name` is NAME.gN. */
+static int install_repository(const struct settings *s, const char *answer, const char *common_name,
+                              struct error_list *err)
+{
+    const char *dot = strrchr(common_name, '.');
+    _cleanup_free_ char *gateway =
+        xstrndup(common_name, dot ? (size_t)(dot - common_name) : strlen(common_name));
+    _cleanup_free_ char *from = NULL;
+    int r = repository_install(s, answer, gateway, &from, err);
+
+    if (r == 0 && from)
+        printf("Bundles come from the repository %s.\n", from);
+    return r;
+}
+
 int enroll_install(const struct settings *s, const char *answer, struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s);
@@ -51,6 +68,8 @@ int enroll_install(const struct settings *s, const char *answer, struct error_li
         printf("%s certificate of %s, valid until %s.\n",
                installed.changed ? "Installed the" : "Already installed: the",
                installed.common_name, installed.not_after);
+    if (r == 0)
+        r = install_repository(s, answer, installed.common_name, err);
     key_installed_clear(&installed);
     return r;
 }

@@ -9,6 +9,7 @@
 
 #include "agent/fetch_report.h"
 #include "agent/settings_file.h"
+#include "common/answer_block.h"
 #include "common/fs.h"
 #include "common/name.h"
 
@@ -225,6 +226,43 @@ void repository_clear(struct repository *r)
     arena_free(&r->keep);
     buf_free(&r->root);
     *r = (struct repository)REPOSITORY_INIT;
+}
+
+/* The operator's text, and whose answer it came with. */
+static char *with_gateway(const struct buf *block, const char *gateway)
+{
+    json_t *doc = json_loadb(buf_cstr(block), block->len, JSON_REJECT_DUPLICATES, NULL);
+    char *text;
+
+    json_object_set_new(doc, "gateway", json_string(gateway));
+    text = json_dumps(doc, JSON_INDENT(2));
+    json_decref(doc);
+    return text;
+}
+
+int repository_install(const struct settings *s, const char *answer_file, const char *gateway,
+                       char **ret, struct error_list *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" REPOSITORY_FILE, s->state_dir), *text = NULL;
+    _cleanup_buf_ struct buf answer = BUF_INIT, block = BUF_INIT;
+    struct repository r = REPOSITORY_INIT;
+    int found, result = fs_read(answer_file, 2 * ANSWER_BLOCK_MAX, &answer, err);
+
+    *ret = NULL;
+    if (result < 0 || (found = answer_block_find(buf_cstr(&answer), answer.len, &block)) == 0)
+        return result;
+    if (found < 0)
+        return error_add(err, answer_file, 0, NULL,
+                         "what this says of a repository is broken: get the answer anew");
+    result = repository_parse(buf_cstr(&block), block.len, answer_file, &r, err);
+    if (result == 0 && !(text = with_gateway(&block, gateway)))
+        result = error_add(err, answer_file, 0, NULL, "its repository cannot be written down");
+    if (result == 0)
+        result = fs_write_if_changed(path, text, strlen(text), 0644, NULL, err);
+    if (result == 0)
+        *ret = xstrdup(r.n_mirrors ? r.mirrors[0] : "(set repository in agent.conf)");
+    repository_clear(&r);
+    return result;
 }
 
 bool repository_configured(const struct settings *s)

@@ -54,6 +54,12 @@ int repository_settle(struct repository *r, const struct settings *s, struct err
 int repository_read(const struct settings *s, struct repository *ret, struct error_list *err);
 void repository_clear(struct repository *r);
 
+/* Writes STATE/repository.json out of the answer to enrolment (common/answer_block.h) of a gateway.
+ * *ret: the first address, on the heap; NULL: the answer says nothing of a repository, and what is
+ * there stays.  -EINVAL: what it says is wrong, and what is there stays. */
+int repository_install(const struct settings *s, const char *answer_file, const char *gateway,
+                       char **ret, struct error_list *err);
+
 /* Whether this gateway has a repository at all. */
 bool repository_configured(const struct settings *s);
 

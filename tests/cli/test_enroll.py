@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a gateway's request to its certificate, with both programs and OpenSSL's as a witness."""
+import json
 import os
 import pwd
 import re
@@ -134,3 +135,31 @@ def test_no_authority(place):
     (place.folder / "request").write_text("")
     run = place.run("enroll", "--ca", "nowhere", "request")
     assert run.code == 1 and "p2pvpn-ctl ca init" in run.err, run
+
+
+def test_the_answer_brings_the_repository(place):
+    """What the operator wrote beside the authority goes into every answer, and comes out on the gateway
+    with the gateway's own name."""
+    said = {"root": {"signed": {"version": 1}, "signatures": []}, "urls": ["https://mesh.example/repo"]}
+    made = place.run("ca", "init", "--ca", "ca", "--no-passphrase")
+    assert made.code == 0 or place.run("ca", "init", "--ca", "ca").code == 0
+    (place.folder / "ca/repository.json").write_text(json.dumps(said))
+    assert agent(place, "enroll", "--gateway", "perth", "-o", "perth.request").code == 0
+    run = place.run("enroll", "--ca", "ca", "-o", "perth.answer", "perth.request")
+    assert run.code == 0, run
+    run = agent(place, "enroll", "--install", "perth.answer")
+    assert run.code == 0 and "Bundles come from the repository https://mesh.example/repo." in run.out, run
+    file = place.folder / "state/repository.json"
+    assert json.loads(file.read_text()) == dict(said, gateway="perth")
+    assert file.stat().st_mode & 0o777 == 0o644
+    # An answer without one takes nothing away; one that is wrong is refused.
+    (place.folder / "ca/repository.json").unlink()
+    assert place.run("enroll", "--ca", "ca", "-o", "again", "perth.request").code == 0
+    assert agent(place, "enroll", "--install", "again").code == 0 and file.exists()
+    answer = (place.folder / "perth.answer").read_text().replace("-----END P2PVPN", "!-----END P2PVPN")
+    (place.folder / "broken").write_text(answer)
+    run = agent(place, "enroll", "--install", "broken")
+    assert run.code == 1 and "of a repository is broken" in run.err, run
+    (place.folder / "ca/repository.json").write_text("{}")
+    run = place.run("enroll", "--ca", "ca", "perth.request")
+    assert run.code == 1 and "1.root.json" in run.err, run
