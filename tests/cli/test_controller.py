@@ -116,10 +116,11 @@ def test_only_tls_1_3(box):
 
 
 def test_half_open_and_garbage_shut_nobody_out(box):
-    """More of them than there may be; each that is new takes the place of the oldest."""
+    """More of them than there may be of those that have begun TLS, from other addresses."""
     sockets = []
     for i in range(120):
-        s = socket.create_connection(("127.0.0.1", box.port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", box.port), timeout=20,
+                                     source_address=(f"127.0.0.{2 + i // 40}", 0))
         s.sendall([b"", b"\x16\x03\x01\x02\x00\x01", b"garbage"][i % 3])
         sockets.append(s)
     for _ in range(5):

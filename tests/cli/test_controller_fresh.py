@@ -57,8 +57,9 @@ def test_what_is_published_stays_fresh(tmp_path):
         known(box, "head-a", json.loads(subprocess.run(
             ["tar", "xOf", tmp_path / "out/head-a.tar", "bundle.json"], capture_output=True, check=True,
             timeout=20).stdout)["p2pvpn-bundle:bundle"]["revision"])
-        text = box.ask("GET", "/metrics").body.decode()
-        assert re.search(r"^p2pvpn_controller_timestamp_expires_seconds \d{10}$", text, re.M)
+        wait_for("the metric", lambda: re.search(
+            r"^p2pvpn_controller_timestamp_expires_seconds \d{10}$",
+            box.ask("GET", "/metrics").body.decode(), re.M))
     finally:
         box.stop()
     (tmp_path / "keys/timestamp.pem").unlink()
