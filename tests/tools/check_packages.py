@@ -62,7 +62,8 @@ DEPENDS = {
 }
 # Units that an installation may start, stop and restart.
 OURS = {"p2pvpn-agent.service", "p2pvpn-controller.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path"}
-NEVER = {"p2pvpn-agent": ["libyang2"], "p2pvpn-ctl": ["frr", "openvpn", "libnl-3-200"]}
+NEVER = {"p2pvpn-agent": ["libyang2"], "p2pvpn-controller": ["frr", "openvpn", "libyang2"],
+         "p2pvpn-ctl": ["frr", "openvpn", "libnl-3-200"]}
 
 
 def deb(argv):
