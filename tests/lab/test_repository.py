@@ -15,7 +15,7 @@ from agent_sandbox import AGENT, ROOT, Sandbox, archive, sh, write_bundle
 from p2plab.wait import wait_for
 from test_status import check, documented
 
-sys.path.insert(0, str(ROOT / "tests/cli"))
+sys.path.append(str(ROOT / "tests/cli"))
 from mirror import SHIM, Place  # noqa: E402
 
 DAYS_7 = 7 * 86400
