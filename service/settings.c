@@ -22,7 +22,6 @@ const struct controller_setting controller_settings_table[] = {
     {"key", "FILE", CONTROLLER_PATH, AT(key), 0, NULL},
     {"client-ca", "FILE", CONTROLLER_PATH, AT(client_ca), 0, NULL},
     {"ca", "DIR", CONTROLLER_PATH, AT(ca), 0, NULL},
-    {"ca-passphrase-file", "FILE", CONTROLLER_PATH, AT(ca_passphrase), 0, NULL},
     {"keys", "DIR", CONTROLLER_PATH, AT(keys), 0, NULL},
     {"max-connections", "NUMBER", CONTROLLER_NUMBER, AT(max_connections), 1000000, "16384"},
     {"max-per-address", "NUMBER", CONTROLLER_NUMBER, AT(max_per_address), 1000000, "64"},
