@@ -2,6 +2,7 @@
 #include "controller/repo_check.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 struct check {
     const char *dir;
     char *metadata, *targets;
-    char folder[32]; /* of the client that we play */
+    char folder[PATH_MAX]; /* of the client that we play */
     struct tuf_updater updater;
     struct error_list *err;
 };
@@ -64,12 +65,16 @@ static int begin(struct check *c)
     _cleanup_free_ char *root = xasprintf("%s/1.root.json", c->metadata);
     _cleanup_buf_ struct buf data = BUF_INIT;
     struct tuf_error te;
+    const char *tmp = getenv("TMPDIR");
     int r;
 
-    snprintf(c->folder, sizeof(c->folder), "/tmp/p2pvpn-check-XXXXXX");
-    if (!mkdtemp(c->folder)) {
+    if (!tmp || tmp[0] != '/')
+        tmp = P_tmpdir;
+    if ((size_t)snprintf(c->folder, sizeof(c->folder), "%s/p2pvpn-check-XXXXXX", tmp) >=
+            sizeof(c->folder) ||
+        !mkdtemp(c->folder)) {
         c->folder[0] = '\0';
-        return error_sys(c->err, errno, "/tmp", "cannot make a folder for the check");
+        return error_sys(c->err, errno, tmp, "cannot make a folder for the check");
     }
     if (access(root, F_OK) < 0 && errno == ENOENT)
         return error_add(c->err, c->dir, 0, NULL,
