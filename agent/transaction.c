@@ -32,11 +32,13 @@ struct transaction {
     struct bundle *staged;    /* being prepared; NULL: none */
     const struct bundle *now; /* in force meanwhile */
     bool failed_to_begin, applied, source;
-    char *failed;  /* why it cannot be applied */
-    char *told;    /* trouble with the record, not to be repeated */
-    char *hung;    /* FRR's, before a change begins; likewise */
-    bool drains;   /* traffic is being moved away: nothing of the old links has gone yet */
-    int64_t until; /* when that has lasted too long; CLOCK_BOOTTIME, 0: not yet */
+    bool unrecorded;   /* the disk did not take the record of a rollback */
+    int64_t record_at; /* when that is tried again */
+    char *failed;      /* why it cannot be applied */
+    char *told;        /* trouble with the record, not to be repeated */
+    char *hung;        /* FRR's, before a change begins; likewise */
+    bool drains;       /* traffic is being moved away: nothing of the old links has gone yet */
+    int64_t until;     /* when that has lasted too long; CLOCK_BOOTTIME, 0: not yet */
     char boot[CHANGE_BOOT_SIZE];
     struct worker worker;
     int epoll;
@@ -104,6 +106,7 @@ static void replace(struct transaction *t, struct change next)
 {
     change_clear(&t->change);
     t->change = next;
+    t->unrecorded = false;
     forget(t);
 }
 
@@ -124,6 +127,7 @@ static int go_back(struct transaction *t, const char *why, struct error_list *er
     struct change next = successor(&t->change, CHANGE_ROLLED_BACK, why);
     struct error_list disk = ERROR_LIST_INIT;
     struct bundle *old = NULL;
+    bool written;
     int r = state_previous(t->settings, &old, err);
 
     if (r < 0 || strcmp(old->revision, t->change.previous) != 0) {
@@ -137,7 +141,7 @@ static int go_back(struct transaction *t, const char *why, struct error_list *er
     set_revision(next.revision, old->revision);
     /* A disk that takes no record, or does not flush, may still take the exchange, and forwarding
      * comes first. */
-    state_write_change(t->settings, &next, &disk);
+    written = state_write_change(t->settings, &next, &disk) == 0;
     r = state_swap(t->settings, err);
     if (r < 0) {
         bundle_free(old);
@@ -149,8 +153,21 @@ static int go_back(struct transaction *t, const char *why, struct error_list *er
     log_errors(LOG_LEVEL_ERROR, &disk);
     error_clear(&disk);
     replace(t, next);
+    t->unrecorded = !written;
     give(t, old);
     return 0;
+}
+
+/* When the disk takes it after all. */
+static void record_again(struct transaction *t)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+
+    if (!t->unrecorded || monotonic_ms() < t->record_at)
+        return;
+    t->unrecorded = state_write_change(t->settings, &t->change, &ignored) < 0;
+    t->record_at = monotonic_ms() + RETRY_MS;
+    error_clear(&ignored);
 }
 
 /* By itself, so it is tried until it works. */
@@ -609,6 +626,7 @@ void transaction_run(struct transaction *t)
 {
     struct error_list none = ERROR_LIST_INIT;
 
+    record_again(t);
     if (t->worker.pid)
         collect(t);
     if (t->staged || t->change.state != CHANGE_PENDING || monotonic_ms() < t->check_at)

@@ -209,6 +209,7 @@ def test_fault_05_read_only_while_a_change_is_pending(gateway):
         goes_back(agent, old, new)
         remount(agent, "rw")
         wait_for(lambda: gateway.revision() == old, 10, "the disk to have it", lambda _: agent.log())
+        wait_for(lambda: gateway.change()["state"] == "rolled-back", 10, "the record of it")
         assert not (left.run_dir / "turned").is_symlink()
         agent.process.send_signal(signal.SIGKILL)
     whole(gateway)

@@ -151,6 +151,8 @@ def test_fault_05_read_only_while_a_change_is_pending(mesh, ann):
         assert ann.frr.sessions() == sessions
     finally:
         mount("umount", "-l", state)
+    wait_for(lambda: record(ann)["state"] == "rolled-back", 10, "the record of it", lambda _: said(ann))
+    assert record(ann)["refused"] == new
     mend(ann, good)
 
 
