@@ -9,11 +9,13 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/drain.h"
 #include "agent/frr_watch.h"
 #include "agent/guard.h"
+#include "agent/key.h"
 #include "agent/log.h"
 #include "agent/loop_parts.h"
 #include "agent/metrics_file.h"
@@ -22,9 +24,11 @@
 #include "agent/routing.h"
 #include "agent/source.h"
 #include "agent/state.h"
+#include "agent/status_agent.h"
 #include "agent/transaction.h"
 
 #define LOGS_MS 60000
+#define DAY (24 * 60 * 60)
 
 static void on_signal(struct loop *l)
 {
@@ -48,13 +52,53 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* In a worker, which alone sees what reads certificates: days, counted from long ago so that there
+ * are no negative ones. */
+#define DAYS_BEGIN 100000
+
+static int days_left(void *arg, struct error_list *err)
+{
+    int64_t expires = key_expires(arg), left = (expires - time(NULL)) / DAY;
+
+    (void)err;
+    return expires == 0 || left > STATUS_CERTIFICATE_DAYS || left < -DAYS_BEGIN / 2
+               ? 2 * DAYS_BEGIN
+               : (int)left + DAYS_BEGIN;
+}
+
+/* Said once a day, in time. */
+static void warn_of_its_end(struct loop *l, char *keys)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    int days;
+
+    l->certificate_day = time(NULL) / DAY;
+    days = worker_do(days_left, keys, &ignored) - DAYS_BEGIN;
+    error_clear(&ignored);
+    if (days < -DAYS_BEGIN / 2 || days >= STATUS_CERTIFICATE_DAYS)
+        return;
+    if (days < 0)
+        log_say(LOG_LEVEL_ERROR, "the certificate of this gateway has expired, so no link comes up "
+                                 "any more: renew it ('p2pvpn-agent enroll --renew')");
+    else
+        log_say(
+            LOG_LEVEL_WARNING,
+            "the certificate of this gateway expires in %d day%s, and no link comes up after that: "
+            "renew it ('p2pvpn-agent enroll --renew')",
+            days, days == 1 ? "" : "s");
+}
+
 static void look_at_certificate(struct loop *l)
 {
     _cleanup_free_ char *keys = settings_keys_dir(l->settings);
     _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
     struct stat now;
 
-    if (stat(file, &now) < 0 || same_file(&now, &l->certificate))
+    if (stat(file, &now) < 0)
+        return;
+    if (!same_file(&now, &l->certificate) || l->certificate_day != time(NULL) / DAY)
+        warn_of_its_end(l, keys);
+    if (same_file(&now, &l->certificate))
         return;
     l->certificate = now;
     loop_converge_soon(l);

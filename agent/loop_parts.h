@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "agent/agent_report.h"
 #include "agent/control.h"
@@ -71,6 +72,7 @@ struct loop {
     struct staging staging;
     char staged_over[DIGEST_TEXT_LEN + 1]; /* what was in force when it began; "": nothing */
     struct stat certificate;               /* gateway.crt as it was seen last */
+    time_t certificate_day;                /* when it was last looked for its end */
     bool dir_missing, waits, copy_lost;    /* and said */
     /* The last reports of trouble, not to be repeated. */
     char *told_links, *told_frr, *told_bundle, *told_disk;

@@ -112,7 +112,7 @@ static void judge_certificate(struct status *s)
     else
         error_add(&s->problems, NULL, 0, NULL,
                   "the certificate of this gateway expires in %lld day%s, and no link comes up "
-                  "after that: enroll it again (\"p2pvpn-agent enroll\")",
+                  "after that: renew it (\"p2pvpn-agent enroll --renew\")",
                   (long long)days, days == 1 ? "" : "s");
 }
 

@@ -14,6 +14,8 @@
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -21,6 +23,7 @@
 #include "common/fs.h"
 #include "common/name.h"
 #include "common/x509.h"
+#include "controller/passphrase.h"
 
 #define CLOCK_SKEW 3600 /* seconds that a gateway's clock may be behind */
 #define DAY (24L * 60 * 60)
@@ -77,10 +80,30 @@ static X509 *certificate_new(const char *common_name, const X509_NAME *issuer, E
 /* --- init
  * ------------------------------------------------------------------------------------------- */
 
-static int make_authority(const char *mesh, struct buf *key_pem, struct buf *cert_pem,
-                          struct error_list *err)
+/* PKCS #8, encrypted; so many rounds that a passphrase cannot be tried fast. */
+#define ROUNDS 600000
+
+static bool write_encrypted(struct buf *to, EVP_PKEY *key, const char *passphrase)
 {
-    _cleanup_free_ char *name = mesh ? xasprintf("p2pvpn mesh %s", mesh) : xstrdup("p2pvpn mesh");
+    PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(key);
+    X509_SIG *sealed = plain ? PKCS8_encrypt(-1, EVP_aes_256_cbc(), passphrase,
+                                             (int)strlen(passphrase), NULL, 0, ROUNDS, plain)
+                             : NULL;
+    BIO *pem = BIO_new(BIO_s_mem());
+    bool ok = sealed && pem && PEM_write_bio_PKCS8(pem, sealed) == 1;
+
+    if (ok)
+        x509_add_bio(to, pem);
+    BIO_free(pem);
+    X509_SIG_free(sealed);
+    PKCS8_PRIV_KEY_INFO_free(plain);
+    return ok;
+}
+
+/* `name`: the subject. */
+static int make_authority(const char *name, const struct passphrase *p, struct buf *key_pem,
+                          struct buf *cert_pem, struct error_list *err)
+{
     EVP_PKEY *key = NULL;
     BIO *pem = NULL;
     X509 *cert = x509_new_key(&key, &pem) ? certificate_new(name, NULL, key, CA_DAYS) : NULL;
@@ -90,7 +113,9 @@ static int make_authority(const char *mesh, struct buf *key_pem, struct buf *cer
               add_extension(cert, cert, NID_subject_key_identifier, "hash") &&
               X509_sign(cert, key, EVP_sha256()) > 0 && x509_add_certificate(cert_pem, cert);
 
-    if (ok)
+    if (ok && p)
+        ok = write_encrypted(key_pem, key, p->text);
+    else if (ok)
         x509_add_bio(key_pem, pem);
     BIO_free(pem);
     X509_free(cert);
@@ -113,6 +138,12 @@ static int fill_folder(const char *dir, const struct buf *key, const struct buf 
 
 int ca_init(const char *dir, const char *mesh, struct error_list *err)
 {
+    return ca_init_with(dir, mesh, NULL, err);
+}
+
+int ca_init_with(const char *dir, const char *mesh, struct passphrase *p, struct error_list *err)
+{
+    _cleanup_free_ char *name = mesh ? xasprintf("p2pvpn mesh %s", mesh) : xstrdup("p2pvpn mesh");
     struct buf key = BUF_INIT, cert = BUF_INIT;
     _cleanup_free_ char *target = xstrdup(dir), *stage = NULL;
     size_t n = strlen(target);
@@ -125,10 +156,13 @@ int ca_init(const char *dir, const char *mesh, struct error_list *err)
                          "the name of the mesh is not valid (letters, digits, '.', '_', '-'; at "
                          "most %d)",
                          NAME_MAX_LEN);
+    r = p ? passphrase_get(p, true, err) : 0;
+    if (r < 0)
+        return r;
     stage = xasprintf("%s.new-XXXXXX", target);
     if (!mkdtemp(stage)) /* 0700 */
         return error_sys(err, errno, dir, "cannot make the folder of the authority");
-    r = make_authority(mesh, &key, &cert, err);
+    r = make_authority(name, p, &key, &cert, err);
     if (r == 0)
         r = fill_folder(stage, &key, &cert, err);
     /* Replaces nothing but an empty folder. */
@@ -151,7 +185,7 @@ int ca_init(const char *dir, const char *mesh, struct error_list *err)
     return r;
 }
 
-/* --- enroll
+/* --- reading it
  * ----------------------------------------------------------------------------------------- */
 
 struct authority {
@@ -178,24 +212,93 @@ static X509 *read_certificate(const char *file, struct error_list *err)
     return cert;
 }
 
-static int read_authority(const char *dir, struct authority *ret, struct error_list *err)
+/* For OpenSSL, which asks once for each encrypted key. */
+static int give_passphrase(char *text, int size, int writing, void *data)
+{
+    const char *passphrase = data;
+    size_t n = strlen(passphrase);
+
+    (void)writing;
+    if (n > (size_t)size)
+        return -1;
+    memcpy(text, passphrase, n);
+    return (int)n;
+}
+
+static int read_authority_key(const char *file, struct passphrase *p, EVP_PKEY **ret,
+                              struct error_list *err)
+{
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    bool encrypted;
+    int r = x509_open(file, &pem, err);
+
+    if (r < 0)
+        return r;
+    encrypted = strstr(buf_cstr(&pem.text), "-----BEGIN ENCRYPTED PRIVATE KEY-----");
+    if (encrypted && !p)
+        return error_add(err, file, 0, NULL, "the key is encrypted, and there is no passphrase");
+    r = encrypted ? passphrase_get(p, false, err) : 0;
+    if (r < 0)
+        return r;
+    *ret = encrypted ? PEM_read_bio_PrivateKey(pem.bio, NULL, give_passphrase, p->text)
+                     : x509_next_key(&pem);
+    if (*ret)
+        return 0;
+    ERR_clear_error();
+    return error_add(err, file, 0, NULL,
+                     encrypted ? "the passphrase is wrong" : "this is no private key in PEM form");
+}
+
+/* 1: there is such a file in DIR. */
+static bool has(const char *dir, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", dir, name);
+
+    return access(path, F_OK) == 0;
+}
+
+static int move(const char *dir, const char *name, const char *to, struct error_list *err)
+{
+    _cleanup_free_ char *from = xasprintf("%s/%s", dir, name);
+    _cleanup_free_ char *target = xasprintf("%s/%s", dir, to);
+
+    return rename(from, target) == 0 ? 0 : error_sys(err, errno, from, "cannot make it %s", to);
+}
+
+/* A switch that was killed between its two last steps. */
+static int settle(const char *dir, struct error_list *err)
+{
+    return has(dir, "next.crt") && !has(dir, "next.key") ? move(dir, "next.crt", "ca.crt", err) : 0;
+}
+
+int ca_check(const char *dir, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/ca.crt", dir);
+
+    if (access(file, F_OK) == 0 || errno != ENOENT)
+        return 0;
+    return error_add(err, dir, 0, NULL,
+                     "there is no authority in this folder; make one with 'p2pvpn-ctl ca init'");
+}
+
+static int read_authority(const char *dir, struct passphrase *p, struct authority *ret,
+                          struct error_list *err)
 {
     _cleanup_free_ char *key_file = xasprintf("%s/ca.key", dir);
     _cleanup_free_ char *cert_file = xasprintf("%s/ca.crt", dir);
-    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    int r;
 
-    if (access(cert_file, F_OK) < 0 && errno == ENOENT)
-        return error_add(
-            err, dir, 0, NULL,
-            "there is no authority in this folder; make one with 'p2pvpn-ctl ca init'");
+    r = ca_check(dir, err);
+    if (r == 0)
+        r = settle(dir, err);
+    if (r < 0)
+        return r;
     ret->cert = read_certificate(cert_file, err);
     if (!ret->cert)
         return -EIO;
-    if (x509_open(key_file, &pem, err) < 0)
-        return -EIO;
-    ret->key = x509_next_key(&pem);
-    if (!ret->key)
-        return x509_failed(err, key_file, "this is no private key in PEM form without passphrase");
+    r = read_authority_key(key_file, p, &ret->key, err);
+    if (r < 0)
+        return r;
     if (X509_check_private_key(ret->cert, ret->key) != 1)
         return error_add(err, dir, 0, NULL,
                          "ca.key and ca.crt do not belong together; restore the folder from its "
@@ -205,6 +308,97 @@ static int read_authority(const char *dir, struct authority *ret, struct error_l
                          "the certificate of the authority has expired; make a new authority");
     return 0;
 }
+
+/* --- from one authority to the next
+ * ------------------------------------------------------------------------- */
+
+static int write_next(const char *dir, const struct buf *key, const struct buf *cert,
+                      struct error_list *err)
+{
+    _cleanup_free_ char *key_file = xasprintf("%s/next.key", dir);
+    _cleanup_free_ char *cert_file = xasprintf("%s/next.crt", dir);
+    int r = fs_write(key_file, buf_cstr(key), key->len, 0600, err);
+
+    return r == 0 ? fs_write(cert_file, buf_cstr(cert), cert->len, 0644, err) : r;
+}
+
+int ca_rollover(const char *dir, struct passphrase *p, struct error_list *err)
+{
+    struct authority ca = {NULL, NULL};
+    struct buf key = BUF_INIT, cert = BUF_INIT;
+    char name[X509_COMMON_NAME_MAX + 1] = "";
+    int r = read_authority(dir, p, &ca, err);
+
+    if (r == 0 && (has(dir, "next.crt") || has(dir, "previous.crt")))
+        r = error_add(err, dir, 0, NULL,
+                      "one authority is following another already: go on with 'p2pvpn-ctl ca "
+                      "switch' or 'p2pvpn-ctl ca retire'");
+    if (r == 0) {
+        x509_common_name(X509_get_subject_name(ca.cert), name);
+        /* A key without passphrase is followed by another one without. */
+        r = make_authority(name, p && p->known ? p : NULL, &key, &cert, err);
+    }
+    if (r == 0)
+        r = write_next(dir, &key, &cert, err);
+    if (key.data)
+        OPENSSL_cleanse(key.data, key.cap);
+    buf_free(&key);
+    buf_free(&cert);
+    authority_free(&ca);
+    return r;
+}
+
+int ca_switch(const char *dir, struct error_list *err)
+{
+    _cleanup_free_ char *current = xasprintf("%s/ca.crt", dir);
+    _cleanup_free_ char *previous = xasprintf("%s/previous.crt", dir);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    int r = settle(dir, err);
+
+    if (r == 0 && !has(dir, "next.crt"))
+        r = error_add(
+            err, dir, 0, NULL,
+            "there is no authority that could follow; begin with 'p2pvpn-ctl ca rollover'");
+    if (r == 0)
+        r = fs_read(current, 65536, &text, err);
+    if (r == 0)
+        r = fs_write(previous, buf_cstr(&text), text.len, 0644, err);
+    if (r == 0)
+        r = move(dir, "next.key", "ca.key", err);
+    return r == 0 ? move(dir, "next.crt", "ca.crt", err) : r;
+}
+
+int ca_retire(const char *dir, struct error_list *err)
+{
+    _cleanup_free_ char *previous = xasprintf("%s/previous.crt", dir);
+
+    if (unlink(previous) == 0)
+        return 0;
+    return errno == ENOENT ? error_add(err, dir, 0, NULL,
+                                       "no authority came before this one: there is nothing to end")
+                           : error_sys(err, errno, previous, "cannot remove it");
+}
+
+/* The certificates that a gateway is to trust, behind its own. */
+static int add_authorities(const char *dir, X509 *own, struct buf *to, struct error_list *err)
+{
+    const char *other = has(dir, "next.crt") ? "next.crt" : "previous.crt";
+    _cleanup_free_ char *file = xasprintf("%s/%s", dir, other);
+    X509 *cert = NULL;
+    bool ok = x509_add_certificate(to, own);
+
+    if (ok && has(dir, other)) {
+        cert = read_certificate(file, err);
+        if (!cert)
+            return -EIO;
+        ok = x509_add_certificate(to, cert);
+        X509_free(cert);
+    }
+    return ok ? 0 : x509_failed(err, dir, "cannot write the certificate of the authority");
+}
+
+/* --- enroll
+ * ----------------------------------------------------------------------------------------- */
 
 static bool is_p256(EVP_PKEY *key)
 {
@@ -385,6 +579,12 @@ static int issue(const struct authority *ca, const char *common, const struct wi
 int ca_enroll(const char *dir, const char *request_file, uint32_t generation, struct ca_answer *ret,
               struct error_list *err)
 {
+    return ca_enroll_with(dir, NULL, request_file, generation, ret, err);
+}
+
+int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_file,
+                   uint32_t generation, struct ca_answer *ret, struct error_list *err)
+{
     _cleanup_free_ char *issued = NULL;
     struct authority ca = {NULL, NULL};
     X509_REQ *request = NULL;
@@ -392,7 +592,7 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
     int r, known = 0;
 
     *ret = (struct ca_answer){.pem = BUF_INIT};
-    r = read_authority(dir, &ca, err);
+    r = read_authority(dir, p, &ca, err);
     if (r == 0)
         r = read_request(request_file, &request, w.name, w.link_key, err);
     if (r == 0) {
@@ -412,8 +612,8 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
         r = issue(&ca, ret->common_name, &w, &ret->pem, err);
     if (r == 0) /* before it is handed out */
         r = fs_write(issued, buf_cstr(&ret->pem), ret->pem.len, 0644, err);
-    if (r == 0 && !x509_add_certificate(&ret->pem, ca.cert))
-        r = x509_failed(err, dir, "cannot write the certificate of the authority");
+    if (r == 0)
+        r = add_authorities(dir, ca.cert, &ret->pem, err);
     ret->renewed = known > 0;
     X509_REQ_free(request);
     authority_free(&ca);

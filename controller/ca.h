@@ -2,9 +2,15 @@
 /*
  * CA: the certificate authority of a mesh, a folder with a P-256 key and what it issued.
  *
- *   DIR/ca.key                  0600, PKCS #8 PEM; DIR is 0700
+ *   DIR/ca.key                  0600, PKCS #8 PEM, encrypted with a passphrase; DIR is 0700
  *   DIR/ca.crt                  ten years
  *   DIR/issued/GATEWAY.gN.crt   the latest certificate of this name
+ *   DIR/next.key, next.crt      the authority that follows: answers carry its certificate already
+ *   DIR/previous.crt            the one before: answers carry its certificate still
+ *
+ * One authority follows another in three steps, between which every gateway gets an answer.
+ * ca_rollover() makes the next one; ca.key still issues.  When all trust both, ca_switch() lets the
+ * new one issue.  When all have its certificates, ca_retire() ends the trust in the old one.
  *
  * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days.  It carries the link
  * key of the request, so that one signature binds name, generation and both keys.  One name stands
@@ -28,7 +34,8 @@
 #define CA_GATEWAY_DAYS 398
 
 struct ca_answer {
-    struct buf pem;                          /* the gateway's certificate, then the authority's */
+    struct buf
+        pem; /* the gateway's certificate, then the authority's; another's while they change */
     char *common_name;                       /* "perth.g1" */
     char fingerprint[DIGEST_SPOKEN_LEN + 1]; /* SHA-256 of the public key (SubjectPublicKeyInfo) */
     char link_key[LINK_KEY_TEXT_LEN + 1];    /* common/link_key.h; "": the request has none */
@@ -38,6 +45,18 @@ struct ca_answer {
 
 /* Makes DIR, which must not be there or be empty, as a whole or not at all.  `mesh` may be NULL. */
 int ca_init(const char *dir, const char *mesh, struct error_list *err);
+
+/* The same, and the key is encrypted with the passphrase, a new one; NULL: it is not. */
+struct passphrase; /* controller/passphrase.h */
+int ca_init_with(const char *dir, const char *mesh, struct passphrase *p, struct error_list *err);
+
+/* -EINVAL: there is no authority in DIR. */
+int ca_check(const char *dir, struct error_list *err);
+
+/* The steps from one authority to the next.  -EINVAL: it is not its turn. */
+int ca_rollover(const char *dir, struct passphrase *p, struct error_list *err);
+int ca_switch(const char *dir, struct error_list *err);
+int ca_retire(const char *dir, struct error_list *err);
 
 /* Who asks for what, checked; for those who decide about the generation. */
 struct ca_request {
@@ -50,6 +69,9 @@ int ca_read_request(const char *request_file, struct ca_request *ret, struct err
  * name belongs to another key.  Free with ca_answer_clear(). */
 int ca_enroll(const char *dir, const char *request_file, uint32_t generation, struct ca_answer *ret,
               struct error_list *err);
+/* The same with a key that may be encrypted; NULL: it is not. */
+int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_file,
+                   uint32_t generation, struct ca_answer *ret, struct error_list *err);
 void ca_answer_clear(struct ca_answer *answer);
 
 #endif

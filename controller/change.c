@@ -126,6 +126,10 @@ static void note_numbers(struct change_builder *b, struct change_gateway *g,
         }
         add_note(b, g, "router id", prefix_format_address(&x, was), prefix_format_address(&y, is));
     }
+    if (!old->link_key != !now->link_key ||
+        (old->link_key && strcmp(old->link_key, now->link_key) != 0))
+        add_note(b, g, "link key", old->link_key ? old->link_key : "none",
+                 now->link_key ? now->link_key : "none");
     if (strcmp(old->lan, now->lan) != 0)
         add_note(b, g, "LAN", old->lan, now->lan);
 }

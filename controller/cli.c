@@ -35,6 +35,7 @@ static const struct option long_options[] = {
     {"keys", required_argument, NULL, 'k'},
     {"lock", required_argument, NULL, 'l'},
     {"name", required_argument, NULL, 'n'},
+    {"no-passphrase", no_argument, NULL, 'P'},
     {"output", required_argument, NULL, 'o'},
     {"passphrase-file", required_argument, NULL, 'p'},
     {"quiet", no_argument, NULL, 'q'},
@@ -165,37 +166,83 @@ static const struct command commands[] = {
     },
     {
         .name = "ca init",
-        .options = "cn",
+        .options = "cnpP",
         .needs = "c",
-        .usage = "ca init --ca DIR [--name MESH]",
+        .usage = "ca init --ca DIR [--name MESH] [--passphrase-file FILE | --no-passphrase]",
         .summary = "make the certificate authority of a mesh",
         .help = "Makes a new certificate authority in DIR, a folder that only its owner can\n"
                 "read.  Whoever has it can add a gateway to the mesh: keep it secret, and keep a\n"
                 "copy.  An authority that is there already is never replaced.\n"
                 "\n"
                 "      --ca DIR     the folder of the authority\n"
-                "      --name MESH  the name of the mesh, which its certificate shows\n",
+                "      --name MESH  the name of the mesh, which its certificate shows\n"
+                "      --passphrase-file FILE  its first line encrypts the key; default: ask\n"
+                "      --no-passphrase         leave the key unencrypted, for those who keep it\n"
+                "                              in another way\n",
         .run = cli_ca_init,
+    },
+    {
+        .name = "ca rollover",
+        .options = "cp",
+        .needs = "c",
+        .usage = "ca rollover --ca DIR [--passphrase-file FILE]",
+        .summary = "make the authority that follows the one of a mesh",
+        .help = "Makes a second authority in DIR, before the first one ends.  The first one still\n"
+                "issues, but from now on answers carry both.  When every gateway has installed\n"
+                "such an answer, go on with 'p2pvpn-ctl ca switch'.\n"
+                "\n"
+                "      --ca DIR                the folder of the authority\n"
+                "      --passphrase-file FILE  its first line is the passphrase; default: ask\n",
+        .run = cli_ca_rollover,
+    },
+    {
+        .name = "ca switch",
+        .options = "c",
+        .needs = "c",
+        .usage = "ca switch --ca DIR",
+        .summary = "let the authority that follows issue certificates",
+        .help = "From now on the second authority issues, and answers still carry both.  The old\n"
+                "key is gone.  When every gateway has a certificate of the new one, go on with\n"
+                "'p2pvpn-ctl ca retire'.\n"
+                "\n"
+                "      --ca DIR  the folder of the authority\n",
+        .run = cli_ca_switch,
+    },
+    {
+        .name = "ca retire",
+        .options = "c",
+        .needs = "c",
+        .usage = "ca retire --ca DIR",
+        .summary = "end the trust in the authority of before",
+        .help = "From now on answers carry the new authority only, and a gateway that installs\n"
+                "one trusts the old one no longer.\n"
+                "\n"
+                "      --ca DIR  the folder of the authority\n",
+        .run = cli_ca_retire,
     },
     {
         .name = "enroll",
         .argument = "REQUEST",
-        .options = "cgkoq",
+        .options = "cgkopq",
         .needs = "c",
-        .usage = "enroll --ca DIR [-o ANSWER] [--keys FILE] [--generation N] REQUEST",
+        .usage = "enroll --ca DIR [-o ANSWER] [--keys FILE] [--generation N]\n"
+                 "          [--passphrase-file FILE] [--quiet] REQUEST",
         .summary = "answer a gateway's request with a certificate",
-        .help = "Checks the request that 'p2pvpn-agent enroll' made on a gateway and answers it\n"
-                "with the gateway's certificate and that of the authority in one file, which\n"
-                "'p2pvpn-agent enroll --install' installs there.  Compare the fingerprint that is\n"
-                "printed with the one that the gateway shows before you hand the answer out.\n"
-                "Notes the gateway's public keys in FILE, which compile reads.\n"
-                "\n"
-                "      --ca DIR         the folder of the authority\n"
-                "  -o, --output ANSWER  where to write; default: standard output\n"
-                "      --keys FILE      where the keys are noted; default: mesh.keys.json in the\n"
-                "                       working folder, beside the model\n"
-                "      --generation N   the generation of the keys; default: what FILE says, or 1\n"
-                "  -q, --quiet          do not print the fingerprint\n",
+        .help =
+            "Checks the request that 'p2pvpn-agent enroll' made on a gateway and answers it\n"
+            "with the gateway's certificate and that of the authority in one file, which\n"
+            "'p2pvpn-agent enroll --install' installs there.  Compare the fingerprint that is\n"
+            "printed with the one that the gateway shows before you hand the answer out.\n"
+            "Notes the gateway's public keys in FILE, which compile reads.\n"
+            "\n"
+            "      --ca DIR         the folder of the authority\n"
+            "  -o, --output ANSWER  where to write; default: standard output\n"
+            "      --keys FILE      where the keys are noted; default: mesh.keys.json in the\n"
+            "                       working folder, beside the model\n"
+            "      --generation N   the generation of the keys; default: what FILE says, or 1\n"
+            "      --passphrase-file FILE  its first line is the passphrase of the authority's\n"
+            "                       key; default: ask\n"
+            "  -q, --quiet          do not print the fingerprint\n",
         .run = cli_enroll,
     },
     {
@@ -600,6 +647,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         args->finish = true;
     else if (letter == 'q')
         args->quiet = true;
+    else if (letter == 'P')
+        args->no_passphrase = true;
     else if (letter == 'S')
         args->allow_shrink = true;
     else if (letter == 'd')

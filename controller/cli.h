@@ -28,6 +28,7 @@ struct cli_args {
     uint32_t generation;   /* --generation, 0: not given */
     uint32_t threads;      /* --threads, 0: not given */
     bool json, quiet;
+    bool no_passphrase;          /* --no-passphrase */
     const char *against;         /* --against */
     bool allow_shrink;           /* --allow-shrink */
     bool detailed;               /* --detailed-exitcode */
@@ -61,6 +62,9 @@ void cli_add_figures(struct buf *b, const struct cost_figures *f);
 int cli_compile(const struct cli_args *args);
 int cli_cost(const struct cli_args *args);
 int cli_ca_init(const struct cli_args *args);
+int cli_ca_rollover(const struct cli_args *args);
+int cli_ca_switch(const struct cli_args *args);
+int cli_ca_retire(const struct cli_args *args);
 int cli_enroll(const struct cli_args *args);
 int cli_revoke(const struct cli_args *args);
 int cli_rekey(const struct cli_args *args);

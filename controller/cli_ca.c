@@ -14,6 +14,7 @@
 #include "controller/cli.h"
 #include "controller/keys_file.h"
 #include "controller/lock.h"
+#include "controller/passphrase.h"
 
 static int finish(struct error_list *err, int r)
 {
@@ -22,16 +23,64 @@ static int finish(struct error_list *err, int r)
     return error_exit_code(r);
 }
 
+static struct passphrase passphrase_of(const struct cli_args *args)
+{
+    return (struct passphrase){.file = args->passphrase_file, .what = "of the authority's key"};
+}
+
 int cli_ca_init(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
-    int r = ca_init(args->ca, args->name, &err);
+    struct passphrase p = passphrase_of(args);
+    int r = ca_init_with(args->ca, args->name, args->no_passphrase ? NULL : &p, &err);
+
+    passphrase_clear(&p);
+    if (r == 0)
+        printf(
+            "%s: a new certificate authority, for %d years\n"
+            "Whoever has this folder%s can add a gateway to the mesh: keep it secret, and keep a "
+            "copy.\n",
+            args->ca, CA_DAYS / 365, args->no_passphrase ? "" : " and the passphrase");
+    return finish(&err, r);
+}
+
+int cli_ca_rollover(const struct cli_args *args)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    struct passphrase p = passphrase_of(args);
+    int r = ca_rollover(args->ca, &p, &err);
+
+    passphrase_clear(&p);
+    if (r == 0)
+        printf("%s: made the authority that follows; it does not issue yet\n"
+               "From now on answers carry both.  Renew the certificate of every gateway, so that "
+               "all trust both; then run 'p2pvpn-ctl ca switch'.\n",
+               args->ca);
+    return finish(&err, r);
+}
+
+int cli_ca_switch(const struct cli_args *args)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    int r = ca_switch(args->ca, &err);
 
     if (r == 0)
-        printf("%s: a new certificate authority, for %d years\n"
-               "Whoever has this folder can add a gateway to the mesh: keep it secret, and keep a "
-               "copy.\n",
-               args->ca, CA_DAYS / 365);
+        printf("%s: the new authority issues from now on\n"
+               "Renew the certificate of every gateway once more; then run 'p2pvpn-ctl ca "
+               "retire'.\n",
+               args->ca);
+    return finish(&err, r);
+}
+
+int cli_ca_retire(const struct cli_args *args)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    int r = ca_retire(args->ca, &err);
+
+    if (r == 0)
+        printf("%s: answers carry the new authority only\n"
+               "Each gateway ends its trust in the old one with its next certificate.\n",
+               args->ca);
     return finish(&err, r);
 }
 
@@ -100,18 +149,22 @@ static int add_repository(const char *ca, struct buf *answer, struct error_list 
 int cli_enroll(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
+    struct passphrase p = passphrase_of(args);
     struct ca_answer answer = {.pem = BUF_INIT};
     struct keys_file *keys = NULL;
     struct ca_request request;
     uint32_t generation = 1;
-    int r = ca_read_request(args->argument, &request, &err);
+    int r = ca_check(args->ca, &err);
 
+    if (r == 0)
+        r = ca_read_request(args->argument, &request, &err);
     if (r == 0)
         r = keys_file_load(keys_name(args), &keys, &err);
     if (r == 0)
         r = keys_file_generation(keys, request.gateway, args->generation, &generation, &err);
     if (r == 0)
-        r = ca_enroll(args->ca, args->argument, generation, &answer, &err);
+        r = ca_enroll_with(args->ca, &p, args->argument, generation, &answer, &err);
+    passphrase_clear(&p);
     if (r == 0)
         r = note_keys(keys, keys_name(args), &answer, generation, &err);
     if (r == 0)

@@ -41,7 +41,7 @@ class Gateway:
         self.box.run(["systemd-sysusers"])
         self.box.run(["systemctl", "daemon-reload"])
         self.box.run([self.agent, "enroll", "--gateway", "head", "-o", "/root/request"])
-        self.lab.ctl("ca", "init", "--ca", self.lab.ca)
+        self.lab.ctl("ca", "init", "--no-passphrase", "--ca", self.lab.ca)
         self.lab.ctl("enroll", self.box.path("/root/request"), "--ca", self.lab.ca, "-o",
                      self.box.path("/root/answer"), "--keys", self.lab.keys)
         self.box.run([self.agent, "enroll", "--install", "/root/answer"])

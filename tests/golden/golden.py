@@ -24,6 +24,7 @@ CASES = {
     "ipv6-only": SOURCE / "examples/ipv6-only/mesh.json",    # also an endpoint that is a DNS name
     "origin-cache": SOURCE / "examples/origin-cache/mesh.json",  # hubs and leaves, dual stack
     "parallel": SOURCE / "examples/parallel/mesh.json",      # two tunnels between a pair
+    "link-keys": HERE / "link-keys/mesh.json",  # tls-crypt, a revoked gateway, one without link key
     "hub-call-out": HERE / "hub-call-out/mesh.json",         # hubs, leaves, one that can only call
 }
 
@@ -34,6 +35,8 @@ TOPOLOGY = {"topology.dot": "dot", "topology.json": "json", "topology.ietf.json"
 def compile_mesh(ctl, firewall_text, mesh, folder):
     """{relative path: bytes} of the output, the lock, and what shows the topology."""
     shutil.copy(mesh, folder / "mesh.json")
+    if mesh.with_suffix(".keys.json").exists():
+        shutil.copy(mesh.with_suffix(".keys.json"), folder)
     environment = {**os.environ, "P2PVPN_TEMPLATE_DIR": str(SOURCE),
                    "P2PVPN_YANG_DIR": str(SOURCE / "yang")}
     subprocess.run([ctl, "compile", folder / "mesh.json", "-o", folder / "out"], check=True,

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from p2plab import Lab
+from p2plab.command import run
 from p2plab.wait import wait_for
 
 MESH = {"p2pvpn-mesh:mesh": {
@@ -276,3 +277,22 @@ def test_no_secret_is_where_others_read(mesh):
     found = [(name, place) for name, secret in secrets.items() for place, data in places.items()
              if secret in data]
     assert found == []
+
+
+def test_a_certificate_that_ends_soon_is_said_in_time(mesh):
+    """Signed by the mesh's own authority, but for 20 days only."""
+    carl = mesh["carl"]
+    folder, keys = carl.dir / "short", state(carl) / "keys"
+    folder.mkdir()
+    (folder / "ext").write_text("extendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n")
+    run(["openssl", "req", "-new", "-key", keys / "gateway.key", "-subj", "/CN=carl.g2", "-out",
+         folder / "csr"])
+    run(["openssl", "x509", "-req", "-in", folder / "csr", "-CA", mesh.ca / "ca.crt", "-CAkey",
+         mesh.ca / "ca.key", "-set_serial", "77", "-days", "20", "-extfile", folder / "ext", "-out",
+         folder / "crt"])
+    shutil.copy(folder / "crt", keys / "gateway.crt")
+    wait_for(lambda: "the certificate of this gateway expires in 19 days" in carl.agent_log(), 20,
+             "the agent to say it", carl.agent_log)
+    said = carl.status()
+    assert any("expires in 19 days" in p for p in said["problems"]), said["problems"]
+    mesh.wait_converged()

@@ -249,7 +249,7 @@ class Lab:
 
     def enroll(self, gateways):
         if not self.ca.exists():
-            self.ctl("ca", "init", "--ca", self.ca)
+            self.ctl("ca", "init", "--no-passphrase", "--ca", self.ca)
         for gateway in gateways:
             gateway.enroll()
 
