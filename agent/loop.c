@@ -157,6 +157,8 @@ static int open_sources(struct loop *l, struct error_list *err)
     if (r == 0)
         r = control_new(l->settings, loop_verbs, l, &l->control, err);
     if (r == 0)
+        r = key_memory_load(l->settings, &l->known, err);
+    if (r == 0)
         r = transaction_new(l->settings, &l->transaction, err);
     if (r == 0)
         r = guard_new(l->settings, &l->guard, err);
@@ -345,6 +347,7 @@ int loop_run(const struct settings *s, const char *dir, struct error_list *err)
     netlink_close(l.netlink);
     bundle_free(l.bundle);
     bundle_free(l.before);
+    key_memory_clear(&l.known);
     free(l.digests);
     free(l.told_links);
     free(l.failing);

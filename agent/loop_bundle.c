@@ -22,6 +22,7 @@
 static void take(struct loop *l, struct bundle *b)
 {
     bool changed = !l->bundle || strcmp(l->bundle->revision, b->revision) != 0;
+    struct error_list err = ERROR_LIST_INIT;
     bool back = l->bundle && transaction_refuses(l->transaction, l->bundle->revision);
 
     if (changed) {
@@ -34,6 +35,9 @@ static void take(struct loop *l, struct bundle *b)
     free(l->digests);
     l->digests = NULL;
     l->heap_grew = true;
+    if (key_memory_take(l->settings, &l->known, b, &err) < 0)
+        log_errors(LOG_LEVEL_ERROR, &err);
+    error_clear(&err);
     if (!changed)
         return;
     log_set_bundle(b->gateway, b->revision);

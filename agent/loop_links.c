@@ -206,6 +206,7 @@ void loop_converge(struct loop *l)
         .link_uid = l->settings->link_uid,
         .no_frr = l->settings->no_frr,
         .new_bundle = drain_is_new_bundle(l->drain),
+        .known = &l->known,
         .before = l->before,
     };
     struct firewall wanted;

@@ -18,6 +18,7 @@
 #include "agent/agent_report.h"
 #include "agent/control.h"
 #include "agent/firewall.h"
+#include "agent/key_memory.h"
 #include "agent/repairs.h"
 #include "agent/settings.h"
 #include "agent/staging.h"
@@ -43,7 +44,8 @@ struct loop {
     struct bundle *before; /* what was, until everything is as the bundle in force says */
     char (*digests)[DIGEST_TEXT_LEN + 1]; /* of its links' processes; NULL: to be computed */
     char digests_keys[DIGEST_TEXT_LEN + 1];
-    bool secrets_there; /* the links' tls-crypt keys (link_secret.h), when last looked */
+    struct key_memory known; /* of the peers' keys */
+    bool secrets_there;      /* the links' tls-crypt keys (link_secret.h), when last looked */
     struct netlink *netlink;
     struct netlink_monitor *monitor;
     struct supervisor *supervisor;

@@ -9,6 +9,7 @@
 #include "agent/apply.h"
 #include "agent/drain.h"
 #include "agent/guard.h"
+#include "agent/key_memory.h"
 #include "agent/link_secret.h"
 #include "agent/log.h"
 #include "agent/netlink.h"
@@ -35,6 +36,7 @@ struct session {
     struct observed have;
     bool frr_in_force;
     int lock;
+    struct key_memory known;
 };
 
 #define SESSION_INIT(s)                                                                    \
@@ -46,6 +48,7 @@ struct session {
 static void session_close(struct session *n)
 {
     observed_clear(&n->have);
+    key_memory_clear(&n->known);
     drain_free(n->drain);
     supervisor_free(n->apply.supervisor);
     netlink_close(n->apply.netlink);
@@ -64,6 +67,8 @@ static int session_open(struct session *n, const struct settings *s, struct erro
         r = netlink_open(&n->apply.netlink, err);
     if (r == 0)
         r = supervisor_new(s, &n->apply.supervisor, err);
+    if (r == 0)
+        r = key_memory_load(s, &n->known, err);
     n->drain = drain_new(s);
     n->apply.drain = n->drain;
     return r;
@@ -74,6 +79,8 @@ static int session_peek(struct session *n, struct error_list *err)
 {
     int r = netlink_open(&n->apply.netlink, err);
 
+    if (r == 0)
+        r = key_memory_load(n->apply.settings, &n->known, err);
     return r < 0 ? r : supervisor_peek(n->apply.settings, &n->apply.supervisor, err);
 }
 
@@ -82,6 +89,7 @@ static struct plan *look(struct session *n, const struct bundle *want, const cha
 {
     n->plan.mesh = mesh;
     n->plan.new_bundle = true;
+    n->plan.known = &n->known;
     state_keys_digest(n->apply.settings, n->plan.keys_digest);
     observed_clear(&n->have);
     if (observe(n->apply.netlink, n->apply.supervisor, false, &n->have, err) < 0 ||
@@ -189,6 +197,7 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
         r = state_check_keys(s, err);
     if (r == 0)
         r = link_secrets_make(s, want, err);
+    r = keep_worse(r, key_memory_take(s, &n->known, want, err));
     n->plan.before = n->firewall.before;
     n->apply.hold_processes = r < 0;
     n->firewall.now = want;

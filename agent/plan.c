@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/key_memory.h"
 #include "agent/observe.h"
 #include "agent/sysctl.h"
 #include "common/alloc.h"
@@ -366,6 +367,13 @@ static void plan_link(struct builder *b, size_t i)
             "the link to %s needs an interface of this name, and another one has it%s%s: rename "
             "that one (ip link set dev %s name NEW) or remove it",
             link->peer, is->alias[0] ? ", with the alias " : "", is->alias, link->interface);
+        return;
+    }
+    if (b->context->known && link->peer_generation < key_memory_of(b->context->known, link->peer)) {
+        add(b, PLAN_REFUSE, i, link->interface,
+            "the key of %s that this bundle wants (generation %u) was given up by a later one, and "
+            "stays so: publish a bundle with its new keys",
+            link->peer, link->peer_generation);
         return;
     }
     if (is && (is->owner != b->context->link_uid || !is->persistent)) {

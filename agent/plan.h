@@ -23,7 +23,8 @@
 #include "common/buf.h"
 #include "common/bundle.h"
 
-struct observed; /* observe.h */
+struct key_memory; /* key_memory.h */
+struct observed;   /* observe.h */
 
 enum plan_action {
     PLAN_REFUSE,         /* nothing is done about the target; why is in `reason` */
@@ -76,7 +77,8 @@ struct plan_context {
     char keys_digest[DIGEST_TEXT_LEN + 1]; /* state_keys_digest() */
     /* plan_link_digest() of each link of the bundle, of one who plans often; NULL: computed. */
     const char (*digests)[DIGEST_TEXT_LEN + 1];
-    const struct bundle *before; /* that was in force before the wanted one; NULL: none */
+    const struct key_memory *known; /* of the peers' keys; NULL: nothing */
+    const struct bundle *before;    /* that was in force before the wanted one; NULL: none */
     bool no_frr;
     char firewall_digest[DIGEST_TEXT_LEN + 1]; /* of the wanted table; "": none is to be set */
     bool no_firewall;

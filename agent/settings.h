@@ -8,6 +8,7 @@
  *
  * - STATE/keys/: gateway.key, gateway.link.key, gateway.crt, ca.crt; root's folder, readable by the
  *   link group
+ * - STATE/keys/generations: which keys of peers were given up (key_memory.h)
  * - STATE/keys/links/: the tls-crypt keys of the links (link_secret.h)
  * - STATE/current/: verified copy of the bundle in force; STATE/previous/: of the one before
  * - STATE/change.json: what the last change was, and what became of it (change.h)

@@ -205,6 +205,14 @@ def test_a_key_that_is_given_up_is_cut_off_at_once(mesh):
     refused = mesh.ctl("enroll", carl.dir / "request.pem", "--ca", mesh.ca, "--keys", mesh.keys,
                        check=False)
     assert refused.returncode == 1 and "was revoked" in refused.stderr
+    # Not even the bundle of before, taken back by hand, lets him in.
+    back = link_to(bert, "carl")["interface"]
+    bert.agent("rollback")
+    wait_for(lambda: "was given up by a later one" in bert.agent_log() and
+             back not in bert.openvpns(), 20, "the link to stay closed", bert.agent_log)
+    assert (state(bert) / "keys/generations").read_text() == "carl 2\n"
+    bert.agent("reload")
+    wait_for(lambda: back in bert.openvpns(), 30, "the new bundle to be in force again", bert.agent_log)
 
 
 def test_a_gateway_comes_back_with_new_keys(mesh):

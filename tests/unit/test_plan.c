@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/key_memory.h"
 #include "agent/observe.h"
 #include "agent/plan.h"
 #include "common/alloc.h"
@@ -324,6 +325,25 @@ START_TEST(test_processes)
         expect("restart OpenVPN of pv2: a key of its ends is given up\n");
         w.links[0].peer_generation = before[0].peer_generation;
         w.context.before = NULL;
+    }
+    /* And stays so, whatever a later bundle says. */
+    {
+        struct key_memory known = KEY_MEMORY_INIT;
+
+        key_memory_parse("east 3\nwest 1\nnonsense\nx y\n", &known);
+        w.context.known = &known;
+        w.links[0].peer_generation = 2;
+        w.links[1].peer_generation = 1;
+        w.have.n_processes = 2;
+        expect(
+            "leave interface pv2: the key of east that this bundle wants (generation 2) was given "
+            "up by a later one, and stays so: publish a bundle with its new keys\n");
+        w.links[0].peer_generation = 3;
+        expect("move traffic off pv2: its OpenVPN restarts\n"
+               "restart OpenVPN of pv2: its configuration or certificate changed\n");
+        w.links[0].peer_generation = w.links[1].peer_generation = 0;
+        w.context.known = NULL;
+        key_memory_clear(&known);
     }
     /* Another certificate concerns every link. */
     snprintf(w.files[0].sha256, sizeof(w.files[0].sha256), "aa");
