@@ -17,6 +17,7 @@ from p2plab.lab import SOURCE, build_root
 from agent_sandbox import archive
 from conftest import FIVE_SITES, new_container
 
+PEER_KEY = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"  # RFC 7748, 6.1
 SETTINGS = "no-frr = yes\nno-firewall = yes\nconfirm-time = 0\n"
 
 
@@ -45,12 +46,22 @@ class Gateway:
         self.lab.ctl("enroll", self.box.path("/root/request"), "--ca", self.lab.ca, "-o",
                      self.box.path("/root/answer"), "--keys", self.lab.keys)
         self.box.run([self.agent, "enroll", "--install", "/root/answer"])
+        self.give_peers_keys()
         self.lab.compile()
         self.box.copy(self.lab.bundles / "head", f"{self.etc}/bundle")
         self.links = sorted(p.stem for p in (self.lab.bundles / "head").rglob("pv*.conf"))
         self.settings("")
         self.box.run(["systemctl", "start", "p2pvpn-agent"])
         self.wait_running()
+
+    def give_peers_keys(self):
+        """So the links have tls-crypt, whose files their units must be able to read."""
+        keys = json.loads(self.lab.keys.read_text())
+        mine, = keys["p2pvpn-keys:keys"]["gateway"]
+        peers = [dict(mine, name=site.name, **{"link-key": PEER_KEY}) for site in self.lab.sites()
+                 if site.name != "head"]
+        keys["p2pvpn-keys:keys"]["gateway"] = sorted([mine, *peers], key=lambda g: g["name"])
+        self.lab.mesh_file.with_suffix(".keys.json").write_text(json.dumps(keys))
 
     def settings(self, more):
         self.box.write(self.conf, SETTINGS + more)
@@ -90,6 +101,18 @@ def gateway(image):
         gateway = Gateway(lab, image)
         gateway.start()
         yield gateway
+
+
+def test_the_links_keys_are_read_by_their_units_only(gateway):
+    folder = "/var/lib/p2pvpn/keys/links"
+    listed = gateway.box.run(["stat", "-c", "%a %U %G %n", folder, *(
+        f"{folder}/{name}" for name in gateway.box.run(["ls", folder]).stdout.split())]).stdout
+    assert len(listed.splitlines()) == 1 + len(gateway.links)
+    for line in listed.splitlines():
+        mode, user, group, name = line.split()
+        assert (mode[-3:], user, group) == ("750" if name == folder else "640", "root", "p2pvpn"), line
+    own = gateway.box.run(["stat", "-c", "%a %U", "/var/lib/p2pvpn/keys/gateway.link.key"]).stdout
+    assert own.split() == ["600", "root"]
 
 
 def test_links_are_units_without_rights(gateway):
