@@ -7,6 +7,7 @@ OpenVPN: there apt finds by the package's dependencies what it needs.
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,52 @@ def packages(which="."):
     return found[0]
 
 
+# Once installed, it is what the package was before readers, links and the RTR port became units.
+OLD = "branch"
+OLD_UNITS = ("p2pvpn-link@.service", "p2pvpn-reader.socket", "p2pvpn-reader@.service", "p2pvpn-rtr.socket",
+             "p2pvpn-fetch.service", "p2pvpn-fetch.path")
+OLD_RIGHTS = "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SETPCAP " \
+             "CAP_KILL CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"
+OLD_POSTINST = """#!/bin/sh
+set -e
+[ "$1" = configure ] || exit 0
+systemd-sysusers p2pvpn.conf
+systemd-tmpfiles --create p2pvpn.conf
+systemctl daemon-reload
+systemctl enable --now p2pvpn-agent
+"""
+
+
+def older_package(deb, folder):
+    """Today's programs, packaged as they were in those days: no units but the agent's, which has the
+    rights that it needs without them, and no fetcher."""
+    tree = folder / "older"
+    subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
+    for name in OLD_UNITS:
+        (tree / "lib/systemd/system" / name).unlink()
+    unit = tree / "lib/systemd/system/p2pvpn-agent.service"
+    text = unit.read_text(encoding="utf-8").replace(" p2pvpn-reader.socket p2pvpn-rtr.socket", "")
+    text = re.sub("^(Wants|SystemCall.*)=.*\n", "", text, flags=re.M)
+    text = re.sub("^CapabilityBoundingSet=.*$", OLD_RIGHTS, text, flags=re.M)
+    unit.write_text(text, encoding="utf-8")
+    users = tree / "usr/lib/sysusers.d/p2pvpn.conf"
+    users.write_text(re.sub("^u p2pvpn-fetch.*\n", "", users.read_text(encoding="utf-8"), flags=re.M),
+                     encoding="utf-8")
+    folders = tree / "usr/lib/tmpfiles.d/p2pvpn.conf"
+    folders.write_text(re.sub("^.*p2pvpn-fetch.*\n", "", folders.read_text(encoding="utf-8"),
+                              flags=re.M), encoding="utf-8")
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub("^Version: .*$", "Version: 0.0.9", control.read_text(encoding="utf-8"),
+                              flags=re.M), encoding="utf-8")
+    for name in ("prerm", "postrm", "preinst"):
+        (tree / "DEBIAN" / name).unlink(missing_ok=True)
+    (tree / "DEBIAN/postinst").write_text(OLD_POSTINST, encoding="utf-8")
+    (tree / "DEBIAN/postinst").chmod(0o755)
+    older = folder / "p2pvpn-agent_0.0.9_amd64.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, older], check=True, capture_output=True)
+    return older
+
+
 @pytest.fixture(scope="module")
 def mesh(image):
     with MachineLab(FIVE_SITES, image, fresh=("head",)) as lab:
@@ -53,18 +100,20 @@ def test_the_guide_says_what_is_done_here():
         assert command in guide, command
 
 
-def test_install(mesh):
+def test_install(mesh, tmp_path):
     deb = packages()
+    older = older_package(deb, tmp_path)
     before = mesh["head"].container.run(["dpkg-query", "-W", "-f", "${Package}\n"]).stdout.split()
     assert not {"frr", "openvpn", "nftables"} & set(before)
 
-    mesh.each(lambda machine: machine.container.install(deb))
+    mesh.each(lambda machine: machine.container.install(older if machine.name == OLD else deb))
     for machine in mesh:
         box = machine.container
         assert machine.agent_running(), machine.agent_log()
-        assert box.run(["systemctl", "is-enabled", "p2pvpn-agent", "p2pvpn-fetch",
-                        "p2pvpn-fetch.path"]).stdout == "enabled\n" * 3
-        box.check_units()
+        if machine.name != OLD:
+            assert box.run(["systemctl", "is-enabled", "p2pvpn-agent", "p2pvpn-fetch",
+                            "p2pvpn-fetch.path"]).stdout == "enabled\n" * 3
+            box.check_units()
         # No bundle, no key: it waits, and does not fail over and over.
         assert box.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0", machine.agent_log()
         assert box.run(["getent", "passwd", "p2pvpn"]).stdout.endswith(":/usr/sbin/nologin\n")
@@ -94,6 +143,9 @@ def test_enrol_and_converge(mesh):
         origins = machine.status()["origins"]
         assert origins["served"] and origins["synchronized"], origins
         # The links are units, and run as their own user without any right.
+        if machine.name == OLD:
+            assert not [link for link in machine.status()["links"] if "unit" in link]
+            continue
         assert [link["unit"] for link in machine.status()["links"]] == [
             f"p2pvpn-link@{link['interface']}.service" for link in machine.status()["links"]]
         for interface, link in machine.openvpns().items():
@@ -132,18 +184,38 @@ def test_power_cut(mesh):
     assert mesh.unreachable() == []
 
 
+def test_upgrade_from_before_the_units_loses_no_packet(mesh):
+    """Its links go on as processes of the agent's own; the next ones are units."""
+    machine = mesh[OLD]
+    box = machine.container
+    assert version_of(machine).endswith("0.0.9")
+    assert box.run(["getent", "passwd", "p2pvpn-fetch"], check=False).returncode
+    upgrade(mesh, machine, packages(), ("sydney", "head"))
+    box.check_units()
+    for unit in ("p2pvpn-reader.socket", "p2pvpn-rtr.socket", "p2pvpn-agent.service"):
+        assert box.unit(unit, "ActiveState")["ActiveState"] == "active", unit
+    for user in ("p2pvpn-reader", "p2pvpn-fetch"):
+        box.run(["getent", "passwd", user])
+    origins = machine.status()["origins"]
+    assert origins["served"] and origins["synchronized"], origins
+    # A bundle is read, by a reader that is a unit.
+    machine.agent("plan", "/etc/p2pvpn/bundle")
+
+
 def test_upgrade_loses_no_packet(mesh):
-    deb = packages("later")
-    machine = mesh["head"]
+    upgrade(mesh, mesh["head"], packages("later"), ("sydney", "branch"))
+    assert version_of(mesh["head"]).endswith("+1")
+
+
+def upgrade(mesh, machine, deb, others):
+    """Neither a link nor a session is touched, and all is well."""
     links, sessions = machine.openvpns(), machine.frr.sessions()
     frr, agent = machine.container.unit("frr", "MainPID"), machine.agent_pid()
-    pings = [machine.ping(mesh[other], family) for other in ("sydney", "branch")
-             for family in (4, 6)]
+    pings = [machine.ping(mesh[other], family) for other in others for family in (4, 6)]
     try:
         for ping in pings:
             ping.wait_for_replies(50)
         machine.container.install(deb)
-        assert version_of(machine).endswith("+1")
         wait_for(machine.agent_running, 20, "the new agent to run")
         wait_for(lambda: machine.agent("status", check=False).returncode == 0, 20,
                  "the new agent to find all as it should be",
