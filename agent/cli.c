@@ -20,6 +20,7 @@
 #include "agent/once.h"
 #include "agent/reach.h"
 #include "agent/reader.h"
+#include "agent/report.h"
 #include "agent/repository.h"
 #include "agent/settings.h"
 #include "agent/settings_file.h"
@@ -52,6 +53,13 @@ static const char usage[] =
     "  enroll --rekey [-o REQUEST]\n"
     "                           new keys, which take the place of the old ones with the answer\n"
     "  enroll --install ANSWER  install the certificates that answer the request\n"
+    "  enroll --controller URL [--token TOKEN | --token-file FILE] [--gateway NAME]\n"
+    "                           all of that over the controller; without a token it has to be "
+    "approved\n"
+    "                           there, and --pin says whom to believe; --wait SECONDS for that\n"
+    "  report [--renew]         tell the controller the status, and renew the certificate when it "
+    "has\n"
+    "                           less than 120 days left; with --renew at once\n"
     "  fetch [--once]           bring this gateway's bundle from the signed repository, and stay\n"
     "                           to bring the next; with --once only what is there now\n"
     "  settings                 print the settings that are in force, as a settings file\n"
@@ -66,7 +74,7 @@ static const char usage_end[] =
     "other options:\n"
     "  --config FILE            the settings file\n"
     "  --dry-run, --install ANSWER, -o REQUEST, --json, --once, --rekey, --renew,\n"
-    "    --wait SECONDS\n"
+    "    --token TOKEN, --token-file FILE, --wait SECONDS\n"
     "                           of the verbs above\n"
     "  -h, --help               this text\n"
     "  -V, --version            the version\n"
@@ -81,7 +89,8 @@ struct options {
     bool json, dry_run, once;
     const char *install, *output; /* of enroll, and: */
     enum key_wish wish;
-    const char *wait; /* of drain; NULL: not said */
+    const char *token, *token_file;
+    const char *wait; /* of drain and enroll; NULL: not said */
 };
 
 struct verb {
@@ -116,11 +125,48 @@ static int verb_run(const struct options *o, char **args, struct error_list *err
     return loop_run(&o->settings, args[0] ? args[0] : o->settings.bundle, err);
 }
 
+/* Whether enroll talks to the controller itself. */
+static bool is_online(const struct options *o)
+{
+    return was_given(o, "controller") || o->token || o->token_file;
+}
+
+/* --wait. */
+static int parse_wait(const struct options *o, unsigned max, unsigned *seconds,
+                      struct error_list *err)
+{
+    char *end;
+    unsigned long n;
+
+    if (!o->wait)
+        return 0;
+    n = strtoul(o->wait, &end, 10);
+    if (!isdigit((unsigned char)*o->wait) || *end || n > max)
+        return error_add(err, NULL, 0, NULL,
+                         "--wait %s: give a number of seconds from 0 (do not wait) to %u", o->wait,
+                         max);
+    *seconds = (unsigned)n;
+    return 0;
+}
+
+static int enroll_online(const struct options *o, struct error_list *err)
+{
+    struct enroll_order order = {.gateway = o->settings.gateway,
+                                 .wish = o->wish,
+                                 .token = o->token,
+                                 .token_file = o->token_file};
+    int r = parse_wait(o, ENROLL_WAIT_MAX_S, &order.wait, err);
+
+    return r == 0 ? enroll_at_controller(&o->settings, &order, err) : r;
+}
+
 static int verb_enroll(const struct options *o, char **args, struct error_list *err)
 {
     const char *gateway = was_given(o, "gateway") ? o->settings.gateway : NULL;
 
     (void)args;
+    if (is_online(o))
+        return enroll_online(o, err);
     return o->install ? enroll_install(&o->settings, o->install, err)
                       : enroll_request(&o->settings, gateway, o->wish, o->output, err);
 }
@@ -129,6 +175,12 @@ static int verb_fetch(const struct options *o, char **args, struct error_list *e
 {
     (void)args;
     return fetch_run(&o->settings, o->once, err);
+}
+
+static int verb_report(const struct options *o, char **args, struct error_list *err)
+{
+    (void)args;
+    return report_run(&o->settings, o->wish == KEY_RENEW, err);
 }
 
 /* A gateway with problems is a state that is wrong: scripts see it by the exit code. */
@@ -197,18 +249,14 @@ static int verb_firewall(const struct options *o, char **args, struct error_list
 
 static int verb_drain(const struct options *o, char **args, struct error_list *err)
 {
-    char *end;
-    unsigned long seconds = o->wait ? strtoul(o->wait, &end, 10) : DRAIN_WAIT_S;
-    int r;
+    unsigned seconds = DRAIN_WAIT_S;
+    int r = parse_wait(o, DRAIN_WAIT_MAX_S, &seconds, err);
 
     (void)args;
-    if (o->wait && (!isdigit((unsigned char)*o->wait) || *end || seconds > DRAIN_WAIT_MAX_S))
-        return error_add(err, NULL, 0, NULL,
-                         "--wait %s: give a number of seconds from 0 (do not wait) to %d", o->wait,
-                         DRAIN_WAIT_MAX_S);
-    r = ask(o, "drain", err);
+    if (r == 0)
+        r = ask(o, "drain", err);
     fflush(stdout);
-    return r == 0 && seconds > 0 ? drain_wait(&o->settings, (unsigned)seconds, err) : r;
+    return r == 0 && seconds > 0 ? drain_wait(&o->settings, seconds, err) : r;
 }
 
 static int verb_undrain(const struct options *o, char **args, struct error_list *err)
@@ -250,6 +298,7 @@ static const struct verb verbs[] = {
     {"drain", 0, 0, verb_drain, true},
     {"undrain", 0, 0, verb_undrain, false},
     {"fetch", 0, 0, verb_fetch, false},
+    {"report", 0, 0, verb_report, true},
 };
 
 enum {
@@ -260,6 +309,8 @@ enum {
     OPT_ONCE,
     OPT_REKEY,
     OPT_RENEW,
+    OPT_TOKEN,
+    OPT_TOKEN_FILE,
     OPT_WAIT,
     OPT_SETTING, /* the first of the table, the others behind it */
 };
@@ -273,6 +324,8 @@ static const struct option own_options[] = {
     {"once", no_argument, NULL, OPT_ONCE},
     {"rekey", no_argument, NULL, OPT_REKEY},
     {"renew", no_argument, NULL, OPT_RENEW},
+    {"token", required_argument, NULL, OPT_TOKEN},
+    {"token-file", required_argument, NULL, OPT_TOKEN_FILE},
     {"wait", required_argument, NULL, OPT_WAIT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -338,6 +391,12 @@ static int parse_options(int argc, char **argv, struct options *o, bool *stop)
             break;
         case OPT_RENEW:
             o->wish = KEY_RENEW;
+            break;
+        case OPT_TOKEN:
+            o->token = optarg;
+            break;
+        case OPT_TOKEN_FILE:
+            o->token_file = optarg;
             break;
         case OPT_WAIT:
             o->wait = optarg;
@@ -450,11 +509,25 @@ static int run_verb(const struct verb *verb, struct options *o, char **args)
     return error_exit_code(r);
 }
 
+/* NULL: it is clear what is wanted. */
+static const char *enroll_misuse(const struct options *o)
+{
+    if (!is_online(o))
+        return (!was_given(o, "gateway") && o->wish == KEY_KEEP) == !o->install
+                   ? "enroll wants one of --gateway NAME, --renew, --rekey, --install ANSWER and "
+                     "--controller URL"
+                   : NULL;
+    if (o->install || o->output)
+        return "over the controller there are no files: leave --install and -o away";
+    return o->token && o->token_file ? "enroll wants one of --token and --token-file" : NULL;
+}
+
 int agent_main(int argc, char **argv)
 {
     _cleanup_free_ const char **given = xcalloc(n_settings_table, sizeof(*given));
     struct options o = {.given = given};
     const struct verb *verb;
+    const char *why;
     bool stop = false;
     int r, n;
 
@@ -475,9 +548,7 @@ int agent_main(int argc, char **argv)
         return usage_error(n < verb->min_args ? "a folder is missing after "
                                               : "too many words after ",
                            verb->name);
-    if (verb->run == verb_enroll && (!was_given(&o, "gateway") && o.wish == KEY_KEEP) == !o.install)
-        return usage_error("enroll wants one of --gateway NAME, --renew, --rekey and --install "
-                           "ANSWER",
-                           "");
+    if (verb->run == verb_enroll && (why = enroll_misuse(&o)) != NULL)
+        return usage_error(why, "");
     return run_verb(verb, &o, argv + optind + 1);
 }

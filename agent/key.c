@@ -152,6 +152,36 @@ static bool add_link_key(X509_REQ *request, EVP_PKEY *link)
     return ok;
 }
 
+/* Whether a request is for this gateway and these keys. */
+static bool request_fits(X509_REQ *request, const char *gateway, EVP_PKEY *key, EVP_PKEY *link)
+{
+    char name[X509_COMMON_NAME_MAX + 1], is[LINK_KEY_TEXT_LEN + 1], wanted[LINK_KEY_TEXT_LEN + 1];
+    bool fits;
+
+    x509_common_name(X509_REQ_get_subject_name(request), name);
+    fits = strcmp(name, gateway) == 0 && EVP_PKEY_eq(X509_REQ_get0_pubkey(request), key) == 1 &&
+           X509_REQ_verify(request, key) == 1 && x509_request_link_key(request, is) == 1 &&
+           x509_link_key_text(link, wanted) && strcmp(is, wanted) == 0;
+    ERR_clear_error();
+    return fits;
+}
+
+/* The request in the file, if it is the one that would be made: whoever has it in hand already
+ * knows it again. */
+static bool reuse_request(const char *file, const char *gateway, EVP_PKEY *key, EVP_PKEY *link,
+                          struct key_request *ret)
+{
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
+    X509_REQ *request = open_file(file, &pem, &ignored) == 1 ? x509_next_request(&pem) : NULL;
+    bool good = request && request_fits(request, gateway, key, link) &&
+                x509_fingerprint(key, ret->fingerprint) && x509_add_request(&ret->pem, request);
+
+    X509_REQ_free(request);
+    error_clear(&ignored);
+    return good;
+}
+
 static int make_request(const char *gateway, EVP_PKEY *key, EVP_PKEY *link, struct key_request *ret,
                         struct error_list *err)
 {
@@ -224,7 +254,9 @@ int key_generate(const char *keys, const char *gateway, enum key_wish wish, uid_
     /* A gateway that was enrolled before there were link keys gets one now. */
     if (r >= 0)
         r = read_or_make(link_file, x509_new_link_key, true, geteuid(), getegid(), &link, err);
-    if (r >= 0)
+    if (r >= 0 && reuse_request(request_file, gateway, key, link, ret))
+        r = 1;
+    else if (r >= 0)
         r = make_request(gateway, key, link, ret, err);
     if (r == 0)
         r = fs_write(request_file, buf_cstr(&ret->pem), ret->pem.len, 0644, err);
@@ -232,7 +264,7 @@ int key_generate(const char *keys, const char *gateway, enum key_wish wish, uid_
     EVP_PKEY_free(link);
     if (r < 0)
         key_request_clear(ret);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 void key_request_clear(struct key_request *request)
@@ -522,6 +554,17 @@ int key_link_private(const char *keys, uint8_t ret[static LINK_KEY_LEN], struct 
                 : error_add(err, file, 0, NULL, "this is no link key (X25519)");
     EVP_PKEY_free(key);
     ERR_clear_error();
+    return r;
+}
+
+int key_gateway(const char *keys, char **name, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/gateway.csr", keys);
+    char text[X509_COMMON_NAME_MAX + 1];
+    int r = requested_name(file, text, err);
+
+    if (r == 1)
+        *name = xstrdup(text);
     return r;
 }
 

@@ -38,7 +38,8 @@ enum key_wish {
     KEY_REPLACE, /* new ones, which take the place of the old ones with the answer */
 };
 
-/* Makes what keys are wished, the one for TLS given to uid and gid, and a request for them.
+/* Makes what keys are wished, the one for TLS given to uid and gid, and a request for them: the one
+ * that is there already, to the byte, if it is for the same.
  * `gateway` NULL: the one that the keys are of.  -EINVAL: they are another gateway's.  Free with
  * key_request_clear(). */
 int key_generate(const char *keys, const char *gateway, enum key_wish wish, uid_t uid, gid_t gid,
@@ -64,6 +65,9 @@ int key_check_link(const char *keys, const char *link_key, struct error_list *er
 
 /* The private half of the gateway's link key, which the caller wipes. */
 int key_link_private(const char *keys, uint8_t ret[static LINK_KEY_LEN], struct error_list *err);
+
+/* Which gateway the keys are of: 1, and its name on the heap in *name; 0: there are none. */
+int key_gateway(const char *keys, char **name, struct error_list *err);
 
 /* When the gateway's certificate ends, in seconds since 1970; 0: there is none that can be read. */
 int64_t key_expires(const char *keys);

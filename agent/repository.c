@@ -31,7 +31,7 @@ bool repository_url_valid(const char *url)
     return known && n <= REPOSITORY_URL_MAX;
 }
 
-static bool pin_valid(const char *pin)
+bool repository_pin_valid(const char *pin)
 {
     size_t n = strlen(pin);
 
@@ -116,7 +116,7 @@ static void check_texts(const struct repository *r, const char *file, struct err
         error_add(err, file, 0, NULL,
                   "'%.100s' cannot be the address of a controller: give https://HOST",
                   r->controller);
-    if (r->pin && !pin_valid(r->pin))
+    if (r->pin && !repository_pin_valid(r->pin))
         error_add(err, file, 0, NULL, "'pin' is to be sha256//BASE64, of a server's public key");
 }
 
@@ -182,6 +182,8 @@ int repository_settle(struct repository *r, const struct settings *s, struct err
         r->ca_file = arena_strdup(&r->keep, s->repository_ca);
         r->pin = NULL;
     }
+    if (s->pin)
+        r->pin = arena_strdup(&r->keep, s->pin);
     check_texts(r, NULL, err);
     if (err->n == before && r->n_mirrors == 0)
         error_add(err, NULL, 0, NULL,

@@ -69,5 +69,7 @@ void repository_default_source(struct settings *s, struct arena *keep);
 
 /* http, https or file, without a name, a password, a question or a fragment in it. */
 bool repository_url_valid(const char *url);
+/* sha256//BASE64, or several of them with ; between. */
+bool repository_pin_valid(const char *pin);
 
 #endif

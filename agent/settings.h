@@ -14,6 +14,7 @@
  * - STATE/change.json: what the last change was, and what became of it (change.h)
  * - STATE/origins: verified copy of the table of origins in force
  * - STATE/repository.json: where bundles come from, if they come by themselves (repository.h)
+ * - STATE/controller.conf: which controller this gateway has enrolled at (contact.h)
  * - STATE/drained: there while the gateway is drained (drain.h)
  * - STATE/frr-applied.conf: what was last put into FRR
  * - RUN/agent.lock: held by the one agent that acts
@@ -64,6 +65,7 @@ struct settings {
     /* Of the fetcher (fetch.h, repository.h); NULL: as repository.json says. */
     const char *repository; /* addresses, with blanks or commas between them */
     const char *repository_ca, *controller;
+    const char *pin;       /* of the controller and of the repository's servers */
     const char *proxy;     /* NULL: none */
     const char *fetch_dir; /* the fetcher's own */
     const char *fetch_user;

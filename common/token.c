@@ -65,3 +65,21 @@ void token_id_text(const struct token *token, char ret[static TOKEN_ID_TEXT_LEN 
     }
     ret[TOKEN_ID_TEXT_LEN] = '\0';
 }
+
+void token_pin_text(const struct token *token, char ret[static TOKEN_PIN_TEXT_LEN + 1])
+{
+    static const char prefix[] = "sha256//", plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                       "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *p = ret + sizeof(prefix) - 1;
+
+    memcpy(ret, prefix, sizeof(prefix) - 1);
+    for (size_t i = 0; i < TOKEN_PIN_LEN; i += 3) {
+        uint32_t bits = 0;
+
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (i + k < TOKEN_PIN_LEN ? token->pin[i + k] : 0);
+        for (int shift = 18; shift >= 0; shift -= 6)
+            *p++ = plain[bits >> shift & 63];
+    }
+    memcpy(p - 1, "=", 2); /* 32 bytes are one less than would fill the digits */
+}

@@ -26,6 +26,10 @@ void token_format(const struct token *token, char ret[static TOKEN_TEXT_LEN + 1]
 /* False: this is no token of this version, and *ret is as it was. */
 bool token_parse(const char *text, struct token *ret);
 
+/* Of the controller's key, as p2pvpn-agent.conf(5) has it: "sha256//BASE64". */
+#define TOKEN_PIN_TEXT_LEN 52
+void token_pin_text(const struct token *token, char ret[static TOKEN_PIN_TEXT_LEN + 1]);
+
 void token_id_text(const struct token *token, char ret[static TOKEN_ID_TEXT_LEN + 1]);
 
 #endif

@@ -49,7 +49,8 @@ struct tuf_curl {
     struct library lib;
     CURL *easy;
     unsigned seconds;
-    char *ca_file, *pin, *proxy;
+    char *ca_file, *pin, *proxy, *cert_file, *key_file;
+    bool strict;
     int64_t until; /* milliseconds of CLOCK_MONOTONIC; 0: no limit */
     char text[CURL_ERROR_SIZE];
 };
@@ -185,6 +186,8 @@ struct tuf_curl *tuf_curl_free(struct tuf_curl *c)
         free(c->ca_file);
         free(c->pin);
         free(c->proxy);
+        free(c->cert_file);
+        free(c->key_file);
         free(c);
     }
     return NULL;
@@ -207,6 +210,13 @@ void tuf_curl_proxy(struct tuf_curl *c, const char *url)
     set_text(&c->proxy, url);
 }
 
+void tuf_curl_strict(struct tuf_curl *c, const char *cert_file, const char *key_file)
+{
+    c->strict = true;
+    set_text(&c->cert_file, cert_file);
+    set_text(&c->key_file, key_file);
+}
+
 void tuf_curl_deadline(struct tuf_curl *c, unsigned seconds)
 {
     c->until = seconds ? now_ms() + (int64_t)seconds * 1000 : 0;
@@ -227,6 +237,42 @@ static bool set_trust(const struct tuf_curl *c)
     return true;
 }
 
+static bool set_tls(const struct tuf_curl *c)
+{
+    const struct library *l = &c->lib;
+    long least = c->strict ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
+    bool good = l->curl_easy_setopt(c->easy, CURLOPT_SSLVERSION, least) == CURLE_OK &&
+                l->curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR,
+                                    c->strict ? "https" : "http,https,file") == CURLE_OK;
+
+    if (good && c->cert_file)
+        good = l->curl_easy_setopt(c->easy, CURLOPT_SSLCERT, c->cert_file) == CURLE_OK &&
+               l->curl_easy_setopt(c->easy, CURLOPT_SSLKEY, c->key_file) == CURLE_OK;
+    return good && set_trust(c);
+}
+
+/* The headers are *headers, which the caller frees in any case. */
+static bool set_request(const struct tuf_curl *c, const struct tuf_curl_ask *ask,
+                        struct curl_slist **headers)
+{
+    const struct library *l = &c->lib;
+    bool good = true;
+
+    if (ask->etag && *ask->etag) {
+        _cleanup_free_ char *line = xasprintf("If-None-Match: %s", ask->etag);
+
+        *headers = l->curl_slist_append(*headers, line);
+    }
+    if (ask->post) {
+        *headers = l->curl_slist_append(*headers, "Content-Type: application/json");
+        *headers = l->curl_slist_append(*headers, "Expect:"); /* nothing is asked beforehand */
+        good = l->curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, ask->post) == CURLE_OK &&
+               l->curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                   (curl_off_t)strlen(ask->post)) == CURLE_OK;
+    }
+    return good && l->curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, *headers) == CURLE_OK;
+}
+
 static bool set_limits(const struct tuf_curl *c, long ms, bool may_be_slow)
 {
     const struct library *l = &c->lib;
@@ -245,14 +291,12 @@ static bool set_options(struct tuf_curl *c, const char *url, struct sink *s)
     CURL *e = c->easy;
 
     return l->curl_easy_setopt(e, CURLOPT_URL, url) == CURLE_OK &&
-           l->curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https,file") == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_PROXY, c->proxy ? c->proxy : "") == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           l->curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_USERAGENT, "p2pvpn") == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->text) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
@@ -261,7 +305,7 @@ static bool set_options(struct tuf_curl *c, const char *url, struct sink *s)
            l->curl_easy_setopt(e, CURLOPT_HEADERDATA, s) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, look_up) == CURLE_OK &&
            l->curl_easy_setopt(e, CURLOPT_XFERINFODATA, s) == CURLE_OK &&
-           l->curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L) == CURLE_OK && set_trust(c);
+           l->curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L) == CURLE_OK && set_tls(c);
 }
 
 /* --- a transfer --------------------------------------------------------------------------------
@@ -295,7 +339,8 @@ static enum tuf_code judge(const struct tuf_curl *c, CURLcode code, const struct
     if (s->headers > TUF_CURL_HEADERS_MAX)
         return tuf_fail(err, TUF_TOO_LARGE, "the head of the answer for %.200s has no end",
                         ask->url);
-    if ((r = check_status(status, ask->etag || ask->seconds, ask->url, err)) != TUF_OK)
+    if (!ask->any_status &&
+        (r = check_status(status, ask->etag || ask->seconds, ask->url, err)) != TUF_OK)
         return r;
     if (s->too_large)
         return tuf_fail(err, TUF_TOO_LARGE, "%.200s is larger than %zu bytes", ask->url, ask->max);
@@ -330,19 +375,15 @@ enum tuf_code tuf_curl_ask(struct tuf_curl *c, const struct tuf_curl_ask *ask,
         return tuf_fail(err, TUF_TIMEOUT, "there was no time left for %.200s", ask->url);
     c->lib.curl_easy_reset(c->easy); /* keeps the connection */
     c->text[0] = '\0';
-    if (ask->etag && *ask->etag) {
-        _cleanup_free_ char *line = xasprintf("If-None-Match: %s", ask->etag);
-
-        headers = c->lib.curl_slist_append(NULL, line);
-    }
     good = set_options(c, ask->url, &s) && set_limits(c, ms, ask->seconds != 0) &&
-           c->lib.curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
+           set_request(c, ask, &headers);
     if (!good) {
         c->lib.curl_slist_free_all(headers);
         return tuf_fail(err, TUF_NETWORK, "libcurl refuses %.200s", ask->url);
     }
     code = c->lib.curl_easy_perform(c->easy);
     c->lib.curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+    answer->other_key = code == CURLE_SSL_PINNEDPUBKEYNOTMATCH;
     c->lib.curl_slist_free_all(headers);
     r = judge(c, code, &s, ask, ms, answer->status, err);
     if (r != TUF_OK && ret->data) {

@@ -2,12 +2,14 @@
 /*
  * Fetching by libcurl, the one file that knows it: http, https and file, no redirect, no proxy that
  * was not named, no more bytes than asked for and no more time than allowed, whatever the server
- * does.  The library is loaded when it is needed: programs that fetch nothing do not carry it.
+ * does.  The same for asking a controller, by TLS 1.3 alone.  The library is loaded when it is
+ * needed: programs that fetch nothing do not carry it.
  */
 #ifndef P2PVPN_TUF_FETCH_CURL_H
 #define P2PVPN_TUF_FETCH_CURL_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tuf/updater.h"
@@ -25,6 +27,9 @@ struct tuf_curl *tuf_curl_free(struct tuf_curl *c); /* NULL ok; returns NULL */
  * (several with ";"), servers with such a key and nobody else, whoever vouches for them. */
 void tuf_curl_trust(struct tuf_curl *c, const char *ca_file, const char *pin);
 void tuf_curl_proxy(struct tuf_curl *c, const char *url); /* NULL, as at first: none */
+/* From now on https alone, and of it TLS 1.3 alone; with the certificate and the key in these PEM
+ * files, if they are not NULL. */
+void tuf_curl_strict(struct tuf_curl *c, const char *cert_file, const char *key_file);
 /* Nothing goes on beyond this many seconds from now; 0: that is no limit any more. */
 void tuf_curl_deadline(struct tuf_curl *c, unsigned seconds);
 
@@ -39,11 +44,14 @@ struct tuf_curl_ask {
     size_t max;
     unsigned seconds;                  /* 0: as for files; otherwise the answer may well be slow */
     const volatile sig_atomic_t *stop; /* is looked at now and then: TUF_TIMEOUT; NULL: nothing */
+    const char *post;                  /* JSON that is sent; NULL: nothing is, a GET */
+    bool any_status;                   /* the caller judges it, and the body comes with it */
 };
 
 struct tuf_curl_answer {
     long status;
     char etag[TUF_CURL_ETAG_MAX + 1]; /* "" if there is none that can be sent back */
+    bool other_key; /* TUF_NETWORK, as the server has another key than those that are pinned */
 };
 
 enum tuf_code tuf_curl_ask(struct tuf_curl *c, const struct tuf_curl_ask *ask,

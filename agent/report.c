@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/contact.h"
+#include "agent/enroll.h"
+#include "agent/key.h"
+#include "agent/log.h"
+#include "agent/status.h"
+#include "agent/status_print.h"
+#include "common/alloc.h"
+#include "common/fs.h"
+
+#define TRIED_FILE "renewal-tried"
+
+bool report_renewal_due(int64_t expires, int64_t tried, int64_t now)
+{
+    if (expires == 0 || expires - now >= REPORT_RENEW_S)
+        return false;
+    return tried == 0 || now < tried || now - tried >= REPORT_RETRY_S;
+}
+
+/* --- the report --------------------------------------------------------------------------------
+ */
+
+/* Rows of a list with nothing in them but these members. */
+static void keep_members(json_t *list, const char *const *keys, size_t n_keys)
+{
+    json_t *row, *value;
+    const char *key;
+    void *next;
+    size_t i;
+
+    json_array_foreach(list, i, row)
+    {
+        json_object_foreach_safe(row, next, key, value)
+        {
+            bool wanted = false;
+
+            (void)value;
+            for (size_t k = 0; k < n_keys; k++)
+                wanted = wanted || strcmp(key, keys[k]) == 0;
+            if (!wanted)
+                json_object_del(row, key);
+        }
+    }
+}
+
+void report_shorten(struct buf *json)
+{
+    static const char *const of_link[] = {"interface", "peer", "state"};
+    static const char *const of_session[] = {"neighbor", "bgp"};
+    json_t *doc = json_loadb(buf_cstr(json), json->len, 0, NULL);
+    char *dump = NULL;
+
+    if (json_is_object(doc)) {
+        keep_members(json_object_get(doc, "links"), of_link, 3);
+        keep_members(json_object_get(doc, "sessions"), of_session, 2);
+        json_object_del(doc, "prefixes");
+        dump = json_dumps(doc, JSON_COMPACT);
+    }
+    if (dump) {
+        buf_reset(json);
+        buf_str(json, dump);
+    }
+    free(dump);
+    json_decref(doc);
+}
+
+/* Of a gateway that cannot say more. */
+static void write_problems(const char *gateway, int64_t expires, const struct error_list *problems,
+                           struct buf *b)
+{
+    buf_str(b, "{\"gateway\":");
+    buf_json(b, gateway);
+    buf_str(b, ",\"healthy\":false,\"problems\":[");
+    for (size_t i = 0; i < problems->n; i++) {
+        buf_str(b, i ? "," : "");
+        buf_json(b, problems->items[i].message);
+    }
+    buf_char(b, ']');
+    if (expires)
+        buf_printf(b, ",\"certificate\":{\"expires\":%" PRId64 "}", expires);
+    buf_char(b, '}');
+}
+
+static void describe(const struct settings *s, const char *gateway, int64_t expires, struct buf *b)
+{
+    struct error_list problems = ERROR_LIST_INIT;
+    struct arena paths = ARENA_INIT;
+    const struct status_query query = status_query_of(s, &paths);
+    struct status *status = NULL;
+
+    if (status_collect(&query, &status, &problems) == 0)
+        status_print_json(status, b);
+    else
+        write_problems(gateway, expires, &problems, b);
+    if (b->len > CONTACT_REPORT_MAX)
+        report_shorten(b);
+    status_free(status);
+    arena_free(&paths);
+    error_clear(&problems);
+}
+
+static int tell(const struct contact *c, const char *gateway, int64_t expires,
+                struct error_list *err)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct contact_ask ask = {.what = CONTACT_REPORT};
+    struct contact_answer answer;
+    int r;
+
+    describe(c->settings, gateway, expires, &text);
+    ask.report = buf_cstr(&text);
+    r = contact_ask(c, &ask, &answer, err);
+    contact_answer_clear(&answer);
+    return r;
+}
+
+/* --- renewal -----------------------------------------------------------------------------------
+ */
+
+/* When it was tried last without success; 0: not at all. */
+static int64_t last_try(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
+}
+
+static int renew(const struct contact *c, const char *keys, struct error_list *err)
+{
+    const struct settings *s = c->settings;
+    struct contact_ask ask = {.what = CONTACT_RENEW};
+    struct contact_answer answer = {.text = BUF_INIT};
+    struct key_request request;
+    int r = key_generate(keys, NULL, KEY_RENEW, s->link_uid, s->link_gid, &request, err);
+
+    if (r < 0)
+        return r;
+    ask.request = buf_cstr(&request.pem);
+    r = contact_ask(c, &ask, &answer, err);
+    if (r == 0)
+        r = enroll_install_text(s, &answer.text, err);
+    contact_answer_clear(&answer);
+    key_request_clear(&request);
+    return r;
+}
+
+static int renew_in_time(const struct contact *c, const char *keys, int64_t expires, bool now,
+                         struct error_list *err)
+{
+    _cleanup_free_ char *tried = xasprintf("%s/" TRIED_FILE, c->settings->run_dir);
+    int r;
+
+    if (!now && !report_renewal_due(expires, last_try(tried), time(NULL)))
+        return 0;
+    r = fs_write(tried, "", 0, 0644, err);
+    if (r == 0)
+        r = renew(c, keys, err);
+    if (r == 0)
+        unlink(tried);
+    return r;
+}
+
+int report_run(const struct settings *s, bool renew, struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s), *gateway = NULL;
+    int64_t expires = key_expires(keys);
+    struct contact c = CONTACT_INIT;
+    int r = contact_find(s, &c, err), told;
+
+    if (r == 0 && !c.url) {
+        log_say(LOG_LEVEL_INFO, "no controller is known here, so nobody is told");
+        contact_clear(&c);
+        return 0;
+    }
+    if (r == 0 && (key_gateway(keys, &gateway, err) != 1 || expires == 0))
+        r = error_add(err, keys, 0, NULL,
+                      "this gateway has no certificate, by which the controller would know it: "
+                      "enroll it first");
+    if (r == 0) {
+        told = tell(&c, gateway, expires, err);
+        /* Also when it could not be told: what is wrong may be the report alone. */
+        r = renew_in_time(&c, keys, expires, renew, err);
+        r = told < 0 ? told : r;
+    }
+    contact_clear(&c);
+    return r;
+}
