@@ -116,7 +116,8 @@ def test_completion_has_the_verbs():
 
 
 OWN = {"apply": {"--dry-run"}, "status": {"--json"},
-       "enroll": {"--install", "--output", "--rekey", "--renew"}, "fetch": {"--once"}}
+       "enroll": {"--install", "--output", "--rekey", "--renew", "--token", "--token-file", "--wait"},
+       "fetch": {"--once"}, "report": {"--renew"}}
 
 
 def test_completion_has_the_options():

@@ -15,6 +15,7 @@ UNITS = {
     "p2pvpn-controller.service": (BUILD / "packaging/p2pvpn-controller.service", 2.0),
     "p2pvpn-fetch.service": (BUILD / "packaging/p2pvpn-fetch.service", 1.5),
     "p2pvpn-link@.service": (SOURCE / "packaging/systemd/p2pvpn-link@.service", 1.5),
+    "p2pvpn-report.service": (BUILD / "packaging/p2pvpn-report.service", 2.5),
     "p2pvpn-reader@.service": (BUILD / "packaging/p2pvpn-reader@.service", 0.5),
 }
 

@@ -112,7 +112,7 @@ def test_install(mesh, tmp_path):
         assert machine.agent_running(), machine.agent_log()
         if machine.name != OLD:
             assert box.run(["systemctl", "is-enabled", "p2pvpn-agent", "p2pvpn-fetch",
-                            "p2pvpn-fetch.path"]).stdout == "enabled\n" * 3
+                            "p2pvpn-fetch.path", "p2pvpn-report.timer"]).stdout == "enabled\n" * 4
             box.check_units()
         # No bundle, no key: it waits, and does not fail over and over.
         assert box.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0", machine.agent_log()

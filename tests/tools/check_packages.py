@@ -23,6 +23,8 @@ MUST = {
         "lib/systemd/system/p2pvpn-link@.service",
         "lib/systemd/system/p2pvpn-reader.socket",
         "lib/systemd/system/p2pvpn-reader@.service",
+        "lib/systemd/system/p2pvpn-report.service",
+        "lib/systemd/system/p2pvpn-report.timer",
         "lib/systemd/system/p2pvpn-rtr.socket",
         "usr/bin/p2pvpn-agent",
         "usr/lib/sysusers.d/p2pvpn.conf",
@@ -34,6 +36,7 @@ MUST = {
         "usr/share/man/man8/p2pvpn-fetch.service.8.gz",
         "usr/share/man/man8/p2pvpn-link@.service.8.gz",
         "usr/share/man/man8/p2pvpn-reader@.service.8.gz",
+        "usr/share/man/man8/p2pvpn-report.service.8.gz",
     ],
     "p2pvpn-controller": [
         "etc/p2pvpn/controller.conf",
@@ -61,7 +64,8 @@ DEPENDS = {
     "p2pvpn-ctl": ["libyang2", "libjansson4", "libssl3"],
 }
 # Units that an installation may start, stop and restart.
-OURS = {"p2pvpn-agent.service", "p2pvpn-controller.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path"}
+OURS = {"p2pvpn-agent.service", "p2pvpn-controller.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path",
+        "p2pvpn-report.timer"}
 NEVER = {"p2pvpn-agent": ["libyang2"], "p2pvpn-controller": ["frr", "openvpn", "libyang2"],
          "p2pvpn-ctl": ["frr", "openvpn", "libnl-3-200"]}
 
