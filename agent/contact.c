@@ -279,6 +279,7 @@ static int say(const struct job *job, struct contact_answer *answer, struct erro
     if (!curl)
         return -EIO;
     code = tuf_curl_ask(curl, &ask, &head, &said, &e);
+    tuf_curl_free(curl);
     if (code == TUF_OK)
         return contact_read(job->ask->what, head.status, buf_cstr(&said), said.len, answer, err);
     if (head.other_key)
@@ -303,7 +304,8 @@ static int work(void *arg, struct error_list *err)
         job->shared->len = answer.text.len;
         job->shared->waits = answer.waits;
     }
-    return r; /* what is left in memory ends with the process */
+    contact_answer_clear(&answer);
+    return r;
 }
 
 int contact_ask(const struct contact *c, const struct contact_ask *ask, struct contact_answer *ret,
