@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `p2pvpn-ctl ca init`, `enroll`, `revoke` and `rekey` print and write. */
-#include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/alloc.h"
-#include "common/answer_block.h"
 #include "common/fs.h"
 #include "common/name.h"
 #include "controller/ca.h"
+#include "controller/ca_repository.h"
 #include "controller/cli.h"
 #include "controller/keys_file.h"
 #include "controller/lock.h"
@@ -119,33 +116,6 @@ static void say_enrolled(const struct cli_args *args, const struct ca_answer *an
             keys_name(args));
 }
 
-/* Where gateways find the repository, if the operator wrote that beside the authority. */
-static int add_repository(const char *ca, struct buf *answer, struct error_list *err)
-{
-    _cleanup_free_ char *file = xasprintf("%s/repository.json", ca);
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    struct stat st;
-    json_t *doc;
-    bool good;
-    int r;
-
-    if (stat(file, &st) < 0 && errno == ENOENT)
-        return 0;
-    if ((r = fs_read(file, ANSWER_BLOCK_MAX, &text, err)) < 0)
-        return r;
-    doc = json_loadb(buf_cstr(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
-    good =
-        json_is_object(json_object_get(doc, "root")) && json_is_array(json_object_get(doc, "urls"));
-    json_decref(doc);
-    if (!good)
-        return error_add(err, file, 0, NULL,
-                         "this is to be {\"root\": what is in metadata/1.root.json, \"urls\": "
-                         "[\"https://...\"]}: write it anew, or remove it");
-    if (!answer_block_add(answer, buf_cstr(&text), text.len))
-        return error_add(err, file, 0, NULL, "this cannot be put into an answer: make it smaller");
-    return 0;
-}
-
 int cli_enroll(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
@@ -168,7 +138,7 @@ int cli_enroll(const struct cli_args *args)
     if (r == 0)
         r = note_keys(keys, keys_name(args), &answer, generation, &err);
     if (r == 0)
-        r = add_repository(args->ca, &answer.pem, &err);
+        r = ca_add_repository(args->ca, &answer.pem, &err);
     if (r == 0 && args->output)
         r = fs_write(args->output, buf_cstr(&answer.pem), answer.pem.len, 0644, &err);
     else if (r == 0)

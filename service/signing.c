@@ -9,6 +9,7 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "controller/ca.h"
+#include "controller/ca_repository.h"
 
 /* The authority reads files.  *ret is to be removed and freed. */
 static int to_file(const struct controller_settings *s, const char *pem, char **ret,
@@ -74,7 +75,10 @@ int signing_answer(const struct controller_settings *s, const char *pem, uint32_
     unlink(file);
     if (r < 0)
         return r;
-    buf_add(ret, answer.pem.data, answer.pem.len);
+    /* What is wrong with that is no fault of the request's. */
+    r = ca_add_repository(s->ca, &answer.pem, err) < 0 ? -EIO : 0;
+    if (r == 0)
+        buf_add(ret, answer.pem.data, answer.pem.len);
     ca_answer_clear(&answer);
-    return 0;
+    return r;
 }

@@ -127,6 +127,26 @@ def test_the_token_from_a_file_and_from_standard_input(place, box):
         assert gateway.certificate
 
 
+def test_the_answer_brings_the_repository(box, place, authority):
+    """What the operator wrote beside the authority: from then on bundles come by themselves."""
+    wanted = {"root": {"signed": {}, "signatures": []}, "urls": [url_of(box)],
+              "controller": url_of(box), "pin": pin_of(box)}
+    file = authority.dir / "repository.json"
+    gateway = Gateway(place, "fed", url_of(box))
+    token = new_token(box, "fed")
+    try:
+        file.write_text("{}")
+        assert "cannot do it now" in gateway.enroll("--token", token, code=3).stderr
+        assert gateway.nothing_installed()
+        file.write_text(json.dumps(wanted))
+        assert f"from the repository {url_of(box)}" in gateway.enroll("--token", token).stdout
+    finally:
+        file.unlink()
+    assert json.loads((gateway.state / "repository.json").read_text()) == {**wanted, "gateway": "fed"}
+    (gateway.state / "controller.conf").unlink()
+    gateway.run("report")
+
+
 def test_once_more_with_the_same_token(box, place):
     """The answer was lost on its way: the same key is answered again, another one is not."""
     first, thief = Gateway(place, "first", url_of(box)), Gateway(place, "first", url_of(box), "thief")
