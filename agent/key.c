@@ -16,13 +16,12 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "agent/key_parts.h"
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "common/name.h"
 #include "common/x509.h"
 
-#define KEY_FILE "gateway.key"
-#define LINK_FILE "gateway.link.key"
 #define NEW_ENDING ".new"
 
 /* 1: open; 0: there is no such file. */
@@ -39,8 +38,7 @@ static int open_file(const char *file, struct x509_file *ret, struct error_list 
 /* --- the key
  * ---------------------------------------------------------------------------------------- */
 
-/* 1: *ret set; 0: there is no such file. */
-static int read_key(const char *file, EVP_PKEY **ret, struct error_list *err)
+int key_read(const char *file, EVP_PKEY **ret, struct error_list *err)
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     int r = open_file(file, &pem, err);
@@ -106,7 +104,7 @@ static int make_key(const char *file, key_maker maker, uid_t uid, gid_t gid, EVP
 static int read_or_make(const char *file, key_maker maker, bool may_make, uid_t uid, gid_t gid,
                         EVP_PKEY **ret, struct error_list *err)
 {
-    int r = read_key(file, ret, err);
+    int r = key_read(file, ret, err);
 
     if (r != 0)
         return r;
@@ -120,9 +118,8 @@ static int read_or_make(const char *file, key_maker maker, bool may_make, uid_t 
 /* --- the request
  * ------------------------------------------------------------------------------------ */
 
-/* Which gateway the key was made for.  1: *ret set; 0: nothing says it. */
-static int requested_name(const char *file, char ret[static X509_COMMON_NAME_MAX + 1],
-                          struct error_list *err)
+int key_requested_name(const char *file, char ret[static X509_COMMON_NAME_MAX + 1],
+                       struct error_list *err)
 {
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509_REQ *request;
@@ -215,7 +212,7 @@ static int check_owner(const char *keys, const char **gateway,
     _cleanup_free_ char *key_file = xasprintf("%s/gateway.key", keys);
     _cleanup_free_ char *request_file = xasprintf("%s/gateway.csr", keys);
     bool there = access(key_file, F_OK) == 0;
-    int r = there ? requested_name(request_file, name, err) : 0;
+    int r = there ? key_requested_name(request_file, name, err) : 0;
 
     if (r == 1 && *gateway && strcmp(name, *gateway) != 0)
         return error_add(err, key_file, 0, NULL,
@@ -324,8 +321,7 @@ static int read_answer(struct answer *a, struct error_list *err)
                      "of the gateway and that of the authority");
 }
 
-/* GATEWAY.gN, N from 1 and without leading zeros. */
-static bool name_fits(const char *common, const char *gateway)
+bool key_name_fits(const char *common, const char *gateway)
 {
     size_t n = strlen(gateway);
     const char *digits = common + n + 2;
@@ -406,7 +402,7 @@ static int check_authorities(const struct answer *a, const char *ca_file, struct
 static int is_for_key(const struct answer *a, const char *file, struct error_list *err)
 {
     EVP_PKEY *key = NULL;
-    int r = read_key(file, &key, err);
+    int r = key_read(file, &key, err);
 
     if (r == 1)
         r = EVP_PKEY_eq(X509_get0_pubkey(a->cert), key) == 1;
@@ -425,7 +421,7 @@ static int check_link_key(const struct answer *a, const char *file, struct error
     if (r == 0)
         return 0; /* of an authority that knows nothing of such keys */
     if (r == 1)
-        r = read_key(file, &key, err);
+        r = key_read(file, &key, err);
     if (r == 1 && x509_link_key_text(key, is) && strcmp(wanted, is) == 0)
         r = 0;
     else if (r >= 0 || r == -EINVAL)
@@ -449,7 +445,7 @@ static int check_answer(struct answer *a, const char *keys, const char *common,
     int fresh = is_for_key(a, new_file, err), fits, r;
 
     fits = fresh == 0 ? is_for_key(a, key_file, err) : fresh;
-    r = fits < 0 ? fits : requested_name(request_file, gateway, err);
+    r = fits < 0 ? fits : key_requested_name(request_file, gateway, err);
     if (r == 0 || (r == 1 && access(key_file, F_OK) < 0 && access(new_file, F_OK) < 0))
         r = error_add(err, keys, 0, NULL,
                       "there is no key that this could be the answer for; make one with "
@@ -459,7 +455,7 @@ static int check_answer(struct answer *a, const char *keys, const char *common,
                       "the certificate is for another key than this gateway's; have the request "
                       "of this gateway answered, %s",
                       request_file);
-    else if (r == 1 && !name_fits(common, gateway))
+    else if (r == 1 && !key_name_fits(common, gateway))
         r = error_add(err, a->file, 0, NULL,
                       "the certificate is for '%s', and this is gateway '%s'; have the request of "
                       "this gateway answered, %s",
@@ -513,79 +509,6 @@ static int install(const struct answer *a, const char *keys, struct error_list *
     return r == 0 ? install_certificates(cert_file, &a->cert, 1, err) : r;
 }
 
-int key_check_link(const char *keys, const char *link_key, struct error_list *err)
-{
-    _cleanup_free_ char *file = xasprintf("%s/" LINK_FILE, keys);
-    char is[LINK_KEY_TEXT_LEN + 1];
-    EVP_PKEY *key = NULL;
-    bool same;
-    int r;
-
-    if (!link_key)
-        return 0;
-    r = read_key(file, &key, err);
-    if (r < 0)
-        return r;
-    same = key && x509_link_key_text(key, is) && strcmp(is, link_key) == 0;
-    EVP_PKEY_free(key);
-    if (same)
-        return 0;
-    return error_add(err, file, 0, NULL,
-                     "%s, so its links cannot be started: if the gateway's keys were replaced, "
-                     "wait for the bundle that says so, or install the answer that belongs to it; "
-                     "if they were lost, replace them ('p2pvpn-agent enroll --rekey')",
-                     r == 1 ? "this is not the link key that the bundle names"
-                            : "the bundle names a link key, and this gateway has none");
-}
-
-int key_link_private(const char *keys, uint8_t ret[static LINK_KEY_LEN], struct error_list *err)
-{
-    _cleanup_free_ char *file = xasprintf("%s/" LINK_FILE, keys);
-    EVP_PKEY *key = NULL;
-    size_t n = LINK_KEY_LEN;
-    int r = read_key(file, &key, err);
-
-    if (r == 0)
-        return error_add(err, file, 0, NULL, "there is no link key");
-    if (r == 1)
-        r = EVP_PKEY_is_a(key, "X25519") && EVP_PKEY_get_raw_private_key(key, ret, &n) == 1 &&
-                    n == LINK_KEY_LEN
-                ? 0
-                : error_add(err, file, 0, NULL, "this is no link key (X25519)");
-    EVP_PKEY_free(key);
-    ERR_clear_error();
-    return r;
-}
-
-int key_gateway(const char *keys, char **name, struct error_list *err)
-{
-    _cleanup_free_ char *file = xasprintf("%s/gateway.csr", keys);
-    char text[X509_COMMON_NAME_MAX + 1];
-    int r = requested_name(file, text, err);
-
-    if (r == 1)
-        *name = xstrdup(text);
-    return r;
-}
-
-int64_t key_expires(const char *keys)
-{
-    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
-    struct error_list ignored = ERROR_LIST_INIT;
-    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
-    X509 *certificate = NULL;
-    struct tm tm = {0};
-    int64_t expires = 0;
-
-    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
-        certificate = x509_next_certificate(&pem);
-    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
-        expires = timegm(&tm);
-    X509_free(certificate);
-    error_clear(&ignored);
-    return expires;
-}
-
 static void format_time(const ASN1_TIME *time, char *ret, size_t size)
 {
     struct tm tm = {0};
@@ -626,25 +549,4 @@ void key_installed_clear(struct key_installed *installed)
 {
     free(installed->common_name);
     installed->common_name = NULL;
-}
-
-bool key_is_anothers(const char *keys, const char *gateway, char **name)
-{
-    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
-    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
-    struct error_list ignored = ERROR_LIST_INIT;
-    char common[X509_COMMON_NAME_MAX + 1] = "";
-    X509 *cert = NULL;
-
-    *name = NULL;
-    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
-        cert = x509_next_certificate(&pem);
-    if (cert)
-        x509_common_name(X509_get_subject_name(cert), common);
-    X509_free(cert);
-    error_clear(&ignored);
-    if (!common[0] || name_fits(common, gateway))
-        return false;
-    *name = xstrdup(common);
-    return true;
 }

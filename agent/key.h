@@ -11,7 +11,8 @@
  *
  * Request and certificate carry the public half of the link key too (common/link_key.h).  The
  * private keys are made here and never leave this folder.  KEYS exists already (state.h), and
- * nobody but root can write to it.  Of the agent only this module sees OpenSSL's keys.
+ * nobody but root can write to it.  Of the agent only this module (key.c, key_ask.c) sees
+ * OpenSSL's keys.
  */
 #ifndef P2PVPN_AGENT_KEY_H
 #define P2PVPN_AGENT_KEY_H

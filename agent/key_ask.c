@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "agent/key.h"
+#include "agent/key_parts.h"
+#include "common/alloc.h"
+
+int key_check_link(const char *keys, const char *link_key, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" LINK_FILE, keys);
+    char is[LINK_KEY_TEXT_LEN + 1];
+    EVP_PKEY *key = NULL;
+    bool same;
+    int r;
+
+    if (!link_key)
+        return 0;
+    r = key_read(file, &key, err);
+    if (r < 0)
+        return r;
+    same = key && x509_link_key_text(key, is) && strcmp(is, link_key) == 0;
+    EVP_PKEY_free(key);
+    if (same)
+        return 0;
+    return error_add(err, file, 0, NULL,
+                     "%s, so its links cannot be started: if the gateway's keys were replaced, "
+                     "wait for the bundle that says so, or install the answer that belongs to it; "
+                     "if they were lost, replace them ('p2pvpn-agent enroll --rekey')",
+                     r == 1 ? "this is not the link key that the bundle names"
+                            : "the bundle names a link key, and this gateway has none");
+}
+
+int key_link_private(const char *keys, uint8_t ret[static LINK_KEY_LEN], struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" LINK_FILE, keys);
+    EVP_PKEY *key = NULL;
+    size_t n = LINK_KEY_LEN;
+    int r = key_read(file, &key, err);
+
+    if (r == 0)
+        return error_add(err, file, 0, NULL, "there is no link key");
+    if (r == 1)
+        r = EVP_PKEY_is_a(key, "X25519") && EVP_PKEY_get_raw_private_key(key, ret, &n) == 1 &&
+                    n == LINK_KEY_LEN
+                ? 0
+                : error_add(err, file, 0, NULL, "this is no link key (X25519)");
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return r;
+}
+
+int key_gateway(const char *keys, char **name, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/gateway.csr", keys);
+    char text[X509_COMMON_NAME_MAX + 1];
+    int r = key_requested_name(file, text, err);
+
+    if (r == 1)
+        *name = xstrdup(text);
+    return r;
+}
+
+int64_t key_expires(const char *keys)
+{
+    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509 *certificate = NULL;
+    struct tm tm = {0};
+    int64_t expires = 0;
+
+    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
+        certificate = x509_next_certificate(&pem);
+    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
+        expires = timegm(&tm);
+    X509_free(certificate);
+    error_clear(&ignored);
+    return expires;
+}
+
+bool key_is_anothers(const char *keys, const char *gateway, char **name)
+{
+    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
+    char common[X509_COMMON_NAME_MAX + 1] = "";
+    X509 *cert = NULL;
+
+    *name = NULL;
+    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
+        cert = x509_next_certificate(&pem);
+    if (cert)
+        x509_common_name(X509_get_subject_name(cert), common);
+    X509_free(cert);
+    error_clear(&ignored);
+    if (!common[0] || key_name_fits(common, gateway))
+        return false;
+    *name = xstrdup(common);
+    return true;
+}
