@@ -187,6 +187,10 @@ int report_run(const struct settings *s, bool renew, struct error_list *err)
         r = error_add(err, keys, 0, NULL,
                       "this gateway has no certificate, by which the controller would know it: "
                       "enroll it first");
+    if (r == 0 && expires <= time(NULL))
+        r = error_add(err, keys, 0, NULL,
+                      "the certificate of this gateway has ended, and the controller takes it no "
+                      "more: enroll it again, with a token or by files");
     if (r == 0) {
         told = tell(&c, gateway, expires, err);
         /* Also when it could not be told: what is wrong may be the report alone. */

@@ -347,6 +347,12 @@ def test_renewal_in_time(box, perth):
     assert perth.fingerprint not in (first, second)
 
 
+def test_a_certificate_that_has_ended(place, box):
+    gateway = Gateway(place, "late", url_of(box))
+    gateway.enroll("--token", new_token(box, "late"))
+    assert "has ended" in gateway.run("report", days=399, code=1).stderr
+
+
 def test_renewal_that_fails_is_not_tried_all_the_time(box, perth):
     before = perth.fingerprint
     perth.run("report", "--controller", "https://127.0.0.1:1", days=279, code=3)
