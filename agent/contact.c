@@ -272,7 +272,7 @@ static int say(const struct job *job, struct contact_answer *answer, struct erro
     const struct tuf_curl_ask ask = {
         .url = url, .max = BODY_MAX, .post = body_of(job->ask, &body), .any_status = true};
     struct tuf_curl *curl = prepare(job->contact, job->ask, err);
-    struct tuf_curl_answer head;
+    struct tuf_curl_answer head = {0};
     struct tuf_error e;
     enum tuf_code code;
 
