@@ -35,7 +35,8 @@ def packages(which="."):
 # Once installed, it is what the package was before readers, links and the RTR port became units.
 OLD = "branch"
 OLD_UNITS = ("p2pvpn-link@.service", "p2pvpn-reader.socket", "p2pvpn-reader@.service", "p2pvpn-rtr.socket",
-             "p2pvpn-fetch.service", "p2pvpn-fetch.path")
+             "p2pvpn-fetch.service", "p2pvpn-fetch.path", "p2pvpn-report.service",
+             "p2pvpn-report.timer")
 OLD_RIGHTS = "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SETPCAP " \
              "CAP_KILL CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"
 OLD_POSTINST = """#!/bin/sh
