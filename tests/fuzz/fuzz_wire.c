@@ -83,6 +83,8 @@ static void make_link(struct source *s, const struct bundle *b, struct bundle_li
     l->peer_number = (uint16_t)number(s, 2 + i);
     l->peer_asn = number(s, 4200000002 + i);
     l->peer_generation = number(s, 1);
+    if (l->peer_generation == 0) /* the text leaves out what is not above 1 */
+        l->peer_generation = 1;
     if (b->link_key && next(s) & 1)
         l->peer_link_key = text(s, "AgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICE");
     bundle_interface(l->peer_number, l->tunnel, name);
