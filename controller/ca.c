@@ -281,6 +281,16 @@ int ca_check(const char *dir, struct error_list *err)
                      "there is no authority in this folder; make one with 'p2pvpn-ctl ca init'");
 }
 
+static int check_time(const char *dir, const X509 *cert, struct error_list *err)
+{
+    _cleanup_free_ char *cert_file = xasprintf("%s/ca.crt", dir);
+
+    if (X509_cmp_current_time(X509_get0_notAfter(cert)) >= 0)
+        return 0;
+    return error_add(err, cert_file, 0, NULL,
+                     "the certificate of the authority has expired; make a new authority");
+}
+
 static int read_authority(const char *dir, struct passphrase *p, struct authority *ret,
                           struct error_list *err)
 {
@@ -303,10 +313,7 @@ static int read_authority(const char *dir, struct passphrase *p, struct authorit
         return error_add(err, dir, 0, NULL,
                          "ca.key and ca.crt do not belong together; restore the folder from its "
                          "copy");
-    if (X509_cmp_current_time(X509_get0_notAfter(ret->cert)) < 0)
-        return error_add(err, cert_file, 0, NULL,
-                         "the certificate of the authority has expired; make a new authority");
-    return 0;
+    return check_time(dir, ret->cert, err);
 }
 
 /* --- from one authority to the next
@@ -576,25 +583,14 @@ static int issue(const struct authority *ca, const char *common, const struct wi
     return ok ? 0 : x509_failed(err, NULL, "cannot issue the certificate");
 }
 
-int ca_enroll(const char *dir, const char *request_file, uint32_t generation, struct ca_answer *ret,
-              struct error_list *err)
-{
-    return ca_enroll_with(dir, NULL, request_file, generation, ret, err);
-}
-
-int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_file,
-                   uint32_t generation, struct ca_answer *ret, struct error_list *err)
+static int enroll(const char *dir, const struct authority *ca, const char *request_file,
+                  uint32_t generation, struct ca_answer *ret, struct error_list *err)
 {
     _cleanup_free_ char *issued = NULL;
-    struct authority ca = {NULL, NULL};
     X509_REQ *request = NULL;
     struct wish w = {.key = NULL};
-    int r, known = 0;
+    int r = read_request(request_file, &request, w.name, w.link_key, err), known = 0;
 
-    *ret = (struct ca_answer){.pem = BUF_INIT};
-    r = read_authority(dir, p, &ca, err);
-    if (r == 0)
-        r = read_request(request_file, &request, w.name, w.link_key, err);
     if (r == 0) {
         w.key = X509_REQ_get0_pubkey(request);
         ret->gateway = xstrdup(w.name);
@@ -609,17 +605,77 @@ int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_fi
         r = known < 0 ? known : check_given_up(dir, ret->common_name, &w, err);
     }
     if (r == 0)
-        r = issue(&ca, ret->common_name, &w, &ret->pem, err);
+        r = issue(ca, ret->common_name, &w, &ret->pem, err);
     if (r == 0) /* before it is handed out */
         r = fs_write(issued, buf_cstr(&ret->pem), ret->pem.len, 0644, err);
     if (r == 0)
-        r = add_authorities(dir, ca.cert, &ret->pem, err);
+        r = add_authorities(dir, ca->cert, &ret->pem, err);
     ret->renewed = known > 0;
     X509_REQ_free(request);
-    authority_free(&ca);
     if (r < 0)
         ca_answer_clear(ret);
     return r;
+}
+
+int ca_enroll(const char *dir, const char *request_file, uint32_t generation, struct ca_answer *ret,
+              struct error_list *err)
+{
+    return ca_enroll_with(dir, NULL, request_file, generation, ret, err);
+}
+
+int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_file,
+                   uint32_t generation, struct ca_answer *ret, struct error_list *err)
+{
+    struct authority ca = {NULL, NULL};
+    int r = read_authority(dir, p, &ca, err);
+
+    *ret = (struct ca_answer){.pem = BUF_INIT};
+    if (r == 0)
+        r = enroll(dir, &ca, request_file, generation, ret, err);
+    authority_free(&ca);
+    return r;
+}
+
+/* --- for those who answer many
+ * -------------------------------------------------------------------------------- */
+
+struct ca {
+    char *dir;
+    struct authority authority;
+};
+
+int ca_open(const char *dir, struct passphrase *p, struct ca **ret, struct error_list *err)
+{
+    struct authority authority = {NULL, NULL};
+    int r = read_authority(dir, p, &authority, err);
+
+    if (r < 0) {
+        authority_free(&authority);
+        return r;
+    }
+    *ret = xcalloc(1, sizeof(**ret));
+    (*ret)->dir = xstrdup(dir);
+    (*ret)->authority = authority;
+    return 0;
+}
+
+int ca_answer(const struct ca *ca, const char *request_file, uint32_t generation,
+              struct ca_answer *ret, struct error_list *err)
+{
+    int r = check_time(ca->dir, ca->authority.cert, err);
+
+    *ret = (struct ca_answer){.pem = BUF_INIT};
+    return r < 0 ? -EIO : enroll(ca->dir, &ca->authority, request_file, generation, ret, err);
+}
+
+struct ca *ca_close(struct ca *ca)
+{
+    if (ca) {
+        authority_free(&ca->authority);
+        free(ca->dir);
+        free(ca);
+    }
+    return NULL;
 }
 
 void ca_answer_clear(struct ca_answer *answer)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -28,11 +29,31 @@ static int take_line(struct passphrase *p, const char *text, size_t n, struct er
     return 0;
 }
 
+/* Its group may read it: that of the service, or the mask of a credential's access list. */
+static int check_kept(const struct passphrase *p, int fd, struct error_list *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_sys(err, errno, p->file, "cannot look at it");
+    if (S_ISREG(st.st_mode) && !(st.st_mode & (S_IRWXO | S_IWGRP)))
+        return 0;
+    return error_add(err, p->file, 0, NULL,
+                     "others may read or change this passphrase: make it a file of mode 0600, or "
+                     "0640 for a group that nobody else is in");
+}
+
 static int from_file(struct passphrase *p, struct error_list *err)
 {
     struct buf text = BUF_INIT;
-    int r = fs_read(p->file, FILE_MAX, &text, err);
+    int fd = open(p->file, O_RDONLY | O_CLOEXEC), r;
 
+    if (fd < 0)
+        return error_sys(err, errno, p->file, "cannot read the passphrase");
+    r = p->kept ? check_kept(p, fd, err) : 0;
+    if (r == 0 && (r = fs_read_fd(fd, FILE_MAX, &text)) < 0)
+        r = error_sys(err, -r, p->file, "cannot read the passphrase");
+    close(fd);
     if (r == 0)
         r = take_line(p, buf_cstr(&text), text.len, err);
     if (text.data)

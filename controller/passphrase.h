@@ -17,6 +17,7 @@
 struct passphrase {
     const char *file; /* its first line is the passphrase; NULL: the terminal is asked */
     const char *what; /* "of the keys", for the question */
+    bool kept;        /* the file lies there for a service: others must not be able to read it */
     bool known;
     char text[PASSPHRASE_MAX + 1];
 };

@@ -13,6 +13,7 @@
 #include "service/http.h"
 #include "service/route.h"
 #include "service/settings.h"
+#include "service/signing.h"
 #include "service/wanted.h"
 
 #define API_WAIT_MAX 300u
@@ -36,6 +37,7 @@ struct api {
     int64_t expires;       /* of the one that was signed here; 0: none was */
     struct api_counters counters;
     struct wanted wanted;
+    struct signing signing;
 };
 
 struct api_request {

@@ -54,7 +54,7 @@ static int sign(struct api *api, const struct peer *peer, const char *pem,
 {
     struct error_list err = ERROR_LIST_INIT;
     int64_t now = time(NULL);
-    int r = signing_answer(api->settings, pem, generation, answer, &err);
+    int r = signing_answer(&api->signing, api->settings, pem, generation, answer, &err);
     char detail[160];
 
     if (r < 0) {

@@ -218,6 +218,9 @@ void api_metrics(struct api *api, const struct api_request *q, struct api_respon
         metric(b, "timestamp_expires_seconds", "gauge",
                "When the timestamp that was signed here expires, in seconds since 1970.",
                (uint64_t)api->expires);
+    if (api->settings->ca)
+        metric(b, "authority_up", "gauge", "Whether the authority's key can be used.",
+               api->signing.ca != NULL);
     metric(b, "database_up", "gauge", "Whether the database can be read.", known);
     metric(b, "connections", "gauge", "Open connections.", c->connections);
     metric(b, "waiting", "gauge", "Agents that wait for a publication.", c->waiting);

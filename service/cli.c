@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "service/log.h"
 #include "service/server.h"
 #include "service/settings.h"
+#include "service/signing.h"
 #include "service/tls.h"
 
 #define PROGRAM "p2pvpn-controller"
@@ -18,7 +20,7 @@ static const char help[] =
     "usage: " PROGRAM " VERB [--config FILE]\n"
     "\n"
     "  run    serve the repository, and gateways and operators, until SIGTERM\n"
-    "  check  read the settings and print them all\n"
+    "  check  read the settings and print them all; try the authority's key\n"
     "  pin    print what agents know this controller by: SHA-256 of its public key\n"
     "\n"
     "  --config FILE  the settings (default: " P2PVPN_SYSCONFDIR "/p2pvpn/controller.conf)\n"
@@ -28,11 +30,17 @@ static const char help[] =
 static int run_check(const struct controller_settings *s, struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
+    struct error_list said = ERROR_LIST_INIT; /* on standard error by now */
+    struct signing signing = {.ca = NULL};
+    int r;
 
     (void)err;
     controller_settings_format(s, &text);
     fputs(buf_cstr(&text), stdout);
-    return 0;
+    r = signing_ready(&signing, s, &said);
+    error_clear(&said);
+    signing_clear(&signing);
+    return r < 0 ? -EINVAL : 0;
 }
 
 static int run_pin(const struct controller_settings *s, struct error_list *err)

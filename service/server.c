@@ -302,6 +302,7 @@ static void close_all(struct server *s)
     s->tls = tls_close(s->tls);
     s->api.db = db_close(s->api.db);
     wanted_clear(&s->api.wanted);
+    signing_clear(&s->api.signing);
     refresh_clear(&s->refresh);
     notify_close(&s->notify);
 }
@@ -324,6 +325,10 @@ int server_run(const struct controller_settings *settings, struct error_list *er
     if (r == 0 && !(s.base = event_base_new()))
         r = error_sys(err, ENOMEM, NULL, "cannot begin the event loop");
     if (r == 0) {
+        struct error_list said = ERROR_LIST_INIT; /* in the log by now */
+
+        signing_ready(&s.api.signing, settings, &said);
+        error_clear(&said);
         s.api.version = static_version(settings->repository);
         conns_init(&s.conns, s.base, s.tls, &s.api);
         open_events(&s);

@@ -22,6 +22,7 @@ const struct controller_setting controller_settings_table[] = {
     {"key", "FILE", CONTROLLER_PATH, AT(key), 0, NULL},
     {"client-ca", "FILE", CONTROLLER_PATH, AT(client_ca), 0, NULL},
     {"ca", "DIR", CONTROLLER_PATH, AT(ca), 0, NULL},
+    {"ca-passphrase-file", "FILE", CONTROLLER_PATH, AT(ca_passphrase), 0, NULL},
     {"keys", "DIR", CONTROLLER_PATH, AT(keys), 0, NULL},
     {"max-connections", "NUMBER", CONTROLLER_NUMBER, AT(max_connections), 1000000, "16384"},
     {"max-per-address", "NUMBER", CONTROLLER_NUMBER, AT(max_per_address), 1000000, "64"},
@@ -155,6 +156,9 @@ int controller_settings_parse(const char *text, size_t len, const char *file, st
     if (r == 0 && !new.certificate != !new.key)
         r = error_add(err, file, 0, NULL,
                       "certificate and key go together: name both files, or none");
+    if (r == 0 && new.ca_passphrase && !new.ca)
+        r = error_add(err, file, 0, NULL,
+                      "ca-passphrase-file is of the authority in ca, which is not set");
     if (r == 0)
         *s = new;
     return r;

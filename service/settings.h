@@ -16,18 +16,19 @@
 #define CONTROLLER_SETTINGS_MAX_BYTES 65536u
 
 struct controller_settings {
-    const char *listen;       /* HOST:PORT, several with commas */
-    const char *repository;   /* the folder that has metadata/ and targets/ */
-    const char *state;        /* the database, and the certificate if none is named */
-    const char *socket;       /* where operators of this machine ask */
-    const char *certificate;  /* NULL: STATE/tls.crt, made at the first start */
-    const char *key;          /* of it */
-    const char *client_ca;    /* whose certificates gateways and operators have; NULL: CA/ca.crt */
-    const char *ca;           /* the authority's folder; NULL: requests wait for approval */
-    const char *keys;         /* the repository's online keys; NULL: others refresh it */
-    unsigned max_connections; /* of all */
-    unsigned max_per_address; /* of one IPv4 address or IPv6 /64; 0: no limit */
-    unsigned max_unproven;    /* that have not yet asked anything */
+    const char *listen;        /* HOST:PORT, several with commas */
+    const char *repository;    /* the folder that has metadata/ and targets/ */
+    const char *state;         /* the database, and the certificate if none is named */
+    const char *socket;        /* where operators of this machine ask */
+    const char *certificate;   /* NULL: STATE/tls.crt, made at the first start */
+    const char *key;           /* of it */
+    const char *client_ca;     /* whose certificates gateways and operators have; NULL: CA/ca.crt */
+    const char *ca;            /* the authority's folder; NULL: requests wait for approval */
+    const char *ca_passphrase; /* a file; NULL: its key has none */
+    const char *keys;          /* the repository's online keys; NULL: others refresh it */
+    unsigned max_connections;  /* of all */
+    unsigned max_per_address;  /* of one IPv4 address or IPv6 /64; 0: no limit */
+    unsigned max_unproven;     /* that have not yet asked anything */
 };
 
 struct controller_setting {

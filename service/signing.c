@@ -10,6 +10,8 @@
 #include "common/fs.h"
 #include "controller/ca.h"
 #include "controller/ca_repository.h"
+#include "controller/passphrase.h"
+#include "service/log.h"
 
 /* The authority reads files.  *ret is to be removed and freed. */
 static int to_file(const struct controller_settings *s, const char *pem, char **ret,
@@ -62,16 +64,82 @@ int signing_look(const struct controller_settings *s, const char *pem, struct si
     return 0;
 }
 
-int signing_answer(const struct controller_settings *s, const char *pem, uint32_t generation,
-                   struct buf *ret, struct error_list *err)
+/* True: they are the same files as before. */
+static bool unchanged(struct signing *g, const struct controller_settings *s)
+{
+    _cleanup_free_ char *key = xasprintf("%s/ca.key", s->ca);
+    _cleanup_free_ char *cert = xasprintf("%s/ca.crt", s->ca);
+    const char *const files[] = {key, cert, s->ca_passphrase};
+    bool same = g->looked;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct stat st, *was = &g->seen[i];
+
+        if (!files[i] || stat(files[i], &st) < 0)
+            memset(&st, 0, sizeof(st));
+        same = same && st.st_dev == was->st_dev && st.st_ino == was->st_ino &&
+               st.st_size == was->st_size && st.st_mode == was->st_mode &&
+               st.st_ctim.tv_sec == was->st_ctim.tv_sec &&
+               st.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
+        *was = st;
+    }
+    g->looked = true;
+    return same;
+}
+
+static void open_authority(struct signing *g, const struct controller_settings *s)
+{
+    struct passphrase p = {
+        .file = s->ca_passphrase, .what = "of the authority's key", .kept = true};
+    struct error_list err = ERROR_LIST_INIT;
+    bool again = *g->why;
+    int r;
+
+    g->ca = ca_close(g->ca);
+    g->why[0] = '\0';
+    r = ca_open(s->ca, s->ca_passphrase ? &p : NULL, &g->ca, &err);
+    passphrase_clear(&p);
+    if (r < 0) {
+        snprintf(g->why, sizeof(g->why), "%s", err.n ? err.items[0].message : "it cannot be read");
+        say_errors(SAY_ERROR, &err);
+        say(SAY_ERROR, "the authority's key cannot be used: nothing is signed until that is mended "
+                       "(ca, ca-passphrase-file)");
+    } else if (again) {
+        say(SAY_INFO, "the authority's key can be used now");
+    }
+    error_clear(&err);
+}
+
+int signing_ready(struct signing *g, const struct controller_settings *s, struct error_list *err)
+{
+    if (!s->ca)
+        return 0;
+    if (!unchanged(g, s))
+        open_authority(g, s);
+    if (g->ca)
+        return 0;
+    error_add(err, NULL, 0, NULL,
+              "the controller cannot use the authority's key, so come again later: %s", g->why);
+    return -EIO;
+}
+
+void signing_clear(struct signing *g)
+{
+    g->ca = ca_close(g->ca);
+}
+
+int signing_answer(struct signing *g, const struct controller_settings *s, const char *pem,
+                   uint32_t generation, struct buf *ret, struct error_list *err)
 {
     _cleanup_free_ char *file = NULL;
     struct ca_answer answer;
-    int r = to_file(s, pem, &file, err);
+    int r = signing_ready(g, s, err);
 
+    if (r == 0)
+        r = to_file(s, pem, &file, err);
     if (r < 0)
         return r;
-    r = ca_enroll(s->ca, file, generation, &answer, err);
+    r = ca_answer(g->ca, file, generation, &answer, err);
     unlink(file);
     if (r < 0)
         return r;
