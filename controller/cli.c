@@ -452,7 +452,7 @@ static const struct command commands[] = {
             "can become this gateway: bring it there as you would bring a password.\n"
             "\n"
             "      --generation N  of its keys, higher than before for a gateway that gets new\n"
-            "                      ones; default: 1\n"
+            "                      ones; default: the lowest that the controller takes\n"
             "      --hours N       how long it is good for, up to 720; default: 24\n"
             "      --socket FILE   where the controller is asked; default:\n"
             "                      " SERVICE_SOCKET "\n"
@@ -507,6 +507,28 @@ static const struct command commands[] = {
                 "                     " SERVICE_SOCKET "\n"
                 "      --json         print it as JSON\n",
         .run = cli_status,
+    },
+    {
+        .name = "sync",
+        .options = "skjq",
+        .needs = "",
+        .usage = "sync [--socket FILE] [--keys FILE] [--quiet | --json]",
+        .summary = "bring the keys of who enrolled at the controller beside the model",
+        .help =
+            "Notes in FILE the public keys of the gateways that enrolled at the controller,\n"
+            "as 'enroll' does, so that compile knows them.  And tells the controller what FILE\n"
+            "refuses, after 'revoke' and 'rekey': it takes no reports, renewals and tokens of\n"
+            "these generations any more.  No generation is lowered, no revoked gateway is let\n"
+            "in, and keys are never replaced by others of the same generation: what does not\n"
+            "fit is printed, changes nothing, and the exit code is 1.\n"
+            "\n"
+            "      --socket FILE  where the controller is asked; default:\n"
+            "                     " SERVICE_SOCKET "\n"
+            "      --keys FILE    where the keys are noted; default: mesh.keys.json in the\n"
+            "                     working folder, beside the model\n"
+            "  -q, --quiet        print errors only\n"
+            "      --json         print what changed as JSON\n",
+        .run = cli_sync,
     },
     {
         .name = "import p2p-vpn",

@@ -97,5 +97,6 @@ int cli_token_create(const struct cli_args *args);
 int cli_token_list(const struct cli_args *args);
 int cli_token_revoke(const struct cli_args *args);
 int cli_status(const struct cli_args *args);
+int cli_sync(const struct cli_args *args); /* cli_sync.c */
 
 #endif

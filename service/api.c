@@ -119,28 +119,6 @@ int api_note(const struct api *api, const struct peer *peer, const char *what, c
                                                 .detail = detail});
 }
 
-static void take_least(void *data, const struct db_gateway *row)
-{
-    *(uint32_t *)data = row->least;
-}
-
-bool api_may(struct api *api, const struct peer *peer, struct api_response *ret)
-{
-    uint32_t least = 0;
-    int r = db_gateway_get(api->db, peer->name, take_least, &least);
-
-    if (r < 0 && r != -ENOENT)
-        api_db_failed(api, ret);
-    else if (peer->generation < least)
-        api_error(ret, 403,
-                  "generation %u of this gateway was revoked; enroll it again with a "
-                  "new key",
-                  peer->generation);
-    else
-        return true;
-    return false;
-}
-
 static void metadata(struct api *api, const struct api_request *q, struct api_response *ret)
 {
     serve_file(api, "metadata", q->rest, ret);
@@ -173,6 +151,8 @@ void api_handle(struct api *api, const struct api_request *request, struct api_r
         [ENDPOINT_FLEET] = api_fleet,
         [ENDPOINT_GATEWAY] = api_gateway,
         [ENDPOINT_GATEWAY_REVOKE] = api_gateway_revoke,
+        [ENDPOINT_KEYS] = api_keys,
+        [ENDPOINT_KEYS_REFUSE] = api_keys_refuse,
         [ENDPOINT_TOKEN_CREATE] = api_token_create,
         [ENDPOINT_TOKEN_LIST] = api_token_list,
         [ENDPOINT_TOKEN_REVOKE] = api_token_revoke,

@@ -54,9 +54,12 @@ static int sign(struct api *api, const struct peer *peer, const char *pem,
 {
     struct error_list err = ERROR_LIST_INIT;
     int64_t now = time(NULL);
-    int r = signing_answer(&api->signing, api->settings, pem, generation, answer, &err);
     char detail[160];
+    int r;
 
+    if (!api_may_issue(api, who->gateway, &generation, ret))
+        return -EINVAL;
+    r = signing_answer(&api->signing, api->settings, pem, generation, answer, &err);
     if (r < 0) {
         refuse(ret, r == -EINVAL ? 409 : 503, &err);
         return r;
@@ -349,7 +352,8 @@ static void with_token(struct api *api, const struct api_request *q, const struc
     } else if (r < 0) {
         api_db_failed(api, ret);
     } else if (t.used && *t.answer) {
-        answer_with(ret, t.answer); /* the first answer was lost on its way */
+        if (api_may_issue(api, t.gateway, &t.generation, ret))
+            answer_with(ret, t.answer); /* the first answer was lost on its way */
         r = -EALREADY;
     } else if (!api->settings->ca) {
         r = t.used ? 0 : db_token_use(api->db, id, time(NULL), who->fingerprint, "");

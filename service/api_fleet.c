@@ -75,7 +75,7 @@ static json_t *describe(struct fleet *f, const struct db_gateway *row)
                     wanted);
     set(o, "gateway", json_string(row->name));
     set(o, "generation", json_integer(row->generation));
-    set(o, "revoked", json_boolean(row->generation < row->least));
+    set(o, "revoked", json_boolean(row->generation < row->least || row->out));
     set(o, "fingerprint", json_string(row->fingerprint));
     if (*row->link_key)
         set(o, "link-key", json_string(row->link_key));
@@ -106,7 +106,8 @@ static void add_gateway(void *data, const struct db_gateway *row)
 {
     struct fleet *f = data;
 
-    json_array_append_new(f->list, describe(f, row));
+    if (row->generation)
+        json_array_append_new(f->list, describe(f, row));
 }
 
 void api_fleet(struct api *api, const struct api_request *q, struct api_response *ret)
@@ -128,6 +129,8 @@ static void add_whole(void *data, const struct db_gateway *row)
 {
     struct fleet *f = data;
 
+    if (!row->generation)
+        return;
     f->list = describe(f, row);
     if (row->seen)
         json_object_set_new(f->list, "report", json_loads(row->text, 0, NULL));
@@ -138,7 +141,7 @@ void api_gateway(struct api *api, const struct api_request *q, struct api_respon
     struct fleet f = {.api = api, .now = time(NULL)};
     int r = name_valid(q->rest) ? db_gateway_get(api->db, q->rest, add_whole, &f) : -ENOENT;
 
-    if (r == -ENOENT)
+    if (r == -ENOENT || (r == 0 && !f.list))
         api_error(ret, 404, "no gateway of this name has enrolled or reported here");
     else if (r < 0)
         api_db_failed(api, ret);
@@ -148,7 +151,7 @@ void api_gateway(struct api *api, const struct api_request *q, struct api_respon
 
 static void take_generation(void *data, const struct db_gateway *row)
 {
-    *(uint32_t *)data = row->generation;
+    *(uint32_t *)data = row->generation >= row->least ? row->generation : row->least - 1;
 }
 
 /* What it has is refused here from now on; `p2pvpn-ctl revoke` tells its peers. */
@@ -189,7 +192,8 @@ static void metric(struct buf *b, const char *name, const char *type, const char
 
 static void count_gateway(void *data, const struct db_gateway *row)
 {
-    look(data, row);
+    if (row->generation)
+        look(data, row);
 }
 
 static void fleet_metrics(struct fleet *f, struct buf *b)

@@ -28,6 +28,16 @@ void api_gateway(struct api *api, const struct api_request *q, struct api_respon
 void api_gateway_revoke(struct api *api, const struct api_request *q, struct api_response *ret);
 void api_metrics(struct api *api, const struct api_request *q, struct api_response *ret);
 
+/* api_keys.c */
+void api_keys(struct api *api, const struct api_request *q, struct api_response *ret);
+void api_keys_refuse(struct api *api, const struct api_request *q, struct api_response *ret);
+/* True: this generation of the gateway is not revoked; else *ret is set. */
+bool api_may(struct api *api, const struct peer *peer, struct api_response *ret);
+/* True: a certificate of this generation may be issued; else *ret is set.  0 becomes the one that
+ * the gateway has, or the lowest that is not refused. */
+bool api_may_issue(struct api *api, const char *gateway, uint32_t *generation,
+                   struct api_response *ret);
+
 /* The object is the body; it is taken. */
 void api_json(struct api_response *ret, int status, json_t *object);
 /* 503 and what the database says. */
@@ -35,7 +45,5 @@ void api_db_failed(const struct api *api, struct api_response *ret);
 /* Into the audit log, within a transaction. */
 int api_note(const struct api *api, const struct peer *peer, const char *what, const char *gateway,
              const char *detail);
-/* True: this generation of the gateway is not revoked; else *ret is set. */
-bool api_may(struct api *api, const struct peer *peer, struct api_response *ret);
 
 #endif

@@ -29,6 +29,8 @@ void api_token_create(struct api *api, const struct api_request *q, struct api_r
         api_error(ret, 422, "%s", b.why);
         return;
     }
+    if (!api_may_issue(api, want.gateway, &want.generation, ret))
+        return;
     if (RAND_bytes(token.id, sizeof(token.id)) != 1 ||
         RAND_priv_bytes(token.secret, sizeof(token.secret)) != 1) {
         api_error(ret, 503, "there is no randomness for a token");

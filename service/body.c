@@ -116,7 +116,7 @@ bool body_renew(struct body *b, const char *text, size_t len, const char **ret_r
 bool body_token(struct body *b, const char *text, size_t len, struct body_token *ret)
 {
     static const char *const keys[] = {"gateway", "generation", "seconds"};
-    json_int_t generation = 1, seconds = BODY_TOKEN_SECONDS;
+    json_int_t generation = 0, seconds = BODY_TOKEN_SECONDS;
 
     if (!read_object(b, text, len) || !only(b, keys, 3) ||
         !text_of(b, "gateway", NAME_MAX_LEN, false, &ret->gateway) ||
@@ -133,7 +133,7 @@ bool body_token(struct body *b, const char *text, size_t len, struct body_token 
 bool body_decision(struct body *b, const char *text, size_t len, struct body_decision *ret)
 {
     static const char *const keys[] = {"decision", "generation", "answer"};
-    json_int_t generation = 1;
+    json_int_t generation = 0;
     const char *decision;
 
     if (!read_object(b, text, len) || !only(b, keys, 3) ||
@@ -145,6 +145,28 @@ bool body_decision(struct body *b, const char *text, size_t len, struct body_dec
     ret->generation = (uint32_t)generation;
     return ret->approve || strcmp(decision, "refuse") == 0 ||
            refuse(b, "decision is neither approve nor refuse");
+}
+
+bool body_refusal(struct body *b, const char *text, size_t len, struct body_refusal *ret)
+{
+    static const char *const keys[] = {"gateway", "least-generation", "revoked"};
+    json_int_t least = 0;
+    json_t *revoked;
+
+    if (!read_object(b, text, len) || !only(b, keys, 3) ||
+        !text_of(b, "gateway", NAME_MAX_LEN, false, &ret->gateway) ||
+        !number_of(b, "least-generation", 1, UINT32_MAX, &least))
+        return false;
+    if (!name_valid(ret->gateway))
+        return refuse(b, "gateway is not the name of a gateway");
+    if (least == 0)
+        return refuse(b, "least-generation is missing");
+    revoked = json_object_get(b->root, "revoked");
+    if (!json_is_boolean(revoked))
+        return refuse(b, "revoked is neither true nor false");
+    ret->least = (uint32_t)least;
+    ret->revoked = json_is_true(revoked);
+    return true;
 }
 
 /* How many rows there are, and how many of them have this value. */

@@ -43,19 +43,27 @@ bool body_renew(struct body *b, const char *text, size_t len, const char **ret_r
 
 struct body_token {
     const char *gateway;
-    uint32_t generation;
+    uint32_t generation; /* 0: the one that it may have */
     unsigned seconds;
 };
 bool body_token(struct body *b, const char *text, size_t len, struct body_token *ret);
 
-/* {"decision": "approve" or "refuse", "generation": 1, "answer": what an authority elsewhere said}
+/* {"decision": "approve" or "refuse", "generation": 2, "answer": what an authority elsewhere said}
  */
 struct body_decision {
     bool approve;
-    uint32_t generation;
-    const char *answer; /* NULL: none */
+    uint32_t generation; /* 0: the one that it may have */
+    const char *answer;  /* NULL: none */
 };
 bool body_decision(struct body *b, const char *text, size_t len, struct body_decision *ret);
+
+/* {"gateway": "perth", "least-generation": 2, "revoked": false} */
+struct body_refusal {
+    const char *gateway;
+    uint32_t least;
+    bool revoked;
+};
+bool body_refusal(struct body *b, const char *text, size_t len, struct body_refusal *ret);
 
 /* What `p2pvpn-agent status --json` prints: what the fleet's table needs of it. */
 struct report {

@@ -15,7 +15,7 @@
 #include "common/alloc.h"
 
 #define BUSY_MS 500 /* as long as this one thread can wait for somebody's sqlite3(1) */
-#define STATEMENTS 32
+#define STATEMENTS 40
 
 struct db {
     sqlite3 *handle;
@@ -46,6 +46,7 @@ static const char *const upgrades[DB_SCHEMA] = {
     " who TEXT NOT NULL, source TEXT NOT NULL, what TEXT NOT NULL, gateway TEXT NOT NULL,"
     " detail TEXT NOT NULL) STRICT;",
     "CREATE INDEX token_gateway ON token(gateway); CREATE INDEX request_state ON request(state);",
+    "ALTER TABLE gateway ADD COLUMN out INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* --- failures ----------------------------------------------------------------------------------
@@ -452,6 +453,7 @@ int db_gateway_put(struct db *db, const struct db_gateway *g)
                "INSERT INTO gateway(name, generation, fingerprint, link_key, enrolled, issued) "
                "VALUES(?,?,?,?,?,?) ON CONFLICT(name) DO UPDATE SET generation=excluded.generation,"
                "fingerprint=excluded.fingerprint, link_key=excluded.link_key,"
+               "enrolled=CASE enrolled WHEN 0 THEN excluded.enrolled ELSE enrolled END,"
                "issued=excluded.issued",
                "tittii", g->name, (int64_t)g->generation, g->fingerprint, g->link_key, g->issued,
                g->issued);
@@ -462,7 +464,8 @@ int db_gateway_seen(struct db *db, const char *name, uint32_t generation, const 
     return run(db, NULL,
                "INSERT INTO gateway(name, generation, fingerprint, link_key, enrolled, issued) "
                "VALUES(?,?,?,'',0,0) ON CONFLICT(name) DO UPDATE SET "
-               "generation=excluded.generation, fingerprint=excluded.fingerprint "
+               "generation=excluded.generation, fingerprint=excluded.fingerprint, link_key='', "
+               "issued=0 "
                "WHERE excluded.generation > generation",
                "tit", name, (int64_t)generation, fingerprint);
 }
@@ -476,6 +479,15 @@ int db_gateway_revoke(struct db *db, const char *name, uint32_t least)
     return r == 0 && n == 0 ? -ENOENT : r;
 }
 
+int db_gateway_refuse(struct db *db, const char *name, uint32_t least, bool out)
+{
+    return run(db, NULL,
+               "INSERT INTO gateway(name, generation, least, fingerprint, link_key, enrolled, "
+               "issued, out) VALUES(?,0,?,'','',0,0,?) ON CONFLICT(name) DO UPDATE SET "
+               "least=max(least, excluded.least), out=excluded.out",
+               "tii", name, (int64_t)least, (int64_t)out);
+}
+
 static void fill_gateway(sqlite3_stmt *s, struct db_gateway *g)
 {
     *g = (struct db_gateway){.name = column(s, 0),
@@ -485,6 +497,7 @@ static void fill_gateway(sqlite3_stmt *s, struct db_gateway *g)
                              .link_key = column(s, 4),
                              .enrolled = sqlite3_column_int64(s, 5),
                              .issued = sqlite3_column_int64(s, 6),
+                             .out = sqlite3_column_int(s, 17),
                              .seen = sqlite3_column_int64(s, 7),
                              .report = {.healthy = sqlite3_column_int(s, 9),
                                         .drained = sqlite3_column_int(s, 10),
@@ -512,13 +525,13 @@ static void tell_whole(sqlite3_stmt *s, void *to)
     struct db_gateway g;
 
     fill_gateway(s, &g);
-    g.text = column(s, 17);
+    g.text = column(s, 18);
     t->gateway(t->data, &g);
 }
 
 #define GATEWAY_COLUMNS                                                                       \
     "SELECT name, generation, least, fingerprint, link_key, enrolled, issued, at, revision, " \
-    "healthy, drained, links, links_up, sessions, sessions_up, problems, expires"
+    "healthy, drained, links, links_up, sessions, sessions_up, problems, expires, out"
 #define GATEWAY_TABLES " FROM gateway LEFT JOIN report ON gateway=name "
 
 int db_gateway_get(struct db *db, const char *name, void (*each)(void *, const struct db_gateway *),

@@ -22,7 +22,7 @@
 #include "service/body.h"
 
 #define DB_FILE "controller.db"
-#define DB_SCHEMA 2
+#define DB_SCHEMA 3
 
 struct db;
 
@@ -49,9 +49,11 @@ int db_audit_each(struct db *db, unsigned last, void (*each)(void *, const struc
 
 struct db_gateway {
     const char *name;
-    uint32_t generation, least; /* the newest issued; those below `least` are revoked */
+    uint32_t generation, least; /* the newest issued; those below `least` are revoked.  0: it has
+                                   neither enrolled nor reported, only what is refused is known */
+    bool out;                   /* the operator revoked it: nothing is issued */
     const char *fingerprint, *link_key;
-    int64_t enrolled, issued; /* first and last certificate */
+    int64_t enrolled, issued; /* first and last certificate; 0: issued elsewhere */
     int64_t seen;             /* the last report; 0: none, and nothing of it means anything */
     struct report report;
     const char *text; /* all of it; NULL: not asked for */
@@ -61,6 +63,8 @@ int db_gateway_put(struct db *db, const struct db_gateway *row); /* report and s
  */
 int db_gateway_seen(struct db *db, const char *name, uint32_t generation, const char *fingerprint);
 int db_gateway_revoke(struct db *db, const char *name, uint32_t least);
+/* Also of a gateway that is not known yet; `least` is never lowered. */
+int db_gateway_refuse(struct db *db, const char *name, uint32_t least, bool out);
 int db_gateway_get(struct db *db, const char *name, void (*each)(void *, const struct db_gateway *),
                    void *data);
 /* Without the texts of reports. */

@@ -19,6 +19,8 @@ const struct route routes[] = {
     {"GET", "/v1/fleet", ENDPOINT_FLEET, PEER_OPERATOR, 0},
     {"GET", "/v1/gateways/{name}", ENDPOINT_GATEWAY, PEER_OPERATOR, 0},
     {"DELETE", "/v1/gateways/{name}", ENDPOINT_GATEWAY_REVOKE, PEER_OPERATOR, 0},
+    {"GET", "/v1/keys", ENDPOINT_KEYS, PEER_OPERATOR, 0},
+    {"POST", "/v1/keys", ENDPOINT_KEYS_REFUSE, PEER_OPERATOR, BODY_SMALL_MAX},
     {"POST", "/v1/tokens", ENDPOINT_TOKEN_CREATE, PEER_OPERATOR, BODY_SMALL_MAX},
     {"GET", "/v1/tokens", ENDPOINT_TOKEN_LIST, PEER_OPERATOR, 0},
     {"DELETE", "/v1/tokens/{gateway}", ENDPOINT_TOKEN_REVOKE, PEER_OPERATOR, 0},

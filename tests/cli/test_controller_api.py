@@ -123,6 +123,7 @@ def perth(place, box):
 
 FOR_GATEWAYS = [("POST", "/v1/renew"), ("POST", "/v1/report")]
 FOR_OPERATORS = [("GET", "/v1/fleet"), ("GET", "/v1/gateways/perth"), ("DELETE", "/v1/gateways/perth"),
+                 ("GET", "/v1/keys"), ("POST", "/v1/keys"),
                  ("POST", "/v1/tokens"), ("GET", "/v1/tokens"), ("DELETE", "/v1/tokens/perth"),
                  ("GET", "/v1/requests"), ("POST", "/v1/requests/" + "0" * 32), ("GET", "/v1/audit")]
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/name.h"
 #include "common/token.h"
 #include "service/body.h"
 #include "tests/fuzz/fuzz.h"
@@ -33,6 +34,7 @@ static bool try(char kind, const char *text, size_t size, struct body *b)
     struct body_enroll enroll;
     struct body_token token;
     struct body_decision decision;
+    struct body_refusal refusal;
     const char *request;
     struct token parsed;
     char again[TOKEN_TEXT_LEN + 1];
@@ -52,7 +54,13 @@ static bool try(char kind, const char *text, size_t size, struct body *b)
     case 't':
         if (!body_token(b, text, size, &token))
             return false;
-        if (token.generation == 0 || token.seconds == 0 || token.seconds > BODY_TOKEN_MAX)
+        if (token.seconds == 0 || token.seconds > BODY_TOKEN_MAX)
+            abort();
+        return true;
+    case 'k':
+        if (!body_refusal(b, text, size, &refusal))
+            return false;
+        if (refusal.least == 0 || !name_valid(refusal.gateway))
             abort();
         return true;
     default:
