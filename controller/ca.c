@@ -636,6 +636,46 @@ int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_fi
     return r;
 }
 
+/* --- operators
+ * ------------------------------------------------------------------------------------------------
+ */
+
+int ca_operator(const char *dir, struct passphrase *p, const char *name, struct buf *ret,
+                struct error_list *err)
+{
+    _cleanup_free_ char *common = xasprintf("%s.operator", name);
+    struct authority ca = {NULL, NULL};
+    EVP_PKEY *key = NULL;
+    X509 *cert = NULL;
+    BIO *pem = NULL;
+    bool ok;
+    int r;
+
+    if (!name_valid(name))
+        return error_add(err, NULL, 0, NULL,
+                         "this is no name of an operator (letters, digits, '.', '_', '-'; at most "
+                         "%d)",
+                         NAME_MAX_LEN);
+    r = read_authority(dir, p, &ca, err);
+    if (r == 0 && x509_new_key(&key, &pem))
+        cert = certificate_new(common, X509_get_subject_name(ca.cert), key, CA_OPERATOR_DAYS);
+    ok = cert && add_extension(cert, ca.cert, NID_basic_constraints, "critical,CA:FALSE") &&
+         add_extension(cert, ca.cert, NID_key_usage, "critical,digitalSignature") &&
+         add_extension(cert, ca.cert, NID_ext_key_usage, "clientAuth") &&
+         add_extension(cert, ca.cert, NID_subject_key_identifier, "hash") &&
+         add_extension(cert, ca.cert, NID_authority_key_identifier, "keyid:always") &&
+         X509_sign(cert, ca.key, EVP_sha256()) > 0;
+    if (ok)
+        x509_add_bio(ret, pem);
+    if (r == 0 && (!ok || !x509_add_certificate(ret, cert)))
+        r = x509_failed(err, NULL, "cannot make the operator's certificate");
+    BIO_free(pem);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    authority_free(&ca);
+    return r;
+}
+
 /* --- for those who answer many
  * -------------------------------------------------------------------------------- */
 

@@ -72,7 +72,13 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
 /* The same with a key that may be encrypted; NULL: it is not. */
 int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_file,
                    uint32_t generation, struct ca_answer *ret, struct error_list *err);
-/* The same for those who answer many: the key is read, and decrypted, once and then kept.  `ca`
+/* A certificate that the controller (p2pvpn-controller(8)) knows an operator by, "NAME.operator",
+ * and its new key in front of it, in PEM.  For clients alone, and nothing else takes it. */
+#define CA_OPERATOR_DAYS 90
+int ca_operator(const char *dir, struct passphrase *p, const char *name, struct buf *ret,
+                struct error_list *err);
+
+/* Enrolling for those who answer many: the key is read, and decrypted, once and then kept.  `ca`
  * answers as it was opened, whatever becomes of the folder's key.  -EIO: it has expired. */
 struct ca;
 int ca_open(const char *dir, struct passphrase *p, struct ca **ret, struct error_list *err);

@@ -21,6 +21,8 @@ static const struct option long_options[] = {
     {"against", required_argument, NULL, 'a'},
     {"allow-shrink", no_argument, NULL, 'S'},
     {"ca", required_argument, NULL, 'c'},
+    {"certificate", required_argument, NULL, 'E'},
+    {"controller", required_argument, NULL, 'C'},
     {"detailed-exitcode", no_argument, NULL, 'd'},
     {"expires", required_argument, NULL, 'e'},
     {"finish", no_argument, NULL, 'x'},
@@ -38,6 +40,7 @@ static const struct option long_options[] = {
     {"no-passphrase", no_argument, NULL, 'P'},
     {"output", required_argument, NULL, 'o'},
     {"passphrase-file", required_argument, NULL, 'p'},
+    {"pin", required_argument, NULL, 'I'},
     {"quiet", no_argument, NULL, 'q'},
     {"repository", required_argument, NULL, 'R'},
     {"repository-keys", required_argument, NULL, 'K'},
@@ -51,6 +54,13 @@ static const struct option long_options[] = {
     {"watch", no_argument, NULL, 'w'},
     {NULL, 0, NULL, 0},
 };
+
+/* Instead of --socket. */
+#define REMOTE_HELP                                                                           \
+    "      --controller URL    ask it from another machine, https://HOST:PORT\n"              \
+    "      --certificate FILE  as this operator, what 'ca operator' wrote\n"                  \
+    "      --pin PIN           its key, as 'p2pvpn-controller pin' prints it; default: the\n" \
+    "                          system's authorities know it\n"
 
 struct command {
     const char *name;     /* one or two words */
@@ -219,6 +229,23 @@ static const struct command commands[] = {
                 "\n"
                 "      --ca DIR  the folder of the authority\n",
         .run = cli_ca_retire,
+    },
+    {
+        .name = "ca operator",
+        .argument = "NAME",
+        .options = "cop",
+        .needs = "co",
+        .usage = "ca operator --ca DIR -o FILE [--passphrase-file FILE] NAME",
+        .summary = "let an operator ask the controller from another machine",
+        .help = "Makes a key and a certificate by which the controller knows an operator, for\n"
+                "'token', 'status' and 'sync' with --controller and --certificate.  It is good\n"
+                "for 90 days.  To end it earlier, name the other operators in the controller's\n"
+                "settings (operators).\n"
+                "\n"
+                "      --ca DIR         the folder of the authority\n"
+                "  -o, --output FILE    where to write both, for its owner alone\n"
+                "      --passphrase-file FILE  its first line is the passphrase; default: ask\n",
+        .run = cli_ca_operator,
     },
     {
         .name = "enroll",
@@ -441,10 +468,11 @@ static const struct command commands[] = {
     {
         .name = "token create",
         .argument = "GATEWAY",
-        .options = "gHsjq",
+        .options = "gHsCEIjq",
         .needs = "",
-        .usage = "token create [--generation N] [--hours N] [--socket FILE] [--quiet | --json]\n"
-                 "          GATEWAY",
+        .usage =
+            "token create [--generation N] [--hours N] [--socket FILE | --controller URL ...]\n"
+            "          [--quiet | --json] GATEWAY",
         .summary = "let a gateway enroll, once",
         .help =
             "Prints a token with which this gateway, and no other, may enroll at the\n"
@@ -455,46 +483,46 @@ static const struct command commands[] = {
             "                      ones; default: the lowest that the controller takes\n"
             "      --hours N       how long it is good for, up to 720; default: 24\n"
             "      --socket FILE   where the controller is asked; default:\n"
-            "                      " SERVICE_SOCKET "\n"
+            "                      " SERVICE_SOCKET "\n" REMOTE_HELP
             "  -q, --quiet         print the token alone\n"
             "      --json          print it as JSON\n",
         .run = cli_token_create,
     },
     {
         .name = "token list",
-        .options = "sj",
+        .options = "sCEIj",
         .needs = "",
-        .usage = "token list [--socket FILE] [--json]",
+        .usage = "token list [--socket FILE | --controller URL ...] [--json]",
         .summary = "say which tokens there are",
         .help = "Lists the tokens of all gateways: open, used, expired, revoked.  Their text is\n"
                 "nowhere any more.\n"
                 "\n"
                 "      --socket FILE  where the controller is asked; default:\n"
-                "                     " SERVICE_SOCKET "\n"
+                "                     " SERVICE_SOCKET "\n" REMOTE_HELP
                 "      --json         print it as JSON\n",
         .run = cli_token_list,
     },
     {
         .name = "token revoke",
         .argument = "GATEWAY",
-        .options = "sq",
+        .options = "sCEIq",
         .needs = "",
-        .usage = "token revoke [--socket FILE] [--quiet] GATEWAY",
+        .usage = "token revoke [--socket FILE | --controller URL ...] [--quiet] GATEWAY",
         .summary = "let no token of a gateway be used any more",
         .help = "Takes back all tokens of the gateway that were not used.  Keys that it has are\n"
                 "not touched: that is 'p2pvpn-ctl revoke'.\n"
                 "\n"
                 "      --socket FILE  where the controller is asked; default:\n"
-                "                     " SERVICE_SOCKET "\n"
+                "                     " SERVICE_SOCKET "\n" REMOTE_HELP
                 "  -q, --quiet        print errors only\n",
         .run = cli_token_revoke,
     },
     {
         .name = "status",
         .argument = "[GATEWAY]",
-        .options = "swj",
+        .options = "swCEIj",
         .needs = "",
-        .usage = "status [--watch] [--socket FILE] [--json] [GATEWAY]",
+        .usage = "status [--watch] [--socket FILE | --controller URL ...] [--json] [GATEWAY]",
         .summary = "show all gateways, or one of them",
         .help = "Asks the controller what the gateways have reported: revision wanted and\n"
                 "running, links and BGP sessions up of all, when it was last heard of, how many\n"
@@ -504,15 +532,16 @@ static const struct command commands[] = {
                 "\n"
                 "      --watch        again and again, every two seconds\n"
                 "      --socket FILE  where the controller is asked; default:\n"
-                "                     " SERVICE_SOCKET "\n"
+                "                     " SERVICE_SOCKET "\n" REMOTE_HELP
                 "      --json         print it as JSON\n",
         .run = cli_status,
     },
     {
         .name = "sync",
-        .options = "skjq",
+        .options = "skCEIjq",
         .needs = "",
-        .usage = "sync [--socket FILE] [--keys FILE] [--quiet | --json]",
+        .usage = "sync [--socket FILE | --controller URL ...] [--keys FILE]\n"
+                 "          [--quiet | --json]",
         .summary = "bring the keys of who enrolled at the controller beside the model",
         .help =
             "Notes in FILE the public keys of the gateways that enrolled at the controller,\n"
@@ -523,7 +552,7 @@ static const struct command commands[] = {
             "fit is printed, changes nothing, and the exit code is 1.\n"
             "\n"
             "      --socket FILE  where the controller is asked; default:\n"
-            "                     " SERVICE_SOCKET "\n"
+            "                     " SERVICE_SOCKET "\n" REMOTE_HELP
             "      --keys FILE    where the keys are noted; default: mesh.keys.json in the\n"
             "                     working folder, beside the model\n"
             "  -q, --quiet        print errors only\n"
@@ -638,11 +667,14 @@ static int read_option(const struct command *command, int letter, struct cli_arg
 {
     const char **text = letter == 'a'   ? &args->against
                         : letter == 'c' ? &args->ca
+                        : letter == 'C' ? &args->service.url
                         : letter == 'e' ? &args->expires
+                        : letter == 'E' ? &args->service.certificate
                         : letter == 'f' ? &args->format
                         : letter == 'F' ? &args->frr
                         : letter == 'G' ? &args->gateway
                         : letter == 'i' ? &args->from
+                        : letter == 'I' ? &args->service.pin
                         : letter == 'k' ? &args->keys
                         : letter == 'l' ? &args->lock
                         : letter == 'n' ? &args->name
@@ -651,7 +683,7 @@ static int read_option(const struct command *command, int letter, struct cli_arg
                         : letter == 'r' ? &args->role
                         : letter == 'R' ? &args->repository
                         : letter == 'K' ? &args->repo_keys
-                        : letter == 's' ? &args->socket
+                        : letter == 's' ? &args->service.socket
                         : letter == 't' ? &args->templates
                                         : NULL;
 
@@ -717,6 +749,12 @@ static int read_command(const struct command *command, int argc, char **argv, st
     for (const char *need = command->needs; *need; need++)
         if (!has_option(args, *need))
             return usage_error(command, "--%s is missing", option_name(*need));
+    if (args->service.url && args->service.socket)
+        return usage_error(command, "--controller and --socket exclude each other");
+    if (!args->service.url != !args->service.certificate ||
+        (args->service.pin && !args->service.url))
+        return usage_error(command,
+                           "--controller and --certificate go together, and --pin with them");
     if (args->json && args->quiet)
         return usage_error(command, "--json and --quiet exclude each other");
     if (command->argument && optind >= argc && *command->argument == '[')

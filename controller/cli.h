@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "controller/service_ask.h"
+
 /* The options of all commands; which of them a command takes, its table entry says. */
 struct cli_args {
     const char *command;   /* "compile", "ca init" */
@@ -41,7 +43,7 @@ struct cli_args {
     bool finish;                 /* --finish */
     uint32_t root_keys;          /* --root-keys, 0: not given */
     uint32_t root_threshold;     /* --root-threshold, 0: not given */
-    const char *socket;          /* --socket */
+    struct service service;      /* --socket; or --controller, --certificate, --pin */
     uint32_t hours;              /* --hours, 0: not given */
     bool watch;                  /* --watch */
 };
@@ -65,6 +67,7 @@ int cli_ca_init(const struct cli_args *args);
 int cli_ca_rollover(const struct cli_args *args);
 int cli_ca_switch(const struct cli_args *args);
 int cli_ca_retire(const struct cli_args *args);
+int cli_ca_operator(const struct cli_args *args);
 int cli_enroll(const struct cli_args *args);
 int cli_revoke(const struct cli_args *args);
 int cli_rekey(const struct cli_args *args);

@@ -81,6 +81,27 @@ int cli_ca_retire(const struct cli_args *args)
     return finish(&err, r);
 }
 
+int cli_ca_operator(const struct cli_args *args)
+{
+    struct error_list err = ERROR_LIST_INIT;
+    struct passphrase p = passphrase_of(args);
+    struct buf pem = BUF_INIT;
+    int r = ca_operator(args->ca, &p, args->argument, &pem, &err);
+
+    passphrase_clear(&p);
+    if (r == 0)
+        r = fs_write(args->output, buf_cstr(&pem), pem.len, 0600, &err);
+    if (pem.data)
+        explicit_bzero(pem.data, pem.cap);
+    buf_free(&pem);
+    if (r == 0)
+        printf("%s: key and certificate of the operator '%s', for %d days\n"
+               "Whoever has this file can do at the controller what an operator may: bring it as "
+               "you would bring a password.\n",
+               args->output, args->argument, CA_OPERATOR_DAYS);
+    return finish(&err, r);
+}
+
 static const char *keys_name(const struct cli_args *args)
 {
     return args->keys ? args->keys : KEYS_FILE_DEFAULT;

@@ -71,7 +71,7 @@ int cli_token_create(const struct cli_args *args)
         json_object_set_new(body, "generation", json_integer(args->generation));
     if (body && args->hours)
         json_object_set_new(body, "seconds", json_integer((json_int_t)args->hours * 3600));
-    r = body ? service_ask(args->socket, "POST", "/v1/tokens", body, &answer, &err)
+    r = body ? service_ask(&args->service, "POST", "/v1/tokens", body, &answer, &err)
              : error_add(&err, NULL, 0, NULL, "this is not the name of a gateway");
     json_decref(body);
     if (r == 0 && args->json) {
@@ -93,7 +93,7 @@ int cli_token_list(const struct cli_args *args)
     char created[TIME_SIZE], expires[TIME_SIZE];
     json_t *answer = NULL, *row;
     size_t i;
-    int r = service_ask(args->socket, "GET", "/v1/tokens", NULL, &answer, &err);
+    int r = service_ask(&args->service, "GET", "/v1/tokens", NULL, &answer, &err);
 
     if (r == 0 && args->json) {
         print_json(answer);
@@ -121,7 +121,7 @@ int cli_token_revoke(const struct cli_args *args)
     if (name_valid(args->argument)) {
         _cleanup_free_ char *path = xasprintf("/v1/tokens/%s", args->argument);
 
-        r = service_ask(args->socket, "DELETE", path, NULL, &answer, &err);
+        r = service_ask(&args->service, "DELETE", path, NULL, &answer, &err);
     } else {
         r = error_add(&err, NULL, 0, NULL, "this is not the name of a gateway");
     }
@@ -247,7 +247,7 @@ static int ask_once(const struct cli_args *args, const char *path)
 {
     struct error_list err = ERROR_LIST_INIT;
     json_t *answer = NULL;
-    int r = service_ask(args->socket, "GET", path, NULL, &answer, &err);
+    int r = service_ask(&args->service, "GET", path, NULL, &answer, &err);
 
     if (r == 0 && args->json)
         print_json(answer);

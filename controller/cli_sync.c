@@ -24,7 +24,7 @@ struct sync {
 static int ask(struct sync *s)
 {
     json_t *answer = NULL;
-    int r = service_ask(s->args->socket, "GET", "/v1/keys", NULL, &answer, s->err);
+    int r = service_ask(&s->args->service, "GET", "/v1/keys", NULL, &answer, s->err);
 
     s->list = sync_free(s->list);
     if (r == 0)
@@ -40,7 +40,7 @@ static int tell_one(struct sync *s, const struct keys_gateway *g)
     json_t *body = json_pack("{s:s, s:I, s:b}", "gateway", g->name, "least-generation",
                              (json_int_t)g->generation, "revoked", (int)g->revoked);
     json_t *answer = NULL;
-    int r = service_ask(s->args->socket, "POST", "/v1/keys", body, &answer, s->err);
+    int r = service_ask(&s->args->service, "POST", "/v1/keys", body, &answer, s->err);
 
     json_decref(answer);
     if (r < 0) {

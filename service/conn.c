@@ -426,6 +426,9 @@ static void do_handshake(struct conn *c)
     if (r == TLS_DONE) {
         c->peer = xcalloc(1, sizeof(*c->peer));
         tls_peer(c->tls, c->peer);
+        if (c->peer->kind == PEER_OPERATOR &&
+            !operator_named(c->all->api->settings->operators, c->peer->name))
+            c->peer->kind = PEER_ANYBODY;
         snprintf(c->peer->from, sizeof(c->peer->from), "%s", c->from);
         c->state = STATE_REQUEST;
         arm(c, EV_READ);

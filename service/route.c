@@ -72,6 +72,16 @@ int route_allows(const struct route *route, const struct peer *peer)
     return peer->kind == PEER_ANYBODY ? 401 : 403;
 }
 
+bool operator_named(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == n && strncmp(at, name, n) == 0)
+            return true;
+    return !list;
+}
+
 void peer_from_common_name(const char *common_name, struct peer *ret)
 {
     const char *dot = strrchr(common_name, '.');

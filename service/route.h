@@ -7,6 +7,7 @@
 #ifndef P2PVPN_SERVICE_ROUTE_H
 #define P2PVPN_SERVICE_ROUTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/name.h"
@@ -65,6 +66,9 @@ int route_find(enum http_method method, const char *path, const struct route **r
 
 /* 0; 401: a certificate is needed; 403: not this one. */
 int route_allows(const struct route *route, const struct peer *peer);
+
+/* `list`: names with commas; NULL: everybody's. */
+bool operator_named(const char *list, const char *name);
 
 /* The kind, name and generation that a certificate's common name says. */
 void peer_from_common_name(const char *common_name, struct peer *ret);

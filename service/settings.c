@@ -21,6 +21,7 @@ const struct controller_setting controller_settings_table[] = {
     {"certificate", "FILE", CONTROLLER_PATH, AT(certificate), 0, NULL},
     {"key", "FILE", CONTROLLER_PATH, AT(key), 0, NULL},
     {"client-ca", "FILE", CONTROLLER_PATH, AT(client_ca), 0, NULL},
+    {"operators", "NAME", CONTROLLER_WORD, AT(operators), 0, NULL},
     {"ca", "DIR", CONTROLLER_PATH, AT(ca), 0, NULL},
     {"ca-passphrase-file", "FILE", CONTROLLER_PATH, AT(ca_passphrase), 0, NULL},
     {"keys", "DIR", CONTROLLER_PATH, AT(keys), 0, NULL},

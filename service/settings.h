@@ -23,6 +23,7 @@ struct controller_settings {
     const char *certificate;   /* NULL: STATE/tls.crt, made at the first start */
     const char *key;           /* of it */
     const char *client_ca;     /* whose certificates gateways and operators have; NULL: CA/ca.crt */
+    const char *operators;     /* with commas; NULL: whoever has an operator's certificate */
     const char *ca;            /* the authority's folder; NULL: requests wait for approval */
     const char *ca_passphrase; /* a file; NULL: its key has none */
     const char *keys;          /* the repository's online keys; NULL: others refresh it */

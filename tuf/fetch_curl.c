@@ -270,6 +270,8 @@ static bool set_request(const struct tuf_curl *c, const struct tuf_curl_ask *ask
                l->curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                                    (curl_off_t)strlen(ask->post)) == CURLE_OK;
     }
+    if (ask->method)
+        good = l->curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, ask->method) == CURLE_OK;
     return good && l->curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, *headers) == CURLE_OK;
 }
 

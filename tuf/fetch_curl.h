@@ -45,6 +45,7 @@ struct tuf_curl_ask {
     unsigned seconds;                  /* 0: as for files; otherwise the answer may well be slow */
     const volatile sig_atomic_t *stop; /* is looked at now and then: TUF_TIMEOUT; NULL: nothing */
     const char *post;                  /* JSON that is sent; NULL: nothing is, a GET */
+    const char *method;                /* of a request without a body; NULL: GET */
     bool any_status;                   /* the caller judges it, and the body comes with it */
 };
 
