@@ -61,7 +61,7 @@ static int check(struct contact *c, struct error_list *err)
 {
     size_t n = c->url ? strlen(c->url) : 0;
 
-    if (c->url && (!repository_url_valid(c->url) || strncmp(c->url, "https://", 8) != 0))
+    if (c->url && (!url_valid(c->url) || strncmp(c->url, "https://", 8) != 0))
         return error_add(err, NULL, 0, NULL,
                          "'%.100s' cannot be the address of a controller: give https://HOST:PORT",
                          c->url);

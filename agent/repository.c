@@ -12,24 +12,10 @@
 #include "common/answer_block.h"
 #include "common/fs.h"
 #include "common/name.h"
+#include "common/url.h"
 
 #define PIN_PREFIX "sha256//"
 #define PIN_MAX 400 /* several */
-
-bool repository_url_valid(const char *url)
-{
-    static const char *const schemes[] = {"https://", "http://", "file:///"};
-    size_t n = strlen(url);
-    bool known = false;
-
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-        known = known || (strncmp(url, schemes[i], strlen(schemes[i])) == 0 &&
-                          n > strlen(schemes[i]) && url[strlen(schemes[i])] != '/');
-    for (const char *p = url; *p; p++)
-        if (*p <= ' ' || *p > '~' || strchr("\"'\\<>{}|^`?#@", *p))
-            return false;
-    return known && n <= REPOSITORY_URL_MAX;
-}
 
 bool repository_pin_valid(const char *pin)
 {
@@ -60,14 +46,14 @@ static const char *base_of(struct repository *r, const char *url, size_t n)
 static int add_mirror(struct repository *r, const char *url, const char *where,
                       struct error_list *err)
 {
-    if (!repository_url_valid(url))
+    if (!url_valid(url))
         return error_add(err, where, 0, NULL,
                          "'%.100s' cannot be the address of a repository: give "
                          "https://HOST/FOLDER, without a password",
                          url);
-    if (r->n_mirrors == REPOSITORY_MIRRORS_MAX)
+    if (r->n_mirrors == URL_MIRRORS_MAX)
         return error_add(err, where, 0, NULL, "more than %d addresses: remove some",
-                         REPOSITORY_MIRRORS_MAX);
+                         URL_MIRRORS_MAX);
     r->mirrors[r->n_mirrors++] = base_of(r, url, strlen(url));
     return 0;
 }
@@ -112,7 +98,7 @@ static void check_texts(const struct repository *r, const char *file, struct err
 {
     if (r->gateway && !name_valid(r->gateway))
         error_add(err, file, 0, NULL, "'%.60s' cannot be the name of a gateway", r->gateway);
-    if (r->controller && !repository_url_valid(r->controller))
+    if (r->controller && !url_valid(r->controller))
         error_add(err, file, 0, NULL,
                   "'%.100s' cannot be the address of a controller: give https://HOST",
                   r->controller);

@@ -21,17 +21,16 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/url.h"
 
 #define REPOSITORY_FILE "repository.json"
 #define REPOSITORY_MAX_BYTES ((size_t)1 << 20)
-#define REPOSITORY_MIRRORS_MAX 16
-#define REPOSITORY_URL_MAX 500
 
 /* Owned texts live in `keep`. */
 struct repository {
     struct arena keep;
-    struct buf root;                             /* JSON text; empty: none was given */
-    const char *mirrors[REPOSITORY_MIRRORS_MAX]; /* in order; no slash at their end */
+    struct buf root;                      /* JSON text; empty: none was given */
+    const char *mirrors[URL_MIRRORS_MAX]; /* in order; no slash at their end */
     size_t n_mirrors;
     const char *gateway, *controller, *pin, *ca_file; /* NULL: none */
 };
@@ -67,8 +66,6 @@ bool repository_configured(const struct settings *s);
  * the settings do not say otherwise.  Texts are kept in *keep. */
 void repository_default_source(struct settings *s, struct arena *keep);
 
-/* http, https or file, without a name, a password, a question or a fragment in it. */
-bool repository_url_valid(const char *url);
 /* sha256//BASE64, or several of them with ; between. */
 bool repository_pin_valid(const char *pin);
 

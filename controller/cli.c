@@ -50,6 +50,7 @@ static const struct option long_options[] = {
     {"socket", required_argument, NULL, 's'},
     {"templates", required_argument, NULL, 't'},
     {"threads", required_argument, NULL, 'T'},
+    {"url", required_argument, NULL, 'u'},
     {"version", no_argument, NULL, 'V'},
     {"watch", no_argument, NULL, 'w'},
     {NULL, 0, NULL, 0},
@@ -72,6 +73,31 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {
+        .name = "init",
+        .argument = "[FOLDER]",
+        .options = "nupPq",
+        .needs = "",
+        .usage = "init [--name MESH] [--url URL]... [--passphrase-file FILE | --no-passphrase]\n"
+                 "          [--quiet] [FOLDER]",
+        .summary = "make a folder with all that a new mesh needs",
+        .help =
+            "Makes in FOLDER, which need not be there, or in the working folder, all of this or\n"
+            "nothing: mesh.json, a model of two LANs to begin from; ca, the certificate\n"
+            "authority; keys and repository, a signed repository with one root key; and a\n"
+            ".gitignore that keeps the secrets out of git.  Of these nothing may be there yet.\n"
+            "One passphrase encrypts the keys of the authority and of the repository's root and\n"
+            "targets.\n"
+            "\n"
+            "      --name MESH  the name of the mesh; default: that of the folder\n"
+            "      --url URL    where gateways will find the repository, http:// or https://;\n"
+            "                   may be there more than once, for mirrors.  Answers to enrolment\n"
+            "                   bring it to the gateways, by ca/repository.json\n"
+            "      --passphrase-file FILE  its first line is the passphrase; default: ask\n"
+            "      --no-passphrase         leave the keys unencrypted\n"
+            "  -q, --quiet      print errors only\n",
+        .run = cli_init,
+    },
     {
         .name = "compile",
         .argument = "MESH",
@@ -311,10 +337,11 @@ static const struct command commands[] = {
         .name = "publish",
         .argument = "MESH",
         .options = "oRKkltTSpejq",
-        .needs = "oRK",
-        .usage = "publish -o DIR --repository REPO --repository-keys DIR [--passphrase-file FILE]\n"
-                 "          [--lock FILE] [--keys FILE] [--templates DIR] [--threads N]\n"
-                 "          [--expires DAYS] [--allow-shrink] [--quiet | --json] MESH",
+        .needs = "",
+        .usage =
+            "publish [-o DIR] [--repository REPO] [--repository-keys DIR]\n"
+            "          [--passphrase-file FILE] [--lock FILE] [--keys FILE] [--templates DIR]\n"
+            "          [--threads N] [--expires DAYS] [--allow-shrink] [--quiet | --json] MESH",
         .summary = "compile a mesh and publish it",
         .help =
             "Says what it does, as 'p2pvpn-ctl plan --against DIR'; compiles MESH into DIR, one\n"
@@ -322,9 +349,11 @@ static const struct command commands[] = {
             "gateways get from the repository REPO, as 'repo publish'.  What compile refuses is\n"
             "not published.\n"
             "\n"
-            "  -o, --output DIR            the folder to compile into, always the same one\n"
-            "      --repository REPO       what 'repo init' made\n"
-            "      --repository-keys DIR   its keys: targets, snapshot, timestamp\n"
+            "  -o, --output DIR            the folder to compile into, always the same one;\n"
+            "                              default: out beside MESH\n"
+            "      --repository REPO       what 'repo init' made; default: repository beside MESH\n"
+            "      --repository-keys DIR   its keys: targets, snapshot, timestamp; default: keys\n"
+            "                              beside MESH\n"
             "      --passphrase-file FILE  its first line is their passphrase; default: ask\n"
             "      --lock FILE             numbers handed out so far\n"
             "      --keys FILE             the keys that the gateways were enrolled with\n"
@@ -662,6 +691,14 @@ static int read_numbers(const struct command *command, int letter, struct cli_ar
     return -1;
 }
 
+static int add_url(const struct command *command, struct cli_args *args)
+{
+    if (args->n_urls == URL_MIRRORS_MAX)
+        return usage_error(command, "--url is there more than %d times", URL_MIRRORS_MAX);
+    args->urls[args->n_urls++] = optarg;
+    return -1;
+}
+
 /* -1: go on; else the exit code. */
 static int read_option(const struct command *command, int letter, struct cli_args *args)
 {
@@ -709,6 +746,8 @@ static int read_option(const struct command *command, int letter, struct cli_arg
         args->detailed = true;
     else if (letter == 'w')
         args->watch = true;
+    else if (letter == 'u')
+        return add_url(command, args);
     else
         return read_numbers(command, letter, args);
     return -1;
@@ -757,6 +796,8 @@ static int read_command(const struct command *command, int argc, char **argv, st
                            "--controller and --certificate go together, and --pin with them");
     if (args->json && args->quiet)
         return usage_error(command, "--json and --quiet exclude each other");
+    if (args->no_passphrase && args->passphrase_file)
+        return usage_error(command, "--no-passphrase and --passphrase-file exclude each other");
     if (command->argument && optind >= argc && *command->argument == '[')
         return -1;
     if (command->argument && (optind >= argc || !*argv[optind]))

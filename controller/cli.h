@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/url.h"
 #include "controller/service_ask.h"
 
 /* The options of all commands; which of them a command takes, its table entry says. */
@@ -24,11 +25,13 @@ struct cli_args {
     const char *templates; /* --templates */
     const char *ca;        /* --ca */
     const char *name;      /* --name */
-    const char *gateway;   /* --gateway */
-    const char *frr;       /* --frr */
-    const char *format;    /* --format */
-    uint32_t generation;   /* --generation, 0: not given */
-    uint32_t threads;      /* --threads, 0: not given */
+    const char *urls[URL_MIRRORS_MAX]; /* --url, once or more */
+    size_t n_urls;
+    const char *gateway; /* --gateway */
+    const char *frr;     /* --frr */
+    const char *format;  /* --format */
+    uint32_t generation; /* --generation, 0: not given */
+    uint32_t threads;    /* --threads, 0: not given */
     bool json, quiet;
     bool no_passphrase;          /* --no-passphrase */
     const char *against;         /* --against */
@@ -72,6 +75,7 @@ int cli_enroll(const struct cli_args *args);
 int cli_revoke(const struct cli_args *args);
 int cli_rekey(const struct cli_args *args);
 int cli_import(const struct cli_args *args);
+int cli_init(const struct cli_args *args);
 int cli_plan(const struct cli_args *args);
 
 /* Progress of a compilation on standard error, for a terminal only; with 0 of 0 it begins. */

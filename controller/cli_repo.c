@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/alloc.h"
 #include "common/buf.h"
 #include "controller/cli.h"
 #include "controller/compile.h"
@@ -255,8 +256,21 @@ static int make(const struct cli_args *args, struct buf *plan, struct error_list
     return r;
 }
 
-int cli_publish(const struct cli_args *args)
+/* Where `init` has put it. */
+static char *beside(const char *model, const char *name)
 {
+    const char *slash = strrchr(model, '/');
+
+    return xasprintf("%.*s%s", slash ? (int)(slash - model + 1) : 0, model, name);
+}
+
+int cli_publish(const struct cli_args *given)
+{
+    _cleanup_free_ char *out = beside(given->argument, "out");
+    _cleanup_free_ char *repo = beside(given->argument, "repository");
+    _cleanup_free_ char *keys = beside(given->argument, "keys");
+    struct cli_args with = *given;
+    const struct cli_args *args = &with;
     struct passphrase p;
     struct repository_options o = options_of(args, &p);
     struct repository_result result = {.version = 0};
@@ -266,8 +280,9 @@ int cli_publish(const struct cli_args *args)
     int64_t seen = 0;
     int r;
 
-    o.dir = args->repository;
-    o.keys = args->repo_keys;
+    with.output = given->output ? given->output : out;
+    o.dir = args->repository ? args->repository : repo;
+    o.keys = args->repo_keys ? args->repo_keys : keys;
     r = repository_begin(&o, &seen, &err);
     if (r == 0)
         r = make(args, &plan, &err);

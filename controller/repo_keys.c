@@ -43,8 +43,11 @@ static int parse(const char *path, const struct buf *text, struct passphrase *pa
 {
     bool encrypted = tuf_pem_encrypted(buf_cstr(text));
     json_t *key;
-    int r = encrypted ? passphrase_get(passphrase, false, err) : 0;
+    int r;
 
+    if (encrypted && !passphrase)
+        return error_add(err, path, 0, NULL, "the key is encrypted, and there is no passphrase");
+    r = encrypted ? passphrase_get(passphrase, false, err) : 0;
     if (r < 0)
         return r;
     if (!tuf_seed_from_pem(buf_cstr(text), text->len, encrypted ? passphrase->text : NULL,
@@ -85,6 +88,7 @@ int repo_key_make(const char *dir, const char *name, bool next, bool secret,
     struct buf text = BUF_INIT;
     int r = repo_key_read(dir, name, next, passphrase, ret, err);
 
+    secret = secret && passphrase;
     if (r < 0 || ret->there)
         return r;
     r = secret ? passphrase_get(passphrase, true, err) : 0;

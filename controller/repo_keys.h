@@ -36,7 +36,8 @@ bool repo_key_secret(enum tuf_type type);
 int repo_key_read(const char *dir, const char *name, bool next, struct passphrase *passphrase,
                   struct repo_key *ret, struct error_list *err);
 
-/* Makes a key and writes it; one that is there stays, and is *ret. */
+/* Makes a key and writes it, a `secret` one encrypted unless passphrase is NULL; one that is there
+ * stays, and is *ret. */
 int repo_key_make(const char *dir, const char *name, bool next, bool secret,
                   struct passphrase *passphrase, struct repo_key *ret, struct error_list *err);
 

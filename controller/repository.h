@@ -29,7 +29,7 @@
 struct repository_options {
     const char *dir;
     const char *keys;              /* the folder of keys */
-    struct passphrase *passphrase; /* of the keys; asked for if one is needed */
+    struct passphrase *passphrase; /* of the keys; asked for if one is needed; NULL: none has one */
     const char *expires;           /* "root=365,targets=90": other days than it says; NULL: none */
     bool allow_shrink;             /* publish, although much of the mesh goes (shrink.h) */
 };

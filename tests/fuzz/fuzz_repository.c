@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error_list err = ERROR_LIST_INIT;
 
     if (repository_parse((const char *)data, size, "fuzz", &r, &err) == 0) {
-        if (r.root.len == 0 || r.n_mirrors > REPOSITORY_MIRRORS_MAX ||
+        if (r.root.len == 0 || r.n_mirrors > URL_MIRRORS_MAX ||
             (r.gateway && !name_valid(r.gateway)))
             abort();
         for (size_t i = 0; i < r.n_mirrors; i++)

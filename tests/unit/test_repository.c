@@ -106,7 +106,7 @@ START_TEST(too_many)
     struct buf text = BUF_INIT;
 
     buf_str(&text, "{" ROOT ", \"urls\": [\"https://a\"");
-    for (int i = 0; i < REPOSITORY_MIRRORS_MAX; i++)
+    for (int i = 0; i < URL_MIRRORS_MAX; i++)
         buf_str(&text, ", \"https://a\"");
     buf_str(&text, "]}");
     ck_assert_int_eq(parse(buf_cstr(&text)), -EINVAL);
