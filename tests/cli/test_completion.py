@@ -60,6 +60,7 @@ def test_formats(place, command, formats):
     (["compile", "mesh.json", "-o", "f"], {"folder"}),
     (["show", "topology", ""], {"mesh.json", "mesh.xml", "folder"}),
     (["enroll", "--ca", ""], {"folder"}),
+    (["init", ""], {"folder"}),
     (["enroll", "--ca", "folder", "r"], {"request"}),
 ])
 def test_files(tmp_path, words, expected):
