@@ -67,6 +67,12 @@ void x509_add_bio(struct buf *to, BIO *pem);
 /* A subject with one common name; NULL: OpenSSL failed. */
 X509_NAME *x509_name(const char *common_name);
 
+/* An extension as OpenSSL's configuration files write it; issuer: the certificate itself where it
+ * is self-signed.  A serial number of 127 random bits: positive, and it says nothing about how many
+ * there are.  False: OpenSSL failed. */
+bool x509_add_extension(X509 *cert, X509 *issuer, int nid, const char *value);
+bool x509_set_serial(X509 *cert);
+
 /* The common name of a subject that has nothing else; "": it is not of that form. */
 #define X509_COMMON_NAME_MAX 64 /* RFC 5280, ub-common-name */
 void x509_common_name(const X509_NAME *subject, char ret[static X509_COMMON_NAME_MAX + 1]);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -25,39 +24,21 @@ struct tls {
 /* --- identity ----------------------------------------------------------------------------------
  */
 
-static bool add_extension(X509 *cert, int nid, const char *value)
-{
-    X509V3_CTX ctx;
-    X509_EXTENSION *extension;
-    bool ok;
-
-    X509V3_set_ctx_nodb(&ctx);
-    X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
-    extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-    ok = extension && X509_add_ext(cert, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
-    return ok;
-}
-
 static bool self_signed(EVP_PKEY *key, struct buf *ret)
 {
     X509 *cert = X509_new();
     X509_NAME *name = x509_name("p2pvpn-controller");
-    BIGNUM *serial = BN_new();
-    bool ok = cert && name && serial && X509_set_version(cert, X509_VERSION_3) == 1 &&
-              BN_rand(serial, 127, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
-              BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) &&
-              X509_set_subject_name(cert, name) == 1 && X509_set_issuer_name(cert, name) == 1 &&
-              X509_gmtime_adj(X509_getm_notBefore(cert), -3600) &&
-              X509_gmtime_adj(X509_getm_notAfter(cert), YEARS_10) &&
-              X509_set_pubkey(cert, key) == 1 &&
-              add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
-              add_extension(cert, NID_ext_key_usage, "serverAuth") &&
-              add_extension(cert, NID_subject_alt_name,
-                            "DNS:p2pvpn-controller,DNS:localhost,IP:127.0.0.1,IP:::1") &&
-              X509_sign(cert, key, EVP_sha256()) > 0 && x509_add_certificate(ret, cert);
+    bool ok =
+        cert && name && X509_set_version(cert, X509_VERSION_3) == 1 && x509_set_serial(cert) &&
+        X509_set_subject_name(cert, name) == 1 && X509_set_issuer_name(cert, name) == 1 &&
+        X509_gmtime_adj(X509_getm_notBefore(cert), -3600) &&
+        X509_gmtime_adj(X509_getm_notAfter(cert), YEARS_10) && X509_set_pubkey(cert, key) == 1 &&
+        x509_add_extension(cert, cert, NID_basic_constraints, "critical,CA:FALSE") &&
+        x509_add_extension(cert, cert, NID_ext_key_usage, "serverAuth") &&
+        x509_add_extension(cert, cert, NID_subject_alt_name,
+                           "DNS:p2pvpn-controller,DNS:localhost,IP:127.0.0.1,IP:::1") &&
+        X509_sign(cert, key, EVP_sha256()) > 0 && x509_add_certificate(ret, cert);
 
-    BN_free(serial);
     X509_NAME_free(name);
     X509_free(cert);
     return ok;

@@ -25,6 +25,18 @@ def line_of(process, word):
     return line.split()
 
 
+def settled(box, quiet=1, patience=30):
+    """What it holds when that has not changed for a second: the last handshakes are over."""
+    end, held, since = time.monotonic() + patience, box.rss(), time.monotonic()
+    while time.monotonic() - since < quiet:
+        if time.monotonic() > end:
+            raise Failure("the controller's memory does not come to rest")
+        time.sleep(0.05)
+        if box.rss() != held:
+            held, since = box.rss(), time.monotonic()
+    return held
+
+
 def measure(build, agents, bad):
     os.environ["P2PVPN_BUILD_ROOT"] = str(build.resolve())
     from controller_box import Controller
@@ -48,8 +60,7 @@ def measure(build, agents, bad):
             start = time.monotonic()
             line_of(crowd, "waiting")
             joined = time.monotonic() - start
-            time.sleep(2)
-            waiting = box.rss()
+            waiting = settled(box)
             published = time.monotonic()
             box.publish(2)
             _, failed, at = line_of(crowd, "done")
