@@ -199,23 +199,29 @@ static bool endpoint(const char *text, struct prefix *ret, unsigned *port)
     return true;
 }
 
+bool traffic_answers(const char *line, struct prefix *peer)
+{
+    char local[64], remote[64];
+    unsigned state, timer, ticks, again, here, there;
+    struct prefix own;
+
+    return sscanf(line, " %*u: %63s %63s %x %*s %x:%x %x", local, remote, &state, &timer, &ticks,
+                  &again) == 6 &&
+           state == TCP_ESTABLISHED && again < UNANSWERED &&
+           !(timer == TCP_SENDS_AGAIN && ticks >= LONG_TICKS) && endpoint(local, &own, &here) &&
+           endpoint(remote, peer, &there) && (here == BGP_PORT || there == BGP_PORT);
+}
+
 static void connections(const char *path, const struct prefix *peers, size_t n, bool *up)
 {
     FILE *f = fopen(path, "re");
-    char line[512], local[64], remote[64];
-    unsigned state, timer, ticks, again, here, there;
-    struct prefix a, peer;
+    struct prefix peer;
+    char line[512];
 
-    while (f && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, " %*u: %63s %63s %x %*s %x:%x %x", local, remote, &state, &timer, &ticks,
-                   &again) != 6 ||
-            state != TCP_ESTABLISHED || again >= UNANSWERED ||
-            (timer == TCP_SENDS_AGAIN && ticks >= LONG_TICKS) || !endpoint(local, &a, &here) ||
-            !endpoint(remote, &peer, &there) || (here != BGP_PORT && there != BGP_PORT))
-            continue;
-        for (size_t i = 0; i < n; i++)
-            up[i] |= prefix_compare(&peers[i], &peer) == 0;
-    }
+    while (f && fgets(line, sizeof(line), f))
+        if (traffic_answers(line, &peer))
+            for (size_t i = 0; i < n; i++)
+                up[i] |= prefix_compare(&peers[i], &peer) == 0;
     if (f)
         fclose(f);
 }

@@ -29,4 +29,8 @@ int traffic_look(struct traffic *links, size_t n, struct error_list *err);
  * one over a link that is dead lasts until its hold time is over. */
 void traffic_connections(const struct prefix *peers, size_t n, bool *ret);
 
+/* A line of the kernel's list of TCP connections (proc_net_tcp, proc_net_tcp6).  True: it is such a
+ * connection, with this peer.  Pure. */
+bool traffic_answers(const char *line, struct prefix *peer);
+
 #endif

@@ -213,6 +213,48 @@ START_TEST(one_name_one_key)
 }
 END_TEST
 
+/* Another TLS key does not bring the link key of an earlier generation back. */
+START_TEST(a_link_key_that_was_given_up)
+{
+    _cleanup_free_ char *key = xasprintf("%s/gateway.key", keys);
+
+    ck_assert_int_eq(ca_init(ca, NULL, &err), 0);
+    ck_assert_int_eq(generate("perth"), 0);
+    ck_assert_int_eq(enroll(ca, 1), 0);
+    ck_assert_int_eq(unlink(key), 0);
+    ck_assert_int_eq(generate("perth"), 0);
+    ck_assert_int_eq(enroll(ca, 2), -EINVAL);
+    ck_assert(unit_says(&err, "that key was given up"));
+}
+END_TEST
+
+/* Killed after any of its steps, the switch is ended by whatever comes next, and no answer is of
+ * one authority's key and the other's certificate. */
+START_TEST(a_switch_that_was_killed)
+{
+    static const char *const steps[][2] = {{"ca.crt", "previous.crt"}, {"next.key", "ca.key"}};
+    _cleanup_free_ char *next = xasprintf("%s/next.crt", ca);
+
+    for (size_t done = 0; done <= 2; done++) {
+        ck_assert_int_eq(ca_init(ca, NULL, &err), 0);
+        ck_assert_int_eq(ca_rollover(ca, NULL, &err), 0);
+        for (size_t i = 0; i < done; i++) {
+            _cleanup_free_ char *from = xasprintf("%s/%s", ca, steps[i][0]);
+            _cleanup_free_ char *to = xasprintf("%s/%s", ca, steps[i][1]);
+
+            ck_assert_int_eq(i == 0 ? link(from, to) : rename(from, to), 0);
+        }
+        ck_assert_int_eq(generate("perth"), 0);
+        ck_assert_int_eq(enroll(ca, 1), 0);
+        ck_assert_int_eq(access(next, F_OK), done == 2 ? -1 : 0);
+        ck_assert_int_eq(ca_switch(ca, &err), done == 2 ? -EINVAL : 0);
+        ck_assert_int_eq(enroll(ca, 1), 0);
+        ck_assert_int_eq(ca_retire(ca, &err), 0);
+        ck_assert_int_eq(fs_remove_tree(ca, &err), 0);
+    }
+}
+END_TEST
+
 START_TEST(another_authority)
 {
     _cleanup_free_ char *other = xasprintf("%s/other", top);
@@ -336,6 +378,8 @@ int main(void)
     tcase_add_test(t, an_authority_is_never_replaced);
     tcase_add_test(t, a_key_is_reused);
     tcase_add_test(t, one_name_one_key);
+    tcase_add_test(t, a_link_key_that_was_given_up);
+    tcase_add_test(t, a_switch_that_was_killed);
     tcase_add_test(t, another_authority);
     tcase_add_test(t, a_chain_that_does_not_hold);
     tcase_add_test(t, other_requests);
