@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/json_text.h"
 #include "common/alloc.h"
 #include "common/link_key.h"
 #include "common/name.h"
@@ -68,7 +69,6 @@ void change_clear(struct change *c)
 void change_format(const struct change *c, struct buf *ret)
 {
     json_t *root = json_object(), *sessions = json_array();
-    char *text;
 
     json_object_set_new(root, "state", json_string(state_names[c->state]));
     json_object_set_new(root, "revision", json_string(c->revision));
@@ -84,12 +84,7 @@ void change_format(const struct change *c, struct buf *ret)
     json_object_set_new(root, "reach", json_boolean(c->reach));
     if (c->why)
         json_object_set_new(root, "why", json_string(c->why));
-    text = json_dumps(root, JSON_INDENT(2));
-    if (text)
-        buf_str(ret, text);
-    buf_char(ret, '\n');
-    free(text);
-    json_decref(root);
+    json_text_take(root, ret);
 }
 
 static bool text_of(const json_t *root, const char *key, size_t size, char *ret)

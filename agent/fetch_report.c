@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/identity.h"
+#include "agent/json_text.h"
 #include "common/alloc.h"
 #include "common/fs.h"
 
@@ -30,7 +31,6 @@ static void set_text(json_t *o, const char *key, const char *text)
 void fetch_report_format(const struct fetch_report *r, struct buf *ret)
 {
     json_t *root = json_object(), *error = json_object();
-    char *text;
 
     set_number(root, "pid", r->pid);
     set_number(root, "start", (int64_t)r->start);
@@ -49,12 +49,7 @@ void fetch_report_format(const struct fetch_report *r, struct buf *ret)
         json_object_set(root, "error", error);
     }
     json_decref(error);
-    text = json_dumps(root, JSON_INDENT(2));
-    if (text)
-        buf_str(ret, text);
-    buf_char(ret, '\n');
-    free(text);
-    json_decref(root);
+    json_text_take(root, ret);
 }
 
 /* Each may be missing; *good becomes false when it is not what it should be. */

@@ -9,6 +9,7 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "common/name.h"
+#include "common/sorted.h"
 
 static char *file_of(const struct settings *s)
 {
@@ -17,36 +18,30 @@ static char *file_of(const struct settings *s)
     return xasprintf("%s/" KEY_MEMORY_FILE, keys);
 }
 
-/* Where it is, or would be. */
-static size_t position(const struct key_memory *m, const char *gateway)
+static size_t place_of(const struct key_memory *m, const char *gateway)
 {
-    size_t low = 0, high = m->n;
+    return sorted_place(m->peers, m->n, sizeof(*m->peers), gateway);
+}
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(m->peers[middle].gateway, gateway) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static bool is_at(const struct key_memory *m, size_t i, const char *gateway)
+{
+    return sorted_is_at(m->peers, m->n, sizeof(*m->peers), i, gateway);
 }
 
 uint32_t key_memory_of(const struct key_memory *m, const char *gateway)
 {
-    size_t i = position(m, gateway);
+    size_t i = place_of(m, gateway);
 
-    return i < m->n && strcmp(m->peers[i].gateway, gateway) == 0 ? m->peers[i].generation : 1;
+    return is_at(m, i, gateway) ? m->peers[i].generation : 1;
 }
 
 static bool raise_to(struct key_memory *m, const char *gateway, uint32_t generation)
 {
-    size_t i = position(m, gateway);
+    size_t i = place_of(m, gateway);
 
     if (generation <= key_memory_of(m, gateway))
         return false;
-    if (i == m->n || strcmp(m->peers[i].gateway, gateway) != 0) {
+    if (!is_at(m, i, gateway)) {
         if (m->n == m->cap) {
             m->cap = m->cap ? m->cap * 2 : 8;
             m->peers = xreallocarray(m->peers, m->cap, sizeof(*m->peers));

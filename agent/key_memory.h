@@ -25,7 +25,7 @@ struct key_memory {
     struct known_peer {
         char *gateway;
         uint32_t generation;
-    } * peers; /* by name */
+    } * peers; /* common/sorted.h */
     size_t n, cap;
 };
 

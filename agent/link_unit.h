@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "agent/netlink.h" /* LINK_NAME_SIZE */
+#include "agent/link_table.h" /* LINK_NAME_SIZE */
 #include "common/buf.h"
 #include "common/digest.h"
 

@@ -126,16 +126,9 @@ void log_lines(enum log_event event, enum log_level level, const char *prefix, c
 static void emit_errors(enum log_event event, enum log_level level, const struct error_list *err)
 {
     for (size_t i = 0; i < err->n; i++) {
-        const struct error_item *e = &err->items[i];
         _cleanup_buf_ struct buf b = BUF_INIT;
 
-        if (e->file && e->line)
-            buf_printf(&b, "%s:%u: ", e->file, e->line);
-        else if (e->file)
-            buf_printf(&b, "%s: ", e->file);
-        if (e->path)
-            buf_printf(&b, "%s: ", e->path);
-        buf_str(&b, e->message);
+        error_text(&err->items[i], &b);
         emit(event, level, NULL, NULL, buf_cstr(&b));
     }
 }

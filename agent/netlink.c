@@ -236,27 +236,10 @@ static bool get_address(const struct nlattr *a, uint8_t family, uint8_t len, str
     return true;
 }
 
-static struct link_state *find_index(struct link_table *t, unsigned index)
-{
-    size_t low = 0, high = t->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (t->links[middle].index == index)
-            return &t->links[middle];
-        if (t->links[middle].index < index)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 /* What is known of a tun, where the table has it. */
 static void take_address(struct link_table *t, const struct known_address *known)
 {
-    struct link_state *link = find_index(t, known->index);
+    struct link_state *link = link_table_at(t, known->index);
 
     if (!link || strcmp(link->kind, "tun") != 0)
         return;
@@ -294,7 +277,7 @@ static int on_address(struct nl_msg *msg, void *arg)
         return NL_OK;
     info = nlmsg_data(h);
     family = info->ifa_family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
-    link = find_index(nl->table, info->ifa_index);
+    link = link_table_at(nl->table, info->ifa_index);
     found.index = info->ifa_index;
     found.link_local = info->ifa_family == AF_INET6 && info->ifa_scope == RT_SCOPE_LINK;
     if (!link || strcmp(link->kind, "tun") != 0 ||
@@ -312,13 +295,6 @@ static int on_address(struct nl_msg *msg, void *arg)
     }
     learn_address(nl, &found);
     return NL_OK;
-}
-
-static int compare_index(const void *a, const void *b)
-{
-    const struct link_state *x = a, *y = b;
-
-    return x->index < y->index ? -1 : x->index > y->index;
 }
 
 static int dump(struct netlink *nl, int type, const void *header, size_t len,
@@ -368,8 +344,7 @@ int netlink_links(struct netlink *nl, unsigned what, struct link_table *ret, str
         nl->table = &t;
         nl->cap = 0;
         r = dump(nl, RTM_GETLINK, &links, sizeof(links), on_link);
-        if (t.n > 1)
-            qsort(t.links, t.n, sizeof(*t.links), compare_index);
+        link_table_sort(&t);
         if (r >= 0)
             r = read_addresses(nl, what & LINKS_SAME_ADDRESSES);
         nl->table = NULL;
@@ -382,35 +357,6 @@ int netlink_links(struct netlink *nl, unsigned what, struct link_table *ret, str
             break;
     }
     return error_sys(err, errno_of(nl, r), NULL, "cannot read the network interfaces");
-}
-
-void link_table_clear(struct link_table *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        struct link_state *link = &t->links[i];
-
-        for (size_t k = 0; k < link->n_altnames; k++)
-            free(link->altnames[k]);
-        free(link->altnames);
-        free(link->alias);
-        free(link->addresses);
-    }
-    free(t->links);
-    *t = (struct link_table)LINK_TABLE_INIT;
-}
-
-const struct link_state *link_table_find(const struct link_table *t, const char *name)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (strcmp(t->links[i].name, name) == 0)
-            return &t->links[i];
-    return NULL;
-}
-
-bool link_address_equal(const struct link_address *a, const struct link_address *b)
-{
-    return prefix_compare(&a->local, &b->local) == 0 && a->peer.family == b->peer.family &&
-           (a->peer.family == FAMILY_NONE || prefix_compare(&a->peer, &b->peer) == 0);
 }
 
 /* --- changing ------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "agent/identity.h"
+#include "agent/json_text.h"
 
 /* With the place that it is about. */
 static json_t *sentence(const struct error_item *e)
@@ -20,7 +21,6 @@ static json_t *sentence(const struct error_item *e)
 void origin_report_format(const struct origin_report *r, struct buf *ret)
 {
     json_t *root = json_object(), *problems = json_array();
-    char *text;
 
     json_object_set_new(root, "pid", json_integer(r->pid));
     json_object_set_new(root, "start", json_integer((json_int_t)r->start));
@@ -32,12 +32,7 @@ void origin_report_format(const struct origin_report *r, struct buf *ret)
     for (size_t i = 0; i < r->problems.n; i++)
         json_array_append_new(problems, sentence(&r->problems.items[i]));
     json_object_set_new(root, "problems", problems);
-    text = json_dumps(root, JSON_INDENT(2));
-    if (text)
-        buf_str(ret, text);
-    buf_char(ret, '\n');
-    free(text);
-    json_decref(root);
+    json_text_take(root, ret);
 }
 
 /* A number that fits; else *good becomes false. */

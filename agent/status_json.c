@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/json_text.h"
 #include "agent/status.h"
 #include "agent/status_agent.h"
 #include "agent/status_print.h"
@@ -221,13 +222,7 @@ void status_print_json(const struct status *s, struct buf *ret)
                                             json_repository, json_table_begin, json_row,
                                             json_table_end,  json_origins,     json_prefixes};
     struct json_printer j = {.root = json_object()};
-    char *dump;
 
     status_walk(s, &p, &j);
-    dump = json_dumps(j.root, JSON_INDENT(2));
-    if (dump)
-        buf_str(ret, dump);
-    buf_char(ret, '\n');
-    free(dump);
-    json_decref(j.root);
+    json_text_take(j.root, ret);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/bundle_check.h"
+#include "common/sorted.h"
 
 #define MAGIC "pvw1"
 #define HEAD (sizeof(MAGIC) - 1 + 1 + 4)
@@ -84,17 +85,7 @@ void wire_refused(int result, const struct error_list *why, struct buf *ret)
 
 static uint32_t index_of(const struct bundle *b, const char *path)
 {
-    size_t low = 0, high = b->n_files;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (strcmp(b->files[middle].path, path) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (uint32_t)low;
+    return (uint32_t)sorted_place(b->files, b->n_files, sizeof(*b->files), path);
 }
 
 static void put_link(struct buf *ret, const struct bundle *b, const struct bundle_link *link)

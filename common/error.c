@@ -147,18 +147,24 @@ void error_sort(struct error_list *list)
     list->n = kept + 1;
 }
 
+void error_text(const struct error_item *item, struct buf *ret)
+{
+    if (item->file && item->line)
+        buf_printf(ret, "%s:%u: ", item->file, item->line);
+    else if (item->file)
+        buf_printf(ret, "%s: ", item->file);
+    if (item->path)
+        buf_printf(ret, "%s: ", item->path);
+    buf_str(ret, item->message);
+}
+
 void error_print(const struct error_list *list, FILE *out)
 {
     for (size_t i = 0; i < list->n; i++) {
-        const struct error_item *e = &list->items[i];
+        _cleanup_buf_ struct buf b = BUF_INIT;
 
-        if (e->file && e->line)
-            fprintf(out, "%s:%u: ", e->file, e->line);
-        else if (e->file)
-            fprintf(out, "%s: ", e->file);
-        if (e->path)
-            fprintf(out, "%s: ", e->path);
-        fprintf(out, "%s\n", e->message);
+        error_text(&list->items[i], &b);
+        fprintf(out, "%s\n", buf_cstr(&b));
     }
 }
 

@@ -18,6 +18,8 @@
 /* Exit codes of every program (design, "Programs"). */
 enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_SYSTEM = 3 };
 
+struct buf;
+
 struct error_item {
     char *file;    /* NULL: not about a file */
     unsigned line; /* 1-based; 0: unknown */
@@ -52,6 +54,8 @@ void error_take(struct error_list *to, struct error_list *from);
 /* Orders by file, line, path, message, and drops exact repetitions. */
 void error_sort(struct error_list *list);
 void error_print(const struct error_list *list, FILE *out);
+/* One of them in the printed form, without a newline, behind what is in *ret. */
+void error_text(const struct error_item *item, struct buf *ret);
 void error_clear(struct error_list *list);
 
 /* 0 -> EXIT_DONE, -EINVAL -> EXIT_INPUT, anything else -> EXIT_SYSTEM. */

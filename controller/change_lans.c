@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/origins.h"
+#include "common/sorted.h"
 #include "controller/change_internal.h"
 #include "controller/mesh.h"
 
@@ -212,18 +213,11 @@ static struct lan_index index_lans(const struct change *c)
 static void correct(const struct change *c, const struct lan_index *x, const char *lan,
                     const char *but, const char *before, const char *now, struct change_routes *ret)
 {
-    size_t low = 0, high = x->n;
+    size_t size = sizeof(*x->entries);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(x->entries[middle].lan, lan) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < x->n && strcmp(x->entries[low].lan, lan) == 0; low++) {
-        const struct change_route *r = &c->route[x->entries[low].route];
+    for (size_t i = sorted_place(x->entries, x->n, size, lan);
+         sorted_is_at(x->entries, x->n, size, i, lan); i++) {
+        const struct change_route *r = &c->route[x->entries[i].route];
 
         if (but && ((r->lan_before && strcmp(r->lan_before, but) == 0) ||
                     (r->lan_now && strcmp(r->lan_now, but) == 0)))
@@ -250,19 +244,11 @@ static struct change_routes routes_at(const struct change *c, const struct lan_i
 /* How many entries the sorted names have that are `lan`. */
 static size_t count_of(const char *const *names, size_t n, const char *lan)
 {
-    size_t low = 0, high = n, first;
+    size_t first = sorted_place(names, n, sizeof(*names), lan), end = first;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(names[middle], lan) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (first = low; low < n && strcmp(names[low], lan) == 0;)
-        low++;
-    return low - first;
+    while (sorted_is_at(names, n, sizeof(*names), end, lan))
+        end++;
+    return end - first;
 }
 
 void change_routes(struct change *c, const struct origins *old, const struct origins *now)

@@ -11,6 +11,7 @@
 #include "common/fs.h"
 #include "common/link_key.h"
 #include "common/name.h"
+#include "common/sorted.h"
 #include "controller/lock.h"
 #include "controller/network.h"
 
@@ -225,38 +226,32 @@ int keys_file_write(const struct keys_file *k, const char *file, struct error_li
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-/* Where it is, or would be. */
-static size_t position(const struct keys_file *k, const char *gateway)
+static size_t place_of(const struct keys_file *k, const char *gateway)
 {
-    size_t low = 0, high = k->n;
+    return sorted_place(k->gateways, k->n, sizeof(*k->gateways), gateway);
+}
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(k->gateways[middle].name, gateway) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static bool is_at(const struct keys_file *k, size_t i, const char *gateway)
+{
+    return sorted_is_at(k->gateways, k->n, sizeof(*k->gateways), i, gateway);
 }
 
 const struct keys_gateway *keys_file_find(const struct keys_file *k, const char *gateway)
 {
-    size_t i = position(k, gateway);
+    size_t i = place_of(k, gateway);
 
-    return i < k->n && strcmp(k->gateways[i].name, gateway) == 0 ? &k->gateways[i] : NULL;
+    return is_at(k, i, gateway) ? &k->gateways[i] : NULL;
 }
 
 void keys_file_put(struct keys_file *k, const struct keys_gateway *g)
 {
-    size_t i = position(k, g->name);
+    size_t i = place_of(k, g->name);
     struct keys_gateway copy = *g;
 
     copy.name = arena_strdup(&k->arena, g->name);
     copy.tls_key = g->tls_key ? arena_strdup(&k->arena, g->tls_key) : NULL;
     copy.link_key = g->link_key ? arena_strdup(&k->arena, g->link_key) : NULL;
-    if (!keys_file_find(k, g->name)) {
+    if (!is_at(k, i, g->name)) {
         if (k->n == k->cap) {
             k->cap = k->cap ? k->cap * 2 : 16;
             k->gateways = xreallocarray(k->gateways, k->cap, sizeof(*k->gateways));

@@ -40,7 +40,7 @@ struct keys_gateway {
 };
 
 struct keys_file {
-    struct keys_gateway *gateways; /* by name */
+    struct keys_gateway *gateways; /* common/sorted.h */
     size_t n, cap;
     struct arena arena;
 };

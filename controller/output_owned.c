@@ -11,6 +11,7 @@
 #include "common/bundle.h"
 #include "common/name.h"
 #include "common/origins.h"
+#include "common/sorted.h"
 #include "common/tar.h"
 
 /* The text between `before` and the next quote, which is cut off there; NULL: not found.  The text
@@ -199,25 +200,14 @@ void owned_free(struct owned *owned)
     *owned = (struct owned)OWNED_INIT;
 }
 
-/* The first path that is not before `path`. */
-static size_t lower_bound(const struct owned *owned, const char *path)
+static size_t place_of(const struct owned *owned, const char *path)
 {
-    size_t low = 0, high = owned->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(owned->paths[middle], path) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(owned->paths, owned->n, sizeof(*owned->paths), path);
 }
 
 bool owned_has(const struct owned *owned, const char *path)
 {
-    size_t i = lower_bound(owned, path);
+    size_t i = place_of(owned, path);
 
     return (i < owned->n && strcmp(owned->paths[i], path) == 0) ||
            (owned->gateway && strcmp(path, owned->voice) == 0);
@@ -226,7 +216,7 @@ bool owned_has(const struct owned *owned, const char *path)
 bool owned_has_folder(const struct owned *owned, const char *path)
 {
     _cleanup_free_ char *inside = xasprintf("%s/", path);
-    size_t i = lower_bound(owned, inside);
+    size_t i = place_of(owned, inside);
 
     return i < owned->n && strncmp(owned->paths[i], inside, strlen(inside)) == 0;
 }

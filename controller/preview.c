@@ -10,6 +10,7 @@
 #include "common/alloc.h"
 #include "common/bundle.h"
 #include "common/origins.h"
+#include "common/sorted.h"
 #include "controller/lock.h"
 #include "controller/mesh.h"
 #include "controller/network.h"
@@ -122,17 +123,10 @@ static int look_at_gateway(void *arg, uint32_t gateway, const struct rendered *r
 
 static bool in_mesh(const struct mesh *mesh, const char *gateway)
 {
-    size_t low = 0, high = mesh->n_gateways;
+    size_t size = sizeof(*mesh->gateways);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(mesh->gateways[middle].name, gateway) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < mesh->n_gateways && strcmp(mesh->gateways[low].name, gateway) == 0;
+    return sorted_is_at(mesh->gateways, mesh->n_gateways, size,
+                        sorted_place(mesh->gateways, mesh->n_gateways, size, gateway), gateway);
 }
 
 static void look_at_removed(struct look *l)

@@ -11,24 +11,10 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "tuf/canonical.h"
+#include "tuf/json.h"
 #include "tuf/path.h"
 
 #define SPEC_VERSION "1.0.34"
-
-/* Running out of memory and a crypto library without Ed25519 end the process: see common/alloc.h.
- */
-static json_t *must(json_t *value)
-{
-    if (!value)
-        abort();
-    return value;
-}
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_set_new(object, key, must(value)) != 0)
-        abort();
-}
 
 json_t *tuf_repo_body(enum tuf_type type, int64_t version, int64_t expires)
 {

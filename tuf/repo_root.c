@@ -6,21 +6,8 @@
 #include <string.h>
 
 #include "tuf/canonical.h"
+#include "tuf/json.h"
 #include "tuf/repo_read.h"
-
-/* As in tuf/repo.c. */
-static json_t *must(json_t *value)
-{
-    if (!value)
-        abort();
-    return value;
-}
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_set_new(object, key, must(value)) != 0)
-        abort();
-}
 
 static json_t *file_of(json_t *body)
 {
