@@ -150,3 +150,17 @@ int fs_remove_tree(const char *path, struct error_list *err)
         return error_sys(err, errno, path, "cannot remove it");
     return 0;
 }
+
+bool fs_same(const char *path, struct stat *was)
+{
+    struct stat st;
+    bool same;
+
+    if (!path || stat(path, &st) < 0)
+        memset(&st, 0, sizeof(st));
+    same = st.st_dev == was->st_dev && st.st_ino == was->st_ino && st.st_size == was->st_size &&
+           st.st_mode == was->st_mode && st.st_ctim.tv_sec == was->st_ctim.tv_sec &&
+           st.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
+    *was = st;
+    return same;
+}

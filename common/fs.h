@@ -8,7 +8,9 @@
 #ifndef P2PVPN_COMMON_FS_H
 #define P2PVPN_COMMON_FS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
@@ -31,6 +33,10 @@ int fs_write(const char *path, const void *data, size_t len, mode_t mode, struct
  * may be NULL. */
 int fs_write_if_changed(const char *path, const void *data, size_t len, mode_t mode, int *changed,
                         struct error_list *err);
+
+/* Whether the file is the one that *was describes, unchanged; *was then describes it as it is now,
+ * and is all zero if there is none (or path is NULL). */
+bool fs_same(const char *path, struct stat *was);
 
 /* Creates path and its parents with this mode; existing folders are left as they are. */
 int fs_mkdirs(const char *path, mode_t mode, struct error_list *err);

@@ -26,6 +26,7 @@
 #include "service/log.h"
 #include "service/refresh.h"
 #include "service/static.h"
+#include "service/trust.h"
 
 #define ACCEPT_TURNS 64
 #define TICK_SECONDS 1
@@ -50,6 +51,7 @@ struct server {
     unsigned ticks, ending;
     time_t copied; /* the database, last */
     struct refresh refresh;
+    struct trust trust;
 };
 
 static int64_t now_ms(void)
@@ -130,6 +132,7 @@ static void on_tick(int fd, short what, void *data)
     }
     refresh_run(&s->refresh, s->settings, time(NULL));
     s->api.expires = s->refresh.expires;
+    trust_run(&s->trust, s->tls);
     if (++s->ticks % LOOK_TICKS == 0) {
         watch(s);
         look(s);
@@ -166,14 +169,13 @@ static int open_tls(struct server *s, struct error_list *err)
     _cleanup_free_ char *cert = server_certificate(s->settings);
     _cleanup_free_ char *key =
         s->settings->key ? xstrdup(s->settings->key) : xasprintf("%s/tls.key", s->settings->state);
-    _cleanup_free_ char *authority = s->settings->client_ca ? xstrdup(s->settings->client_ca)
-                                     : s->settings->ca ? xasprintf("%s/ca.crt", s->settings->ca)
-                                                       : NULL;
     int r = s->settings->certificate ? 0 : tls_make_identity(cert, key, err);
 
     if (r == 0)
         r = tls_pin(cert, s->api.pin, err);
-    return r < 0 ? r : tls_open(cert, key, authority, &s->tls, err);
+    if (r == 0)
+        r = tls_open(cert, key, &s->tls, err);
+    return r < 0 ? r : trust_open(&s->trust, s->settings, s->tls, err);
 }
 
 /* Requests on their way to the authority when an earlier run was killed. */
@@ -300,6 +302,7 @@ static void close_all(struct server *s)
     if (s->lock >= 0)
         close(s->lock);
     s->tls = tls_close(s->tls);
+    trust_close(&s->trust);
     s->api.db = db_close(s->api.db);
     wanted_clear(&s->api.wanted);
     signing_clear(&s->api.signing);

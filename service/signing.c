@@ -72,17 +72,8 @@ static bool unchanged(struct signing *g, const struct controller_settings *s)
     const char *const files[] = {key, cert, s->ca_passphrase};
     bool same = g->looked;
 
-    for (size_t i = 0; i < 3; i++) {
-        struct stat st, *was = &g->seen[i];
-
-        if (!files[i] || stat(files[i], &st) < 0)
-            memset(&st, 0, sizeof(st));
-        same = same && st.st_dev == was->st_dev && st.st_ino == was->st_ino &&
-               st.st_size == was->st_size && st.st_mode == was->st_mode &&
-               st.st_ctim.tv_sec == was->st_ctim.tv_sec &&
-               st.st_ctim.tv_nsec == was->st_ctim.tv_nsec;
-        *was = st;
-    }
+    for (size_t i = 0; i < 3; i++)
+        same = fs_same(files[i], &g->seen[i]) && same;
     g->looked = true;
     return same;
 }

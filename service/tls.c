@@ -106,8 +106,7 @@ int tls_pin(const char *cert_file, unsigned char ret[static TLS_PIN_LEN], struct
 /* --- the server --------------------------------------------------------------------------------
  */
 
-static int set_up(SSL_CTX *ctx, const char *cert_file, const char *key_file, const char *client_ca,
-                  struct error_list *err)
+static int set_up(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct error_list *err)
 {
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_num_tickets(ctx, 0) != 1)
@@ -122,23 +121,36 @@ static int set_up(SSL_CTX *ctx, const char *cert_file, const char *key_file, con
     if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(ctx) != 1)
         return x509_failed(err, key_file, "this is not the private key of the certificate");
-    if (client_ca && (SSL_CTX_load_verify_file(ctx, client_ca) != 1))
-        return x509_failed(err, client_ca, "these are no certificates of an authority");
-    /* Without an authority nobody is asked for a certificate. */
-    SSL_CTX_set_verify(ctx, client_ca ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT);
     return 0;
 }
 
-int tls_open(const char *cert_file, const char *key_file, const char *client_ca, struct tls **ret,
-             struct error_list *err)
+int tls_trust(struct tls *tls, const char *const *files, size_t n, struct error_list *err)
+{
+    X509_STORE *store = X509_STORE_new();
+    int r = store ? 0 : x509_failed(err, NULL, "cannot set TLS up");
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (X509_STORE_load_file(store, files[i]) != 1)
+            r = x509_failed(err, files[i], "these are no certificates of an authority");
+    if (r < 0) {
+        X509_STORE_free(store);
+        return r;
+    }
+    SSL_CTX_set_cert_store(tls->ctx, store); /* which is its own now */
+    SSL_CTX_set_verify(tls->ctx, n ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    return 0;
+}
+
+int tls_open(const char *cert_file, const char *key_file, struct tls **ret, struct error_list *err)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     int r;
 
     if (!ctx)
         return x509_failed(err, NULL, "cannot set TLS up");
-    r = set_up(ctx, cert_file, key_file, client_ca, err);
+    r = set_up(ctx, cert_file, key_file, err);
     if (r < 0) {
         SSL_CTX_free(ctx);
         return r;

@@ -3,7 +3,7 @@
  * TLS: the one file that sees OpenSSL's connections.  TLS 1.3 and nothing else; no resumption, no
  * tickets, no renegotiation; buffers are given back when a connection is silent.
  *
- * Whoever shows a certificate shows one of the mesh's authority, or the handshake fails; whoever
+ * Whoever shows a certificate shows one of the mesh's authorities, or the handshake fails; whoever
  * shows none is PEER_ANYBODY.
  */
 #ifndef P2PVPN_SERVICE_TLS_H
@@ -25,9 +25,12 @@ int tls_make_identity(const char *cert_file, const char *key_file, struct error_
 /* SHA-256 of the public key (SubjectPublicKeyInfo) of a certificate's file. */
 int tls_pin(const char *cert_file, unsigned char ret[static TLS_PIN_LEN], struct error_list *err);
 
-/* client_ca: a PEM file of one certificate or more; NULL: no certificate is good. */
-int tls_open(const char *cert_file, const char *key_file, const char *client_ca, struct tls **ret,
-             struct error_list *err);
+/* No client's certificate is good yet. */
+int tls_open(const char *cert_file, const char *key_file, struct tls **ret, struct error_list *err);
+/* From now on clients' certificates are good if they are of the authorities in these files, each of
+ * one certificate or more in PEM; n 0: none is, and nobody is asked for one.  On failure all stays
+ * as it was. */
+int tls_trust(struct tls *tls, const char *const *files, size_t n, struct error_list *err);
 struct tls *tls_close(struct tls *tls); /* NULL ok; returns NULL */
 
 enum tls_result { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE, TLS_OVER };

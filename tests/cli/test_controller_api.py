@@ -63,9 +63,9 @@ class Gateway:
         subprocess.run([AGENT, "enroll", *argv, "--state", self.state, "--link-user", "nobody"],
                        check=True, capture_output=True, timeout=20)
 
-    def take(self, answer):
+    def take(self, answer, name="chain.pem"):
         (self.state / "answer").write_text(answer)
-        chain = self.state / "chain.pem"
+        chain = self.state / name
         chain.write_text(answer[answer.index("-----BEGIN CERT"):answer.index("-----END CERT")]
                          + "-----END CERTIFICATE-----\n")
         return chain, self.state / "keys/gateway.key"

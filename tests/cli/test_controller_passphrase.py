@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The authority's key at the controller, encrypted: with the passphrase it signs; without a usable one
 everything else is served, and what has to be signed is answered with 503."""
+import ssl
 import subprocess
 
 import pytest
 
-from controller_box import Controller
+from controller_box import Controller, wait_for
 from test_controller_api import CTL, Gateway, enroll, new_token
 
 RIGHT = "correct horse battery"
@@ -68,8 +69,23 @@ def test_enrolment_with_a_passphrase(box, sealed):
     (box.folder / "new").write_text(new + "-----END CERTIFICATE-----\n")
     subprocess.run(["openssl", "verify", "-CAfile", box.folder / "new", box.folder / "leaf"], check=True,
                    capture_output=True, timeout=20)
+    # Both authorities are believed while one follows the other, and then the new one alone.
+    old, cert = cert, gateway.take(again.json["answer"], "second.pem")
+    renewed = wait_for("the second authority's certificate to be taken", lambda: known(box, gateway, cert))
+    assert renewed.status == 200 and known(box, gateway, old).status == 200
+    sealed.ctl("retire")
+    wait_for("the first authority's certificate to be refused", lambda: not known(box, gateway, old))
+    assert known(box, gateway, cert).status == 200
     for file in [*box.state.iterdir(), box.log]:
         assert RIGHT.encode() not in file.read_bytes(), file
+
+
+def known(box, gateway, cert):
+    """What a renewal with this certificate gets; None: there was no handshake."""
+    try:
+        return box.ask("POST", "/v1/renew", {"request": gateway.request}, cert=cert)
+    except (ssl.SSLError, ConnectionError):
+        return None
 
 
 @pytest.mark.parametrize("break_it, says", [
