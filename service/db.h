@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Database: what the controller remembers, in STATE/controller.db; the one file that sees SQLite.
+ * Database: what the controller remembers, in STATE/controller.db.
  *
  * WAL and synchronous=FULL: what was committed is on the disk.  A copy, STATE/controller.db.copy,
  * is made each day, before the schema is upgraded, and whenever db_copy() is called; it is replaced

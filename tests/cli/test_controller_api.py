@@ -430,7 +430,7 @@ def test_a_damaged_database_and_copy(alone):
 
 def test_upgrade_of_the_schema(alone):
     """A database of the first schema, with something in it."""
-    text = (SOURCE / "service/db.c").read_text()
+    text = (SOURCE / "service/db_open.c").read_text()
     first = re.search(r"upgrades\[DB_SCHEMA\] = {(.*?)\",\n", text, re.S)[1]
     sql = "".join(re.findall(r'"([^"]*)"?', first + '"'))
     alone.state.mkdir()
