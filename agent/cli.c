@@ -21,6 +21,7 @@
 #include "agent/reach.h"
 #include "agent/reader.h"
 #include "agent/report.h"
+#include "agent/reporter.h"
 #include "agent/repository.h"
 #include "agent/settings.h"
 #include "agent/settings_file.h"
@@ -57,9 +58,10 @@ static const char usage[] =
     "                           all of that over the controller; without a token it has to be "
     "approved\n"
     "                           there, and --pin says whom to believe; --wait SECONDS for that\n"
-    "  report [--renew]         tell the controller the status, and renew the certificate when it "
+    "  report [--once]          tell the controller the status, and renew the certificate when it "
     "has\n"
-    "                           less than 120 days left; with --renew at once\n"
+    "                           less than 120 days left; and stay to tell what changes\n"
+    "  report --renew           once, and renew the certificate however long it is good\n"
     "  fetch [--once]           bring this gateway's bundle from the signed repository, and stay\n"
     "                           to bring the next; with --once only what is there now\n"
     "  settings                 print the settings that are in force, as a settings file\n"
@@ -179,8 +181,11 @@ static int verb_fetch(const struct options *o, char **args, struct error_list *e
 
 static int verb_report(const struct options *o, char **args, struct error_list *err)
 {
+    bool renew = o->wish == KEY_RENEW;
+
     (void)args;
-    return report_run(&o->settings, o->wish == KEY_RENEW, err);
+    return o->once || renew ? report_once(&o->settings, renew, err)
+                            : reporter_run(&o->settings, err);
 }
 
 /* A gateway with problems is a state that is wrong: scripts see it by the exit code. */

@@ -193,6 +193,7 @@ struct job {
 static int become(const struct settings *s, struct error_list *err)
 {
     const struct rlimit none = {0, 0};
+    pid_t parent = getppid();
 
     setrlimit(RLIMIT_CORE, &none);
     if (setgroups(0, NULL) < 0 || setresgid(s->link_gid, s->link_gid, s->link_gid) < 0 ||
@@ -200,6 +201,8 @@ static int become(const struct settings *s, struct error_list *err)
         return error_sys(err, EPERM, NULL, "cannot become the user '%s'", s->link_user);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* which was lost with the user */
+    if (getppid() != parent)
+        return error_sys(err, ECHILD, NULL, "nobody waits for an answer any more");
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "agent/enroll.h"
 #include "agent/key.h"
 #include "agent/log.h"
+#include "agent/report_when.h"
 #include "agent/status.h"
 #include "agent/status_print.h"
 #include "common/alloc.h"
@@ -159,44 +160,106 @@ static int renew_in_time(const struct contact *c, const char *keys, int64_t expi
                          struct error_list *err)
 {
     _cleanup_free_ char *tried = xasprintf("%s/" TRIED_FILE, c->settings->run_dir);
+    int64_t before = last_try(tried);
     int r;
 
-    if (!now && !report_renewal_due(expires, last_try(tried), time(NULL)))
-        return 0;
+    if (!now && !report_renewal_due(expires, before, time(NULL)))
+        return before && report_renewal_due(expires, 0, time(NULL)) ? REPORT_RENEW_LATER : 0;
     r = fs_write(tried, "", 0, 0644, err);
     if (r == 0)
         r = renew(c, keys, err);
     if (r == 0)
         unlink(tried);
+    return r == 0 ? REPORT_RENEWED : r;
+}
+
+/* --- who tells whom ----------------------------------------------------------------------------
+ */
+
+struct self {
+    struct contact contact; /* without url: no controller is known */
+    char *keys, *gateway;   /* NULL: it has no certificate */
+    int64_t expires;        /* seconds since 1970 */
+};
+
+static int find_self(const struct settings *s, struct self *ret, struct error_list *err)
+{
+    struct error_list ignored = ERROR_LIST_INIT; /* then it is not enrolled */
+
+    *ret = (struct self){.contact = CONTACT_INIT, .keys = settings_keys_dir(s)};
+    ret->expires = key_expires(ret->keys);
+    if (ret->expires == 0 || key_gateway(ret->keys, &ret->gateway, &ignored) != 1)
+        ret->gateway = NULL;
+    error_clear(&ignored);
+    return contact_find(s, &ret->contact, err);
+}
+
+static void clear_self(struct self *self)
+{
+    contact_clear(&self->contact);
+    free(self->keys);
+    free(self->gateway);
+}
+
+static int check_time(const struct self *self, struct error_list *err)
+{
+    return self->expires > time(NULL)
+               ? 0
+               : error_add(err, self->keys, 0, NULL,
+                           "the certificate of this gateway has ended, and the controller takes it "
+                           "no more: enroll it again, with a token or by files");
+}
+
+int report_once(const struct settings *s, bool renew, struct error_list *err)
+{
+    struct self self;
+    int r = find_self(s, &self, err), told;
+
+    if (r == 0 && !self.contact.url) {
+        log_say(LOG_LEVEL_INFO, "no controller is known here, so nobody is told");
+        clear_self(&self);
+        return 0;
+    }
+    if (r == 0 && !self.gateway)
+        r = error_add(err, self.keys, 0, NULL,
+                      "this gateway has no certificate, by which the controller would know it: "
+                      "enroll it first");
+    if (r == 0)
+        r = check_time(&self, err);
+    if (r == 0) {
+        told = tell(&self.contact, self.gateway, self.expires, err);
+        /* Also when it could not be told: what is wrong may be the report alone. */
+        r = renew_in_time(&self.contact, self.keys, self.expires, renew, err);
+        r = told < 0 ? told : r < 0 ? r : 0;
+    }
+    clear_self(&self);
     return r;
 }
 
-int report_run(const struct settings *s, bool renew, struct error_list *err)
+int report_tell_job(void *settings, struct error_list *err)
 {
-    _cleanup_free_ char *keys = settings_keys_dir(s), *gateway = NULL;
-    int64_t expires = key_expires(keys);
-    struct contact c = CONTACT_INIT;
-    int r = contact_find(s, &c, err), told;
+    struct self self;
+    int r = find_self(settings, &self, err);
 
-    if (r == 0 && !c.url) {
-        log_say(LOG_LEVEL_INFO, "no controller is known here, so nobody is told");
-        contact_clear(&c);
-        return 0;
-    }
-    if (r == 0 && (key_gateway(keys, &gateway, err) != 1 || expires == 0))
-        r = error_add(err, keys, 0, NULL,
-                      "this gateway has no certificate, by which the controller would know it: "
-                      "enroll it first");
-    if (r == 0 && expires <= time(NULL))
-        r = error_add(err, keys, 0, NULL,
-                      "the certificate of this gateway has ended, and the controller takes it no "
-                      "more: enroll it again, with a token or by files");
-    if (r == 0) {
-        told = tell(&c, gateway, expires, err);
-        /* Also when it could not be told: what is wrong may be the report alone. */
-        r = renew_in_time(&c, keys, expires, renew, err);
-        r = told < 0 ? told : r;
-    }
-    contact_clear(&c);
+    if (r == 0 && (!self.contact.url || !self.gateway))
+        r = REPORT_TO_NOBODY;
+    if (r == 0)
+        r = check_time(&self, err);
+    if (r == 0)
+        r = tell(&self.contact, self.gateway, self.expires, err);
+    if (r == 0)
+        r = (int)report_phase(self.gateway);
+    clear_self(&self);
+    return r;
+}
+
+int report_renew_job(void *settings, struct error_list *err)
+{
+    struct self self;
+    int r = find_self(settings, &self, err);
+
+    if (r == 0 && self.contact.url && self.gateway && self.expires > time(NULL))
+        r = renew_in_time(&self.contact, self.keys, self.expires, false, err);
+    clear_self(&self);
     return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Report: `p2pvpn-agent report`, which a timer starts: it tells the controller what `status` says,
- * and has the certificate renewed in time.
+ * Report: what the controller is told, which is what `status` says, and how the certificate is
+ * renewed in time.  Once, or by a process that stays (reporter.h).
  *
  * A gateway without a controller has nobody to tell.  A gateway without a bundle, or with one that
  * cannot be read, says just that.
@@ -9,6 +9,7 @@
 #ifndef P2PVPN_AGENT_REPORT_H
 #define P2PVPN_AGENT_REPORT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,8 +20,17 @@
 #define REPORT_RENEW_S (INT64_C(120) * 86400) /* before the certificate ends; of 398 days */
 #define REPORT_RETRY_S 3600                   /* between two tries to renew it */
 
-/* renew: now, however long it is still valid. */
-int report_run(const struct settings *s, bool renew, struct error_list *err);
+/* `report --once`.  renew: now, however long it is still valid. */
+int report_once(const struct settings *s, bool renew, struct error_list *err);
+
+/* The reporter's jobs; the argument is its settings.  The first returns the gateway's phase
+ * (report_when.h), or REPORT_TO_NOBODY when no controller is known or it has no certificate yet;
+ * the second 0 when there is nothing to do, or one of the others. */
+#define REPORT_TO_NOBODY INT_MAX
+#define REPORT_RENEWED 1
+#define REPORT_RENEW_LATER 2 /* it failed before; see REPORT_RETRY_S */
+int report_tell_job(void *settings, struct error_list *err);
+int report_renew_job(void *settings, struct error_list *err);
 
 /* Whether a certificate that ends at `expires` (0: not known) is to be renewed, the last try being
  * at `tried` (0: none).  Pure. */

@@ -20,6 +20,7 @@
  * - RUN/agent.lock: held by the one agent that acts
  * - RUN/agent.json: what only the running agent knows (agent_report.h)
  * - RUN/origins.json: what it serves to bgpd (origin_report.h)
+ * - RUN/controller.json, RUN/report.lock: what the reporter says; held by it (reporter.h)
  * - RUN/pvN.json: identity of the OpenVPN process of link pvN (identity.h)
  * - RUN/pvN.log: what it prints, bounded
  * - RUN/link/pvN.conf: what the unit of a link is started with (link_unit.h)

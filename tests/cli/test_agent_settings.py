@@ -117,7 +117,7 @@ def test_completion_has_the_verbs():
 
 OWN = {"apply": {"--dry-run"}, "status": {"--json"},
        "enroll": {"--install", "--output", "--rekey", "--renew", "--token", "--token-file", "--wait"},
-       "fetch": {"--once"}, "report": {"--renew"}}
+       "fetch": {"--once"}, "report": {"--once", "--renew"}}
 
 
 def test_completion_has_the_options():

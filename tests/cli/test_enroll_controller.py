@@ -144,7 +144,7 @@ def test_the_answer_brings_the_repository(box, place, authority):
         file.unlink()
     assert json.loads((gateway.state / "repository.json").read_text()) == {**wanted, "gateway": "fed"}
     (gateway.state / "controller.conf").unlink()
-    gateway.run("report")
+    gateway.run("report", "--once")
 
 
 def test_once_more_with_the_same_token(box, place):
@@ -217,7 +217,7 @@ def test_another_server(box, place, perth):
     assert "another key than the one that is pinned" in run.stderr and gateway.nothing_installed()
     run = gateway.enroll("--pin", pin_of(box), code=1)
     assert "another key" in run.stderr
-    assert "another key" in perth.run("report", "--controller", url, code=1).stderr
+    assert "another key" in perth.run("report", "--once", "--controller", url, code=1).stderr
     assert "another key" in perth.run("report", "--controller", url, "--renew", code=1).stderr
     assert impostor.told == []
     impostor.shutdown()
@@ -268,14 +268,14 @@ def test_new_keys_with_a_token(box, place):
                 new_token(box, "rekeyed", generation=2))
     assert (gateway.keys / "gateway.key").read_bytes() != before
     assert "rekeyed.g2" in openssl("x509", "-noout", "-subject", text=gateway.certificate)
-    gateway.run("report")
+    gateway.run("report", "--once")
     assert row(box, "rekeyed")["generation"] == 2
 
 
 # --- reports -------------------------------------------------------------------------------------
 
 def test_a_report_without_a_bundle(box, perth):
-    perth.run("report")
+    perth.run("report", "--once")
     now = row(box, "perth")
     assert now["seconds"] < 60 and now["healthy"] is False and now["problems"] == 1
     assert 396 <= now["certificate-days"] <= 398
@@ -291,7 +291,7 @@ def test_a_report_of_the_status(box, place):
     subprocess.run([CTL, "compile", place / "mesh.json", "-o", place / "out"], check=True,
                    capture_output=True, env=env, timeout=60)
     shutil.copytree(place / "out/head", gateway.state / "current")
-    gateway.run("report")
+    gateway.run("report", "--once")
     own = json.loads(gateway.run("status", "--json", code=1).stdout)
     now, whole = row(box, "head"), box.local("GET", "/v1/gateways/head").json["report"]
     assert now["revision"] == own["revision"] and now["links"] == len(own["links"]) > 0
@@ -302,18 +302,18 @@ def test_a_report_of_the_status(box, place):
 
 def test_nobody_to_report_to(place, perth):
     gateway = Gateway(place, "lonely", None)
-    run = gateway.run("report")
+    run = gateway.run("report", "--once")
     assert "no controller is known" in run.stderr
-    run = gateway.run("report", "--controller", perth.url, code=1)
+    run = gateway.run("report", "--once", "--controller", perth.url, code=1)
     assert "enroll it first" in run.stderr
 
 
 def test_a_gateway_that_was_revoked(box, place):
     gateway = Gateway(place, "lost", url_of(box))
     gateway.enroll("--token", new_token(box, "lost"))
-    gateway.run("report")
+    gateway.run("report", "--once")
     assert box.local("DELETE", "/v1/gateways/lost").status == 200
-    assert "controller" in gateway.run("report", code=1).stderr
+    assert "controller" in gateway.run("report", "--once", code=1).stderr
 
 
 def test_the_controller_from_repository_json(box, place, perth):
@@ -323,10 +323,10 @@ def test_the_controller_from_repository_json(box, place, perth):
     (gateway.state / "controller.conf").unlink()
     (gateway.state / "repository.json").write_text(json.dumps(
         {"root": {}, "urls": [], "gateway": "filed", "controller": url_of(box), "pin": pin_of(box)}))
-    gateway.run("report")
+    gateway.run("report", "--once")
     assert row(box, "filed")["seconds"] < 60
     wrong = "sha256//" + base64.b64encode(b"x" * 32).decode()
-    assert "another key" in gateway.run("report", "--pin", wrong, code=1).stderr, "settings win"
+    assert "another key" in gateway.run("report", "--once", "--pin", wrong, code=1).stderr, "settings win"
 
 
 # --- renewal -------------------------------------------------------------------------------------
@@ -334,14 +334,14 @@ def test_the_controller_from_repository_json(box, place, perth):
 def test_renewal_in_time(box, perth):
     """398 days: with 121 left nothing is done, with 119 it is renewed, and only once."""
     first, key = perth.fingerprint, (perth.keys / "gateway.key").read_bytes()
-    perth.run("report", days=277)
+    perth.run("report", "--once", days=277)
     assert perth.fingerprint == first
-    said = perth.run("report", days=279)
+    said = perth.run("report", "--once", days=279)
     second = perth.fingerprint
     assert second != first and "Installed the certificate of perth.g1" in said.stdout
     assert (perth.keys / "gateway.key").read_bytes() == key
     assert not (perth.keys / "gateway.answer").exists()
-    perth.run("report")
+    perth.run("report", "--once")
     assert perth.fingerprint == second
     perth.run("report", "--renew")
     assert perth.fingerprint not in (first, second)
@@ -350,21 +350,21 @@ def test_renewal_in_time(box, perth):
 def test_a_certificate_that_has_ended(place, box):
     gateway = Gateway(place, "late", url_of(box))
     gateway.enroll("--token", new_token(box, "late"))
-    assert "has ended" in gateway.run("report", days=399, code=1).stderr
+    assert "has ended" in gateway.run("report", "--once", days=399, code=1).stderr
 
 
 def test_renewal_that_fails_is_not_tried_all_the_time(box, perth):
     before = perth.fingerprint
-    perth.run("report", "--controller", "https://127.0.0.1:1", days=279, code=3)
+    perth.run("report", "--once", "--controller", "https://127.0.0.1:1", days=279, code=3)
     assert (perth.home / "run/renewal-tried").exists()
-    perth.run("report")
+    perth.run("report", "--once")
     tried = perth.home / "run/renewal-tried"
     future = time.time() + 279 * DAY
     os.utime(tried, (future - 60, future - 60))
-    perth.run("report", days=279)
+    perth.run("report", "--once", days=279)
     assert perth.fingerprint == before
     os.utime(tried, (future - 3700, future - 3700))
-    perth.run("report", days=279)
+    perth.run("report", "--once", days=279)
     assert perth.fingerprint != before and not tried.exists()
 
 
@@ -372,7 +372,7 @@ def test_it_talks_as_the_link_user(box, perth):
     """Whoever talks to the network is not root."""
     trace = perth.home / "trace"
     subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", "trace=connect,setresuid",
-                    *perth.command("report")], check=True, capture_output=True, timeout=60)
+                    *perth.command("report", "--once")], check=True, capture_output=True, timeout=60)
     users, talkers = {}, set()
     for line in trace.read_text().splitlines():
         pid, call = line.split(None, 1)

@@ -35,8 +35,14 @@ def packages(which="."):
 # Once installed, it is what the package was before readers, links and the RTR port became units.
 OLD = "branch"
 OLD_UNITS = ("p2pvpn-link@.service", "p2pvpn-reader.socket", "p2pvpn-reader@.service", "p2pvpn-rtr.socket",
-             "p2pvpn-fetch.service", "p2pvpn-fetch.path", "p2pvpn-report.service",
-             "p2pvpn-report.timer")
+             "p2pvpn-fetch.service", "p2pvpn-fetch.path", "p2pvpn-report.service")
+# A timer started what tells the controller.
+OLD_TIMER = """[Timer]
+OnCalendar=*:*:00/30
+Unit=p2pvpn-report.service
+[Install]
+WantedBy=timers.target
+"""
 OLD_RIGHTS = "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_SETPCAP " \
              "CAP_KILL CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"
 OLD_POSTINST = """#!/bin/sh
@@ -45,7 +51,7 @@ set -e
 systemd-sysusers p2pvpn.conf
 systemd-tmpfiles --create p2pvpn.conf
 systemctl daemon-reload
-systemctl enable --now p2pvpn-agent
+systemctl enable --now p2pvpn-agent p2pvpn-report.timer
 """
 
 
@@ -56,6 +62,9 @@ def older_package(deb, folder):
     subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
     for name in OLD_UNITS:
         (tree / "lib/systemd/system" / name).unlink()
+    (tree / "lib/systemd/system/p2pvpn-report.timer").write_text(OLD_TIMER, encoding="utf-8")
+    (tree / "lib/systemd/system/p2pvpn-report.service").write_text(
+        "[Service]\nType=oneshot\nExecStart=/bin/true\n", encoding="utf-8")
     unit = tree / "lib/systemd/system/p2pvpn-agent.service"
     text = unit.read_text(encoding="utf-8").replace(" p2pvpn-reader.socket p2pvpn-rtr.socket", "")
     text = re.sub("^(Wants|SystemCall.*)=.*\n", "", text, flags=re.M)
@@ -113,7 +122,7 @@ def test_install(mesh, tmp_path):
         assert machine.agent_running(), machine.agent_log()
         if machine.name != OLD:
             assert box.run(["systemctl", "is-enabled", "p2pvpn-agent", "p2pvpn-fetch",
-                            "p2pvpn-fetch.path", "p2pvpn-report.timer"]).stdout == "enabled\n" * 4
+                            "p2pvpn-fetch.path", "p2pvpn-report"]).stdout == "enabled\n" * 4
             box.check_units()
         # No bundle, no key: it waits, and does not fail over and over.
         assert box.unit("p2pvpn-agent", "NRestarts")["NRestarts"] == "0", machine.agent_log()

@@ -38,7 +38,6 @@ EXPECTED = [
     "usr/lib/systemd/system/p2pvpn-reader.socket",
     "usr/lib/systemd/system/p2pvpn-reader@.service",
     "usr/lib/systemd/system/p2pvpn-report.service",
-    "usr/lib/systemd/system/p2pvpn-report.timer",
     "usr/lib/systemd/system/p2pvpn-rtr.socket",
     "usr/lib/systemd/system/p2pvpn-controller.service",
     "usr/lib/sysusers.d/p2pvpn.conf",

@@ -24,7 +24,6 @@ MUST = {
         "lib/systemd/system/p2pvpn-reader.socket",
         "lib/systemd/system/p2pvpn-reader@.service",
         "lib/systemd/system/p2pvpn-report.service",
-        "lib/systemd/system/p2pvpn-report.timer",
         "lib/systemd/system/p2pvpn-rtr.socket",
         "usr/bin/p2pvpn-agent",
         "usr/lib/sysusers.d/p2pvpn.conf",
@@ -65,7 +64,7 @@ DEPENDS = {
 }
 # Units that an installation may start, stop and restart.
 OURS = {"p2pvpn-agent.service", "p2pvpn-controller.service", "p2pvpn-fetch.service", "p2pvpn-fetch.path",
-        "p2pvpn-report.timer"}
+        "p2pvpn-report.service"}
 NEVER = {"p2pvpn-agent": ["libyang2"], "p2pvpn-controller": ["frr", "openvpn", "libyang2"],
          "p2pvpn-ctl": ["frr", "openvpn", "libnl-3-200"]}
 
