@@ -221,6 +221,96 @@ static char *whole_batch(struct job *j)
     return xasprintf("%s" DELAY "0\n%s\n", buf_cstr(&j->diff.batch), delay_before(j));
 }
 
+/* A batch that was recorded, and then nobody came to its end. */
+static bool unfinished(const struct job *j)
+{
+    return delay_of(&j->applied) != NULL;
+}
+
+/* --- what bgpd judges anew ---------------------------------------------------------------------
+ */
+
+/* "neighbor X prefix-list NAME in": NAME, *list what the lines of such a list begin with. */
+static char *list_named_by(const struct frr_line *l, const char **list)
+{
+    static const char *const kinds[][2] = {{" prefix-list ", "prefix-list "},
+                                           {" filter-list ", "bgp as-path access-list "}};
+    const char *rest = l->text + frr_head_len(l);
+    size_t len = strlen(rest), head;
+
+    if (l->kind != FRR_NEIGHBOR || l->parent->kind != FRR_FAMILY || l->malformed)
+        return NULL;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        head = strlen(kinds[i][0]);
+        *list = kinds[i][1];
+        if (len > head + 3 && strncmp(rest, kinds[i][0], head) == 0 &&
+            strcmp(rest + len - 3, " in") == 0)
+            return xstrndup(rest + head, len - head - 3);
+    }
+    return NULL;
+}
+
+static bool list_changes(const struct frr_diff *d, const char *list, const char *name)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        const char *text = d->changes[i].text;
+        size_t n = strlen(name);
+
+        text += strncmp(text, "ip ", 3) == 0 ? 3 : strncmp(text, "ipv6 ", 5) == 0 ? 5 : 0;
+        if (strncmp(text, list, strlen(list)) != 0)
+            continue;
+        text += strlen(list);
+        if (strncmp(text, name, n) == 0 && text[n] == ' ')
+            return true;
+    }
+    return false;
+}
+
+/* A list that a route map matches by is acted on; one that a neighbor names itself only for what
+ * comes from then on.  The commands, a line each, for those neighbors that are there and whose list
+ * changes, or `all`. */
+static void judge_anew(const struct job *j, bool all, struct buf *ret)
+{
+    static const char family[] = "address-family ";
+
+    for (size_t i = 0; i < j->desired.n; i++) {
+        const struct frr_line *l = j->desired.lines[i];
+        const char *list;
+        _cleanup_free_ char *name = list_named_by(l, &list);
+
+        /* Where the line itself comes, bgpd does it. */
+        if (name && frr_config_find(&j->running, l->path) &&
+            (all || list_changes(&j->diff, list, name)))
+            buf_printf(ret, "clear bgp %s %s%s soft in\n", l->parent->text + strlen(family),
+                       frr_own_name(l->object) ? "peer-group " : "", l->object);
+    }
+}
+
+static int judge(struct job *j, const struct buf *commands)
+{
+    const char *rest = buf_cstr(commands), *line;
+    int r = 0, len;
+
+    while (r == 0 && text_line(&rest, &line, &len)) {
+        _cleanup_free_ char *command = xstrndup(line, (size_t)len);
+        _cleanup_buf_ struct buf ignored = BUF_INIT;
+
+        r = vtysh_show(j->v, "bgpd", command, &ignored, j->err);
+    }
+    return r;
+}
+
+static int judge_all(struct job *j)
+{
+    _cleanup_buf_ struct buf commands = BUF_INIT;
+
+    judge_anew(j, true, &commands);
+    return judge(j, &commands);
+}
+
+/* --- one batch ---------------------------------------------------------------------------------
+ */
+
 /* Puts `before` back; `both` is the record while it is uncertain what FRR has. */
 static int roll_back(struct job *j, const char *before, const char *both)
 {
@@ -236,6 +326,8 @@ static int roll_back(struct job *j, const char *before, const char *both)
         r = vtysh_load(j->v, batch, &j->complaints, j->err);
         if (r == 0)
             r = compare(j, before, both, false);
+        if (r == 0)
+            r = judge_all(j);
     }
     j->err = loud;
     if (r == 0 && j->diff.batch.len == 0)
@@ -293,8 +385,10 @@ static int act(struct job *j, const char *desired)
     _cleanup_free_ char *batch = whole_batch(j), *owned = buf_steal(&j->diff.owned),
                         *before = buf_steal(&j->diff.before),
                         *both = xasprintf("%s%s%s\n", owned, buf_cstr(&j->record), delay_before(j));
+    _cleanup_buf_ struct buf anew = BUF_INIT;
     int r = vtysh_check(j->v, batch, j->err);
 
+    judge_anew(j, unfinished(j), &anew);
     if (r == 0)
         r = write_record(j, both);
     if (r == 0 && cache_comes(j)) {
@@ -308,11 +402,21 @@ static int act(struct job *j, const char *desired)
         r = compare(j, desired, both, false);
     if (r < 0)
         return r;
-    if (j->diff.n == 0)
-        return write_record(j, owned);
+    if (j->diff.n == 0) {
+        r = judge(j, &anew);
+        return r == 0 ? write_record(j, owned) : r;
+    }
     report_difference(j);
     r = roll_back(j, before, both);
     return r < 0 ? r : -EINVAL;
+}
+
+/* Nothing is to be changed. */
+static int finish(struct job *j)
+{
+    int r = unfinished(j) ? judge_all(j) : 0;
+
+    return r == 0 ? write_record(j, buf_cstr(&j->diff.owned)) : r;
 }
 
 static int start(struct job *j, const struct vtysh *v, const char *desired, const char *state_dir,
@@ -340,8 +444,7 @@ int frr_apply(const struct vtysh *v, const char *desired, const char *state_dir,
     if (r == 0)
         result_of(&j.diff, ret);
     if (r == 0)
-        r = j.diff.batch.len || interrupted(&j) ? act(&j, desired)
-                                                : write_record(&j, buf_cstr(&j.diff.owned));
+        r = j.diff.batch.len || interrupted(&j) ? act(&j, desired) : finish(&j);
     ret->running = j.running_digest;
     job_free(&j);
     return r;

@@ -15,7 +15,9 @@
  * Where sessions of the mesh run and bgpd is to have an RPKI cache that it has not, that comes
  * first and is waited for: route maps that match by it would refuse everything until then.
  *
- * A batch ends bgpd's wait after changed route maps, so what is read back is in force.
+ * A batch ends bgpd's wait after changed route maps, so what is read back is in force.  A neighbor
+ * whose own list of prefixes changed is asked for its routes again: bgpd would judge by the new
+ * list only what it sends by itself.
  *
  * STATE/frr-applied.conf records which lines are ours.  Before a batch it is written as the union
  * of old and new, after it as the new: killed anywhere in between, no line of ours is ever taken

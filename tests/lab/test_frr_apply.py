@@ -282,6 +282,43 @@ def test_what_is_given_takes_effect_at_once(mesh):
         load(head, f"no {DELAY}\n")
 
 
+def listed(router, peer, prefix, file):
+    """Its configuration with one line more of this neighbor's: a list that permits this prefix."""
+    address = router.peer_address(peer, 4).split("/")[0]
+    head, tail = router.conf.read_text().split(" exit-address-family\n", 1)
+    file.write_text(f"{head}  neighbor {address} prefix-list P2PVPN-TEST in\n exit-address-family\n{tail}"
+                    f"ip prefix-list P2PVPN-TEST seq 5 permit {prefix}\n")
+    return file
+
+
+def test_routes_are_judged_by_what_a_neighbors_own_list_says_now(mesh, tmp_path):
+    """FRR by itself judges by it only what comes later: a peer that was a moment ahead with its new
+    prefix would be refused for ever."""
+    head, conf = mesh["head"], tmp_path / "frr.conf"
+    before = head.frr.sessions()
+
+    def accepted(*prefixes):
+        wait_for(lambda: head.accepted("sales", 4) == [*prefixes], 20, f"{prefixes} from sales",
+                 explain=lambda _: str(head.accepted("sales", 4)))
+
+    apply(head, listed(head, "sales", "192.0.2.0/24", conf))
+    accepted()
+    apply(head, listed(head, "sales", "10.3.0.0/16", conf))
+    accepted("10.3.0.0/16")
+    apply(head, listed(head, "sales", "192.0.2.0/24", conf))
+    accepted()
+    # The agent was killed when bgpd had taken everything.
+    record = head.conf.parent / "state/frr-applied.conf"
+    load(head, "no ip prefix-list P2PVPN-TEST seq 5 permit 192.0.2.0/24\n"
+               "ip prefix-list P2PVPN-TEST seq 5 permit 10.3.0.0/16\n")
+    record.write_text(record.read_text() + f"ip prefix-list P2PVPN-TEST seq 5 permit 10.3.0.0/16\n{DELAY} 5\n")
+    assert apply(head, listed(head, "sales", "10.3.0.0/16", conf)).startswith("added 0 removed 0\n")
+    accepted("10.3.0.0/16")
+    apply(head)
+    mesh.wait_converged()
+    assert head.frr.sessions() == before
+
+
 @pytest.mark.parametrize("theirs", ["5", "20"])
 def test_a_batch_without_its_end_gets_it(mesh, theirs):
     """The agent was killed while bgpd acted on what it had been given."""
