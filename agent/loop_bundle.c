@@ -228,6 +228,10 @@ void loop_transaction(struct loop *l)
     struct bundle *b;
 
     transaction_run(l->transaction);
+    if (l->waits && !transaction_busy(l->transaction)) {
+        l->waits = false;
+        l->look_at = monotonic_ms(); /* at what has waited for this */
+    }
     b = transaction_taken(l->transaction);
     if (b)
         take(l, b);

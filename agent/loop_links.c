@@ -239,9 +239,12 @@ void loop_converge(struct loop *l)
         agent_report_repaired(&l->report, REPAIR_FIREWALL);
     if (apply_make(&c, l->bundle, plan, &err) < 0)
         r = -EIO;
-    if (plan_has(plan, PLAN_FRR) && l->worker.pid == 0 && l->frr_failures == 0 &&
-        !guard_applying(l->guard))
-        loop_frr_start(l, true);
+    if (plan_has(plan, PLAN_FRR) && l->worker.pid == 0 && l->frr_failures == 0) {
+        if (guard_applying(l->guard)) /* loop_frr_due() waits for it, and no look as this one */
+            l->frr_at = earliest(l->frr_at, monotonic_ms());
+        else
+            loop_frr_start(l, true);
+    }
     if (l->frr_failures >= FRR_PATIENCE)
         drain_give_up(l->drain);
     if (plan_has(plan, PLAN_FRR) && l->frr_failures < FRR_PATIENCE)
