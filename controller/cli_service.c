@@ -239,7 +239,9 @@ static void print_gateway(const json_t *answer)
     print_list(report, "sessions", sessions, 4);
     json_array_foreach(missing, i, one)
     {
-        printf("no route to %s\n", json_string_value(one) ? json_string_value(one) : "?");
+        const char *prefix = json_string_value(one);
+
+        printf("no route to %s\n", prefix && value_valid(prefix, strlen(prefix)) ? prefix : "?");
     }
 }
 

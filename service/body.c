@@ -207,10 +207,37 @@ static bool revision_of(struct body *b, char ret[static 65])
     return true;
 }
 
+/* True or false; absent is false. */
+static bool flag_of(struct body *b, const json_t *object, const char *key, bool *ret)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (value && !json_is_boolean(value))
+        return refuse(b, "%s is neither true nor false", key);
+    *ret = json_is_true(value);
+    return true;
+}
+
+static bool problems_of(struct body *b, unsigned *ret)
+{
+    json_t *problems = json_object_get(b->root, "problems"), *one;
+    size_t i;
+
+    if (problems && (!json_is_array(problems) || json_array_size(problems) > BODY_ROWS_MAX))
+        return refuse(b, "problems is not a list of at most %u", BODY_ROWS_MAX);
+    json_array_foreach(problems, i, one)
+    {
+        if (!json_is_string(one))
+            return refuse(b, "problems has something else than texts in it");
+    }
+    *ret = (unsigned)json_array_size(problems);
+    return true;
+}
+
 bool body_report(struct body *b, const char *text, size_t len, const char *gateway,
                  struct report *ret, struct buf *keep)
 {
-    const json_t *problems, *expires;
+    const json_t *agent, *certificate, *expires;
     const char *name;
     char *dump;
 
@@ -219,20 +246,21 @@ bool body_report(struct body *b, const char *text, size_t len, const char *gatew
         return false;
     if (strcmp(name, gateway) != 0)
         return refuse(b, "this is a report of another gateway than the certificate is of");
-    problems = json_object_get(b->root, "problems");
-    if (problems && (!json_is_array(problems) || json_array_size(problems) > BODY_ROWS_MAX))
-        return refuse(b, "problems is not a list of at most %u", BODY_ROWS_MAX);
-    expires = json_object_get(json_object_get(b->root, "certificate"), "expires");
+    agent = json_object_get(b->root, "agent");
+    certificate = json_object_get(b->root, "certificate");
+    if ((agent && !json_is_object(agent)) || (certificate && !json_is_object(certificate)))
+        return refuse(b, "%s is no object",
+                      agent && !json_is_object(agent) ? "agent" : "certificate");
+    expires = json_object_get(certificate, "expires");
     if (expires && (!json_is_integer(expires) || json_integer_value(expires) < 0 ||
                     json_integer_value(expires) > INT64_C(253402300799)))
         return refuse(b, "certificate/expires is no time");
-    if (!revision_of(b, ret->revision) ||
+    if (!revision_of(b, ret->revision) || !problems_of(b, &ret->problems) ||
+        !flag_of(b, b->root, "healthy", &ret->healthy) ||
+        !flag_of(b, agent, "drained", &ret->drained) ||
         !count_rows(b, "links", "state", "up", &ret->links, &ret->links_up) ||
         !count_rows(b, "sessions", "bgp", "Established", &ret->sessions, &ret->sessions_up))
         return false;
-    ret->healthy = json_is_true(json_object_get(b->root, "healthy"));
-    ret->drained = json_is_true(json_object_get(json_object_get(b->root, "agent"), "drained"));
-    ret->problems = (unsigned)json_array_size(problems);
     ret->certificate_expires = json_integer_value(expires);
     dump = json_dumps(b->root, JSON_COMPACT);
     if (!dump)

@@ -298,11 +298,28 @@ def test_a_report(box, perth, operator):
     {"gateway": "sydney"}, {"gateway": 1}, {"gateway": "x" * 49}, {"revision": "XY"}, {"revision": 1},
     {"revision": "a" * 65}, {"links": {}}, {"links": [1]}, {"sessions": "x"}, {"problems": 1},
     {"links": [{}] * 20001}, {"certificate": {"expires": -1}}, {"certificate": {"expires": 1 << 60}},
+    {"certificate": {"expires": "1"}}, {"certificate": []}, {"gateway": ""}, {"gateway": None},
+    {"sessions": [1]}, {"sessions": {}}, {"sessions": [{}] * 20001}, {"problems": [1]},
+    {"problems": [""] * 20001}, {"healthy": 1}, {"agent": 1}, {"agent": {"drained": "no"}},
 ])
 def test_reports_out_of_range(box, perth, change):
     answer = box.ask("POST", "/v1/report", {**SOME_REPORT, **change}, cert=perth.cert)
     assert answer.status == 422, answer.body
     assert box.local("GET", "/v1/gateways/perth").status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/report", "/v1/renew"])
+@pytest.mark.parametrize("body", ["", "[]", "{", "{}", '{"gateway": "perth"} {}', "[" * 9000])
+def test_what_a_gateway_says_is_no_object(box, perth, path, body):
+    assert box.ask("POST", path, body, cert=perth.cert).status == 422
+
+
+@pytest.mark.parametrize("body", [
+    {"request": 1}, {"request": ""}, {"request": "x" * 9000}, {"request": "\u0001"}, {"request": "x"},
+    {"request": "x", "token": "x"},
+])
+def test_renewals_out_of_range(box, perth, body):
+    assert box.ask("POST", "/v1/renew", body, cert=perth.cert).status == 422
 
 
 @pytest.mark.parametrize("body", [
@@ -312,6 +329,41 @@ def test_reports_out_of_range(box, perth, change):
 ])
 def test_tokens_out_of_range(box, body):
     assert box.local("POST", "/v1/tokens", body).status == 422
+
+
+@pytest.fixture(scope="module")
+def waiting(box, place):
+    """A request that waits for somebody to decide."""
+    return enroll(box, Gateway(place, "weipa")).json["id"]
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"decision": ""}, {"decision": 1}, {"decision": "x" * 17}, {"decision": "approve", "generation": 0},
+    {"decision": "approve", "generation": 1 << 32}, {"decision": "approve", "generation": "1"},
+    {"decision": "approve", "generation": 1.5}, {"decision": "approve", "answer": 1},
+    {"decision": "approve", "answer": ""}, {"decision": "approve", "answer": "x" * 65537},
+    {"decision": "approve", "answer": "\u0001"}, {"decision": "refuse", "more": 1}, {"generation": 1},
+])
+def test_decisions_out_of_range(box, waiting, body):
+    assert box.local("POST", f"/v1/requests/{waiting}", body).status == 422
+    assert box.ask("GET", f"/v1/enroll/{waiting}").status == 202
+
+
+@pytest.mark.parametrize("path, what", [("/v1/wait", "version"), ("/v1/wait", "timeout"), ("/v1/audit", "last")])
+@pytest.mark.parametrize("value", ["", "-1", "x", "1x", "0x1", "1e1", "9" * 30, "1.5"])
+def test_numbers_of_a_query_out_of_range(box, path, what, value):
+    assert box.local("GET", f"{path}?{what}={value}").status == 400
+
+
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/v1/gateways/"), ("GET", "/v1/gateways/a%20b"), ("GET", "/v1/gateways/a:b"),
+    ("GET", "/v1/gateways/" + "x" * 49), ("DELETE", "/v1/gateways/-x"), ("DELETE", "/v1/tokens/a:b"),
+    ("DELETE", "/v1/tokens/."), ("POST", "/v1/requests/x"), ("POST", "/v1/requests/" + "0" * 33),
+    ("GET", "/v1/enroll/../x"), ("GET", "/v1/enroll/" + "0" * 33),
+])
+def test_names_of_a_path_out_of_range(box, method, path):
+    body = {"decision": "refuse"} if method == "POST" else None
+    assert box.local(method, path, body).status in (400, 404)
 
 
 def test_metrics(box, perth):

@@ -38,7 +38,7 @@ def test_from_token_to_status(box):
     assert re.search(r"^perth +used ", ctl(box, "token", "list").stdout, re.M)
     assert re.search(r"^perth +unknown .* never +39\d ", ctl(box, "status").stdout, re.M)
     report = {**SOME_REPORT, "problems": ["a link is down", "\x1b[31mred"],
-              "prefixes": {"missing": ["10.9.0.0/16"]}}
+              "prefixes": {"missing": ["10.9.0.0/16", "\x1b[2Jnone"]}}
     assert box.ask("POST", "/v1/report", report, cert=cert).status == 204
     assert re.search(r"^perth +problems +\S+ +ab12 +1/2 +1/1 +\d s ", ctl(box, "status").stdout, re.M)
     one = ctl(box, "status", "perth").stdout
