@@ -123,6 +123,24 @@ static void add_repository(struct buf *b, const struct status *s)
     buf_str(b, "} 1\n");
 }
 
+static void add_controller(struct buf *b, const struct status *s)
+{
+    const struct report_note *n = &s->controller.note;
+
+    if (!s->controller.url)
+        return;
+    one(b, "p2pvpn_reporter_up", "gauge", "Whether what tells the controller runs.",
+        s->controller.running);
+    if (!s->controller.known)
+        return;
+    if (n->told)
+        one(b, "p2pvpn_controller_told_timestamp_seconds", "gauge",
+            "When the controller was last told how this gateway is, in seconds since 1970.",
+            n->told);
+    one(b, "p2pvpn_controller_failed_tries", "gauge", "How often that has failed since then.",
+        n->tries);
+}
+
 /* --- links, sessions, prefixes -----------------------------------------------------------------
  */
 
@@ -219,6 +237,7 @@ void metrics_format(const struct status *s, struct buf *ret)
 {
     add_agent(ret, s);
     add_repository(ret, s);
+    add_controller(ret, s);
     if (!s->bundle)
         return;
     add_bundle(ret, s->bundle);

@@ -97,9 +97,10 @@ static void describe(const struct settings *s, const char *gateway, int64_t expi
 {
     struct error_list problems = ERROR_LIST_INIT;
     struct arena paths = ARENA_INIT;
-    const struct status_query query = status_query_of(s, &paths);
+    struct status_query query = status_query_of(s, &paths);
     struct status *status = NULL;
 
+    query.for_controller = true;
     if (status_collect(&query, &status, &problems) == 0)
         status_print_json(status, b);
     else

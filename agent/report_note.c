@@ -20,7 +20,8 @@ void report_note_format(const struct report_note *n, struct buf *ret)
     if (*n->text) {
         buf_str(ret, ", \"error\": {\"text\": ");
         buf_json(ret, n->text);
-        buf_printf(ret, ", \"since\": %" PRId64 ", \"tries\": %u}", n->since, n->tries);
+        buf_printf(ret, ", \"since\": %" PRId64 ", \"tries\": %u, \"refused\": %s}", n->since,
+                   n->tries, n->refused ? "true" : "false");
     }
     buf_str(ret, "}\n");
 }
@@ -68,6 +69,10 @@ int report_note_parse(const char *data, size_t len, const char *file, struct rep
         .tries = (unsigned)number(error, "tries", UINT_MAX, &good),
     };
 
+    const json_t *refused = json_object_get(error, "refused");
+
+    n.refused = json_is_true(refused);
+    good = good && (!refused || json_is_boolean(refused));
     text_of(error, n.text, &good);
     json_decref(root);
     if (!good)

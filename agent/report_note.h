@@ -27,6 +27,7 @@ struct report_note {
     char text[REPORT_NOTE_TEXT_MAX + 1]; /* why it could not be told last; "": it was */
     int64_t since;                       /* that is so */
     unsigned tries;                      /* since then */
+    bool refused;                        /* it answered, or another one did */
 };
 
 /* Pure. */

@@ -104,10 +104,10 @@ static void note_failure(struct reporter *r, int result, const struct error_list
     }
     n->tries++;
     copy_text(err->n ? err->items[0].message : "nothing says why", n->text);
-    if (!r->away || r->refuses != refuses)
+    if (!r->away || n->refused != refuses)
         log_errors(refuses ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, err);
     r->away = true;
-    r->refuses = refuses;
+    n->refused = refuses;
 }
 
 static void note_success(struct reporter *r, bool told)
@@ -126,6 +126,7 @@ static void note_success(struct reporter *r, bool told)
     *n->text = '\0';
     n->since = 0;
     n->tries = 0;
+    n->refused = false;
 }
 
 static void write_note(struct reporter *r)

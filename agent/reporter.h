@@ -36,10 +36,10 @@ struct reporter {
     struct report_when when;
     struct report_note note;
     struct worker worker;
-    bool renews;                     /* that is what the worker does */
-    int64_t worker_until;            /* CLOCK_MONOTONIC, ms */
-    bool known;                      /* it was told once, and that was said */
-    bool away, refuses, not_renewed; /* was said */
+    bool renews;            /* that is what the worker does */
+    int64_t worker_until;   /* CLOCK_MONOTONIC, ms */
+    bool known;             /* it was told once, and that was said */
+    bool away, not_renewed; /* was said */
     int inotify, lock;
 };
 

@@ -12,6 +12,7 @@
 #include "agent/plan.h"
 #include "agent/reader.h"
 #include "agent/status_agent.h"
+#include "agent/status_controller.h"
 #include "agent/status_origins.h"
 #include "agent/status_print.h"
 #include "agent/status_repository.h"
@@ -417,6 +418,8 @@ int status_collect(const struct status_query *q, struct status **ret, struct err
         status_agent_judge(s);
         status_repository_collect(q, s);
         status_repository_judge(s);
+        status_controller_collect(q, s);
+        status_controller_judge(s);
         if (s->bundle) {
             ask_frr(q, s, &bgp, &bfd);
             ask_links(q, s);
@@ -435,6 +438,7 @@ struct status *status_free(struct status *s)
         return NULL;
     bundle_free(s->owned);
     status_agent_clear(&s->agent);
+    status_controller_clear(&s->controller);
     free(s->links);
     free(s->sessions);
     free(s->expected);

@@ -7,7 +7,7 @@
  * becomes a sentence among the problems, and the rest is still shown.
  *
  * Problems are ordered by cause: the agent (status_agent.h), the repository
- * (status_repository.h), FRR's daemons, then who may announce
+ * (status_repository.h), the controller (status_controller.h), FRR's daemons, then who may announce
  * what (status_origins.h), then links, then sessions whose link is up; last comes the effect,
  * prefixes without a route.  Sessions of a link that is down are not named.
  */
@@ -22,6 +22,7 @@
 #include "agent/change.h"
 #include "agent/fetch_report.h"
 #include "agent/openvpn_status.h"
+#include "agent/report_note.h"
 #include "agent/rtr.h"
 #include "agent/settings.h"
 #include "agent/vtysh_json.h"
@@ -49,6 +50,7 @@ struct status_query {
     /* For metrics, every few seconds: FRR's sockets are read without vtysh, and BFD and BGP say
      * whether a link is up, not its OpenVPN process.  A missing bundle is no error then. */
     bool light;
+    bool for_controller;         /* it is told to the controller, and says nothing of it */
     const struct bundle *bundle; /* NULL: the one in bundle_dir */
 };
 
@@ -103,12 +105,21 @@ struct status_repository {
     struct fetch_report report;
 };
 
+/* Where a controller is known: what the reporter says (status_controller.h). */
+struct status_controller {
+    char *url;    /* NULL: none is known, and nothing of this means anything */
+    bool known;   /* there is a note */
+    bool running; /* the reporter that wrote it */
+    struct report_note note;
+};
+
 struct status {
     const struct bundle *bundle;
     struct bundle *owned; /* it, or NULL: it is the caller's */
     struct status_agent agent;
     struct status_origins origins;
     struct status_repository repository;
+    struct status_controller controller;
     int64_t now;               /* seconds since 1970 */
     struct status_link *links; /* the bundle's, in its order */
     size_t n_links;

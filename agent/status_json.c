@@ -140,6 +140,27 @@ static void json_repository(void *to, const struct status *s)
     json_object_set_new(j->root, "repository", object);
 }
 
+static void json_controller(void *to, const struct status *s)
+{
+    const struct report_note *n = &s->controller.note;
+    struct json_printer *j = to;
+    json_t *object = json_object(), *error = json_object();
+
+    json_object_set_new(object, "url", json_string(s->controller.url));
+    json_object_set_new(object, "running", json_boolean(s->controller.running));
+    set_time(object, "told", n->told);
+    set_time(object, "next", n->next);
+    if (*n->text) {
+        json_object_set_new(error, "text", json_string(n->text));
+        json_object_set_new(error, "refused", json_boolean(n->refused));
+        json_object_set_new(error, "since", json_integer(n->since));
+        json_object_set_new(error, "tries", json_integer(n->tries));
+        json_object_set(object, "error", error);
+    }
+    json_decref(error);
+    json_object_set_new(j->root, "controller", object);
+}
+
 static void json_table_begin(void *to, const char *key, const struct status_column *columns,
                              size_t n)
 {
@@ -218,9 +239,9 @@ static void json_prefixes(void *to, const struct status *s)
 
 void status_print_json(const struct status *s, struct buf *ret)
 {
-    static const struct status_printer p = {json_field,      json_problems,    json_agent,
-                                            json_repository, json_table_begin, json_row,
-                                            json_table_end,  json_origins,     json_prefixes};
+    static const struct status_printer p = {
+        json_field,       json_problems, json_agent,     json_repository, json_controller,
+        json_table_begin, json_row,      json_table_end, json_origins,    json_prefixes};
     struct json_printer j = {.root = json_object()};
 
     status_walk(s, &p, &j);

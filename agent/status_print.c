@@ -174,6 +174,25 @@ static void text_repository(void *to, const struct status *s)
     buf_str(t->out, ".\n");
 }
 
+static void text_controller(void *to, const struct status *s)
+{
+    const struct report_note *n = &s->controller.note;
+    struct text_printer *t = to;
+
+    buf_printf(t->out, "Controller: %s", s->controller.url);
+    if (n->told) {
+        text_ago(t, ", told ", n->told, s->now);
+        buf_str(t->out, " ago");
+    } else {
+        buf_str(t->out, ", never told");
+    }
+    if (*n->text) {
+        text_ago(t, n->refused ? ", REFUSED for " : ", not reached for ", n->since, s->now);
+        buf_printf(t->out, ": %s", n->text);
+    }
+    buf_str(t->out, ".\n");
+}
+
 static void text_table_begin(void *to, const char *key, const struct status_column *columns,
                              size_t n)
 {
@@ -279,9 +298,9 @@ static void text_prefixes(void *to, const struct status *s)
 
 void status_print_text(const struct status *s, struct buf *ret)
 {
-    static const struct status_printer p = {text_field,      text_problems,    text_agent,
-                                            text_repository, text_table_begin, text_row,
-                                            text_table_end,  text_origins,     text_prefixes};
+    static const struct status_printer p = {
+        text_field,       text_problems, text_agent,     text_repository, text_controller,
+        text_table_begin, text_row,      text_table_end, text_origins,    text_prefixes};
     struct text_printer t = {.out = ret};
 
     status_walk(s, &p, &t);

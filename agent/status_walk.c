@@ -113,6 +113,8 @@ void status_walk(const struct status *s, const struct status_printer *p, void *t
     p->agent(to, s);
     if (s->repository.wanted)
         p->repository(to, s);
+    if (s->controller.url)
+        p->controller(to, s);
     walk_links(s, p, to);
     if (s->frr_asked) {
         walk_sessions(s, p, to);

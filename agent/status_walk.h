@@ -31,13 +31,14 @@ struct status_cell {
     bool bad;   /* CELL_STATE: written in capitals */
 };
 
-/* The walk hands over values in this order: fields, problems, agent, repository, tables, origins,
- * prefixes. */
+/* The walk hands over values in this order: fields, problems, agent, repository, controller,
+ * tables, origins, prefixes. */
 struct status_printer {
     void (*field)(void *to, const char *key, const char *value);
     void (*problems)(void *to, const struct error_list *problems);
     void (*agent)(void *to, const struct status *s);
     void (*repository)(void *to, const struct status *s);
+    void (*controller)(void *to, const struct status *s);
     void (*table_begin)(void *to, const char *key, const struct status_column *columns, size_t n);
     void (*row)(void *to, const struct status_cell *cells);
     void (*table_end)(void *to);

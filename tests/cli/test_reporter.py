@@ -3,6 +3,7 @@
 is away, an enrolment that comes, a certificate that grows old need nobody."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import pytest
 
 from controller_box import SOURCE, Controller, wait_for
 from test_controller_api import new_token
-from test_enroll_controller import (CTL, DAY, SHIM, Gateway, authority, place,  # noqa: F401
+from test_enroll_controller import (CTL, DAY, SHIM, Gateway, Impostor, authority, place,  # noqa: F401
                                     row, url_of)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key away")
@@ -93,6 +94,20 @@ def head(enrolled):
         enrolled.stop()
 
 
+def status(gateway):
+    """The members of `controller` are as docs/status.md has them."""
+    said = json.loads(gateway.run("status", "--json", code=1).stdout)
+    page = (SOURCE / "docs/status.md").read_text()
+    rows = {m: (t, a) for m, t, a in re.findall(r"^\| `controller\.([a-z.]+)` \| (\w+) \| (always)? ?\|", page, re.M)}
+    for path, value in (("", said["controller"]), ("error.", said["controller"].get("error", {}))):
+        of_it = {m[len(path):]: row for m, row in rows.items() if m.startswith(path) and "." not in m[len(path):]}
+        types = {"string": str, "integer": int, "boolean": bool, "object": dict}
+        assert value.keys() <= of_it.keys()
+        assert all(type(v) is types[of_it[k][0]] for k, v in value.items())
+        assert not value or {k for k, row in of_it.items() if row[1]} <= value.keys()
+    return said
+
+
 def told(box, name="head"):
     """What stands in the last report for where bundles come from."""
     report = box.local("GET", f"/v1/gateways/{name}").json.get("report")
@@ -149,11 +164,33 @@ def test_a_controller_that_is_away(box, head):
     error = head.note["error"]
     assert "cannot be asked" in error["text"] and error["since"] <= time.time()
     assert head.said("cannot be asked") == 1, head.log.read_text()
+    # That is shown, and for a while it is nothing that is wrong with the gateway.
+    said = status(head)
+    assert said["controller"]["running"] and said["controller"]["url"] == url_of(box)
+    assert said["controller"]["error"] == {**error, "tries": said["controller"]["error"]["tries"]}
+    assert not [p for p in said["problems"] if "controller" in p]
+    assert "not reached for" in head.run("status", code=1).stdout
+    assert "\np2pvpn_controller_failed_tries " in head.run("metrics").stdout
     box.start()
     wait_for("it to be told again", lambda: told(box) == "meanwhile", 40)
     wait_for("the note of that", lambda: "error" not in head.note)
     assert head.said("cannot be asked") == 1 and head.said("told again") == 1, head.log.read_text()
+    assert "controller" not in box.local("GET", "/v1/gateways/head").json["report"], "it would be old"
     assert head.stop() == 0
+    assert "told" in status(head)["controller"] and "error" not in status(head)["controller"]
+    assert any("systemctl start p2pvpn-report" in p for p in status(head)["problems"])
+
+
+def test_a_controller_that_refuses(place, box, head):  # noqa: F811
+    """Or another one at its place: that is a problem at once."""
+    impostor = Impostor(place)
+    head.start("--controller", f"https://127.0.0.1:{impostor.server_port}")
+    wait_for("the first try", lambda: "error" in head.note)
+    said = status(head)
+    assert said["controller"]["error"]["refused"] is True
+    assert any("another key than the one that is pinned" in p for p in said["problems"]), said["problems"]
+    assert head.stop() == 0 and impostor.told == []
+    impostor.shutdown()
 
 
 def test_its_end_in_the_middle_of_a_question(head):

@@ -156,8 +156,10 @@ def test_status_has_the_documented_members(well):
     assert len(members) > 60
     seen = check(healthy(well), "", wrong, members)
     assert wrong == []
-    # The rest needs trouble, a change, an origin cache, a repository (test_repository.py) or systemd.
-    assert {name for name in set(members) - seen if not name.startswith(("origins", "repository"))} <= {
+    # The rest needs trouble, a change, an origin cache, a repository (test_repository.py), a controller
+    # (tests/cli/test_reporter.py) or systemd.
+    elsewhere = ("origins", "repository", "controller")
+    assert {name for name in set(members) - seen if not name.startswith(elsewhere)} <= {
         *(f"agent.repairs.{repair}.last" for repair in REPAIRS), "change.previous",
         "change.refused", "change.seconds-left", "change.why", "links[].unit"}
 
@@ -189,7 +191,8 @@ def test_metrics(well):
     page = (SOURCE / "docs/metrics.md").read_text()
     listed = re.findall(r"^\| `(p2pvpn_\w+)` \| (gauge|counter) \|", page, re.M)
     assert re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M) == [
-        row for row in listed if not row[0].startswith(("p2pvpn_fetcher", "p2pvpn_repository"))]
+        row for row in listed if not row[0].startswith((
+            "p2pvpn_fetcher", "p2pvpn_repository", "p2pvpn_reporter", "p2pvpn_controller"))]
 
 
 def test_metrics_see_a_cut_link(lab, well):

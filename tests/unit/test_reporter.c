@@ -202,7 +202,8 @@ START_TEST(note_round_trip)
                             .next = 3000,
                             .text = "a \"sentence\"",
                             .since = 2000,
-                            .tries = 7},
+                            .tries = 7,
+                            .refused = true},
                        again = {0};
     _cleanup_buf_ struct buf text = BUF_INIT;
 
@@ -230,6 +231,7 @@ static const char *const no_notes[] = {
     "{\"error\": {\"text\": \"a\\nb\"}}",
     "{\"error\": {\"text\": \"a\\u0000b\"}}",
     "{\"error\": {\"text\": \"x\", \"tries\": -1}}",
+    "{\"error\": {\"text\": \"x\", \"refused\": 1}}",
     "{\"pid\": 1, \"pid\": 2}",
 };
 
