@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "service/http.h"
+#include "service/reports.h"
 #include "service/route.h"
 #include "service/settings.h"
 #include "service/signing.h"
@@ -37,6 +38,7 @@ struct api {
     int64_t expires;       /* of the one that was signed here; 0: none was */
     struct api_counters counters;
     struct wanted wanted;
+    struct reports reports; /* not yet written */
     struct signing signing;
 };
 
@@ -57,14 +59,20 @@ struct api_response {
     int64_t size;  /* of it */
     unsigned wait; /* seconds until 204, if nothing newer than `seen` is published */
     int64_t seen;
+    bool commit; /* what it is was left to api_commit() */
 };
 
-#define API_RESPONSE_INIT              \
-    {                                  \
-        0, NULL, BUF_INIT, -1, 0, 0, 0 \
+#define API_RESPONSE_INIT                     \
+    {                                         \
+        0, NULL, BUF_INIT, -1, 0, 0, 0, false \
     }
 
 void api_handle(struct api *api, const struct api_request *request, struct api_response *ret);
+
+/* Writes what was left to be written together; and what each is answered who waits for it, with
+ * what that has returned. */
+int api_commit(struct api *api);
+void api_committed(const struct api *api, int r, struct api_response *ret);
 
 /* {"error": "..."}: a sentence that says what to do. */
 void api_error(struct api_response *ret, int status, const char *format, ...)

@@ -23,15 +23,22 @@ void api_report(struct api *api, const struct api_request *q, struct api_respons
         return;
     if (!body_report(&b, q->body, q->body_len, q->peer->name, &report, &keep))
         api_error(ret, 422, "%s", b.why);
-    else if (db_begin(api->db) < 0 ||
-             db_gateway_seen(api->db, q->peer->name, q->peer->generation, q->peer->fingerprint) <
-                 0 ||
-             db_report_put(api->db, q->peer->name, time(NULL), &report, buf_cstr(&keep)) < 0 ||
-             db_commit(api->db) < 0)
+    else
+        reports_add(&api->reports, q->peer, time(NULL), &report, &keep);
+    ret->commit = ret->status == 0;
+}
+
+int api_commit(struct api *api)
+{
+    return reports_write(&api->reports, api->db);
+}
+
+void api_committed(const struct api *api, int r, struct api_response *ret)
+{
+    if (r < 0)
         api_db_failed(api, ret);
     else
         ret->status = 204;
-    db_rollback(api->db);
 }
 
 /* --- what operators see ------------------------------------------------------------------------

@@ -20,6 +20,7 @@
 
 static void on_io(int fd, short what, void *data);
 static void on_time(int fd, short what, void *data);
+static void on_commit(int fd, short what, void *data);
 
 /* --- life --------------------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@ void conns_init(struct conns *all, struct event_base *base, struct tls *tls, str
     *all = (struct conns){.base = base, .tls = tls, .api = api};
     for (int i = 0; i < CONN_PLACES; i++)
         TAILQ_INIT(&all->lists[i]);
+    all->commit = evtimer_new(base, on_commit, all);
 }
 
 unsigned conns_count(const struct conns *all)
@@ -262,6 +264,8 @@ static void on_io(int fd, short what, void *data)
     case STATE_REQUEST:
         conn_request(c);
         break;
+    case STATE_COMMIT: /* nothing is heard until that is done */
+        break;
     case STATE_WAIT:
         conn_wait(c);
         break;
@@ -312,11 +316,37 @@ void conns_published(struct conns *all)
     }
 }
 
+void conns_commit(struct conns *all)
+{
+    struct conn *c, *next;
+    int r;
+
+    if (all->counts[CONN_COMMITTING] == 0 && all->api->reports.n == 0)
+        return;
+    event_del(all->commit);
+    r = api_commit(all->api);
+    EACH(c, &all->lists[CONN_COMMITTING], next)
+    {
+        struct api_response response = API_RESPONSE_INIT;
+
+        api_committed(all->api, r, &response);
+        conn_answer(c, &response);
+    }
+}
+
+static void on_commit(int fd, short what, void *data)
+{
+    (void)fd;
+    (void)what;
+    conns_commit(data);
+}
+
 void conns_shut(struct conns *all)
 {
     struct conn *c, *next;
 
     all->closing = true;
+    conns_commit(all);
     EACH(c, &all->lists[CONN_WAITING], next)
     {
         struct api_response response = API_RESPONSE_INIT;
@@ -337,4 +367,7 @@ void conns_clear(struct conns *all)
     for (int i = 0; i < CONN_PLACES; i++)
         EACH(c, &all->lists[i], next)
     conn_close(c);
+    if (all->commit)
+        event_free(all->commit);
+    all->commit = NULL;
 }

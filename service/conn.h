@@ -24,7 +24,15 @@
 struct conn;
 TAILQ_HEAD(conn_list, conn);
 
-enum conn_place { CONN_SILENT, CONN_UNPROVEN, CONN_IDLE, CONN_BUSY, CONN_WAITING, CONN_PLACES };
+enum conn_place {
+    CONN_SILENT,
+    CONN_UNPROVEN,
+    CONN_IDLE,
+    CONN_BUSY,
+    CONN_WAITING,
+    CONN_COMMITTING,
+    CONN_PLACES
+};
 
 struct conns {
     struct event_base *base;
@@ -33,6 +41,7 @@ struct conns {
     struct conn_list lists[CONN_PLACES]; /* the oldest first */
     unsigned counts[CONN_PLACES];
     struct address *addresses;
+    struct event *commit; /* when those in CONN_COMMITTING are answered */
     bool closing;
 };
 
@@ -43,6 +52,9 @@ void conns_add(struct conns *all, int fd, const struct sockaddr *address);
 
 /* Something was published: everybody who waits for it is answered. */
 void conns_published(struct conns *all);
+
+/* What waits to be written is, and its senders are answered. */
+void conns_commit(struct conns *all);
 
 /* No new requests; those that wait are told to come again. */
 void conns_shut(struct conns *all);

@@ -87,6 +87,22 @@ static void wait_for(struct conn *c, const struct api_response *response)
     conn_arm(c, EV_READ);
 }
 
+/* Many come at once: they are written together, and answered when that is done. */
+static void commit_soon(struct conn *c)
+{
+    struct conns *all = c->all;
+    const struct timeval soon = {.tv_usec = REPORTS_MS * 1000};
+
+    c->state = STATE_COMMIT;
+    event_del(&c->io);
+    conn_put(c, CONN_COMMITTING);
+    conn_within(c, TIME_WRITE);
+    if (all->counts[CONN_COMMITTING] == 1)
+        evtimer_add(all->commit, &soon);
+    if (reports_full(&all->api->reports))
+        event_active(all->commit, EV_TIMEOUT, 1);
+}
+
 static void handle(struct conn *c, const struct http_request *http, const char *body)
 {
     struct api_response response = API_RESPONSE_INIT;
@@ -102,9 +118,16 @@ static void handle(struct conn *c, const struct http_request *http, const char *
         api_error(&response, status,
                   status == 401 ? "this needs a certificate of the mesh's authority"
                                 : "this is not for who this certificate is of");
-    else
+    else {
+        /* What came before is written before. */
+        if (http->method != HTTP_GET &&
+            (request.route->endpoint != ENDPOINT_REPORT || reports_full(&c->all->api->reports)))
+            conns_commit(c->all);
         api_handle(c->all->api, &request, &response);
-    if (response.wait)
+    }
+    if (response.commit)
+        commit_soon(c);
+    else if (response.wait)
         wait_for(c, &response);
     else
         conn_answer(c, &response);

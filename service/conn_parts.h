@@ -17,7 +17,15 @@
 #define TIME_WRITE 60     /* a response */
 #define TIME_LINGER 2     /* until the other side has heard why it is closed */
 
-enum state { STATE_NEW, STATE_HANDSHAKE, STATE_REQUEST, STATE_WAIT, STATE_WRITE, STATE_LINGER };
+enum state {
+    STATE_NEW,
+    STATE_HANDSHAKE,
+    STATE_REQUEST,
+    STATE_WAIT,
+    STATE_COMMIT,
+    STATE_WRITE,
+    STATE_LINGER
+};
 
 struct conn {
     struct conns *all;

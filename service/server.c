@@ -304,6 +304,7 @@ static void close_all(struct server *s)
     s->tls = tls_close(s->tls);
     trust_close(&s->trust);
     s->api.db = db_close(s->api.db);
+    reports_clear(&s->api.reports);
     wanted_clear(&s->api.wanted);
     signing_clear(&s->api.signing);
     refresh_clear(&s->refresh);

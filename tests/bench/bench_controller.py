@@ -3,7 +3,7 @@
 
 Each simulated agent waits by long poll, and after the publish fetches the timestamp and a bundle of its
 own, over TLS and under the controller's default limits.  Once alone, once with connections beside them
-that nobody wants: silent ones, begun handshakes, garbage, for ever opened anew."""
+that nobody wants: silent ones, begun handshakes, garbage, for ever opened anew.  Then all of them report at once (controller_reports.py)."""
 import os
 import pathlib
 import subprocess
@@ -11,18 +11,13 @@ import sys
 import tempfile
 import time
 
+import controller_reports
+from controller_reports import line_of
 from measure import Failure
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/cli"))
 BUNDLE = 20_000  # bytes; about what a gateway with ten links has
-
-
-def line_of(process, word):
-    line = process.stdout.readline()
-    if not line.startswith(word):
-        raise Failure(f"the simulated agents said '{line.strip()}', not '{word}'")
-    return line.split()
 
 
 def settled(box, quiet=1, patience=30):
@@ -79,6 +74,15 @@ def measure(build, agents, bad):
 def main(arguments):
     agents, bad = (200, 400) if arguments.smoke else (5000, 10000)
     rows = [measure(arguments.build, agents, 0), measure(arguments.build, agents, bad)]
+    table(rows, arguments)
+    reports = [controller_reports.measure(arguments.build, agents)]
+    print()
+    table(reports, arguments)
+    if any(row["failed"] for row in rows + reports):
+        raise Failure("requests of agents failed")
+
+
+def table(rows, arguments):
     keys = list(rows[0])
     if arguments.markdown:
         print("| " + " | ".join(keys) + " |\n|" + "---|" * len(keys))
@@ -88,5 +92,3 @@ def main(arguments):
         cells = [f"{row[key]:.2f}" if isinstance(row[key], float) else str(row[key]) for key in keys]
         print("| " + " | ".join(cells) + " |" if arguments.markdown
               else "  ".join(f"{cell:>12}" for cell in cells))
-    if any(row["failed"] for row in rows):
-        raise Failure("requests of agents failed")

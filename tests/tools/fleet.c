@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usage: fleet PORT CA-FILE AGENTS SEEN      each waits for a version after SEEN, then fetches
- *        fleet PORT - BAD 0                  silent, slow, oversized and garbage connections, for
- * ever
+ *        fleet PORT CA-FILE AGENTS /CA-DIR   each reports once, under a certificate of this
+ * authority fleet PORT - BAD 0                  silent, slow, oversized and garbage connections,
+ * for ever
  *
  * Simulated agents of p2pvpn-controller on 127.0.0.1, from addresses of their own, in one thread.
- * Prints "waiting" when all wait, then, when all have the timestamp and their bundle
- * (/targets/gateways/N.tar), "done FAILED NANOSECONDS": how many did not, and when the last did, by
- * CLOCK_MONOTONIC. */
+ * Prints "waiting" when all wait (or have their certificates), then, when all have the timestamp
+ * and their bundle
+ * (/targets/gateways/N.tar), or an answer to their report, "done FAILED NANOSECONDS": how many did
+ * not, and when the last did, by CLOCK_MONOTONIC. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -20,12 +22,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #define PER_ADDRESS 50
 #define AT_ONCE 200 /* handshakes under way */
 
-enum step { STEP_CONNECT, STEP_WAIT, STEP_TIMESTAMP, STEP_BUNDLE, STEP_DONE, STEP_FAILED };
+enum step {
+    STEP_CONNECT,
+    STEP_WAIT,
+    STEP_TIMESTAMP,
+    STEP_BUNDLE,
+    STEP_REPORT,
+    STEP_DONE,
+    STEP_FAILED
+};
 
 struct agent {
     int fd, number;
@@ -38,6 +50,8 @@ struct agent {
 
 static int port, epoll, seen, n_waiting, n_over, n_failed, n_begun, n_agents;
 static SSL_CTX *ctx;
+static X509 **certs; /* of those that report; all have one key */
+static EVP_PKEY *key;
 
 static void die(const char *what)
 {
@@ -78,6 +92,9 @@ static void begin(struct agent *a)
     a->fd = open_socket(a->number, 1);
     a->ssl = SSL_new(ctx);
     SSL_set_fd(a->ssl, a->fd);
+    if (certs && (SSL_use_certificate(a->ssl, certs[a->number]) != 1 ||
+                  SSL_use_PrivateKey(a->ssl, key) != 1))
+        die("certificate");
     SSL_set_connect_state(a->ssl);
     want(a, EPOLLOUT, true);
 }
@@ -93,19 +110,50 @@ static void over(struct agent *a, enum step step)
     close(a->fd);
 }
 
-/* Requests are small: the socket takes each whole. */
+/* What an agent with twelve links says of them: 4 KiB. */
+static int report(int number, char *text, size_t size)
+{
+    char body[8192];
+    int n = snprintf(body, sizeof(body),
+                     "{\"gateway\":\"sim-%d\",\"mesh\":\"bench\",\"revision\":\"%064x\","
+                     "\"healthy\":true,\"problems\":[],\"agent\":{\"drained\":false},"
+                     "\"certificate\":{\"expires\":2000000000,\"days\":300},\"links\":[",
+                     number, (unsigned)number);
+
+    for (int i = 0; i < 12; i++)
+        n += snprintf(body + n, sizeof(body) - (size_t)n,
+                      "%s{\"interface\":\"pv%d\",\"peer\":\"sim-%d\",\"state\":\"up\","
+                      "\"since\":%d,\"bytes-in\":%d,\"bytes-out\":%d,\"remote\":"
+                      "\"203.0.113.%d:1194\"}",
+                      i ? "," : "", i, i, 1700000000 + number, number * 7919, number * 104729, i);
+    n += snprintf(body + n, sizeof(body) - (size_t)n, "],\"sessions\":[");
+    for (int i = 0; i < 24; i++)
+        n += snprintf(body + n, sizeof(body) - (size_t)n,
+                      "%s{\"neighbor\":\"172.19.%d.%d\",\"bgp\":\"Established\",\"bfd\":\"up\","
+                      "\"received\":%d,\"sent\":%d}",
+                      i ? "," : "", i, number % 250, number % 97, number % 89);
+    n += snprintf(body + n, sizeof(body) - (size_t)n, "]}");
+    return snprintf(text, size,
+                    "POST /v1/report HTTP/1.1\r\nHost: controller\r\nContent-Length: %d\r\n\r\n%s",
+                    n, body);
+}
+
+/* The socket takes each request whole. */
 static void ask(struct agent *a, enum step step)
 {
-    char text[256];
+    char text[8192];
     int n;
 
-    if (step == STEP_WAIT)
+    if (step == STEP_REPORT)
+        n = report(a->number, text, sizeof(text));
+    else if (step == STEP_WAIT)
         n = snprintf(text, sizeof(text), "GET /v1/wait?version=%d&timeout=300 HTTP/1.1\r\n", seen);
     else if (step == STEP_TIMESTAMP)
         n = snprintf(text, sizeof(text), "GET /metadata/timestamp.json HTTP/1.1\r\n");
     else
         n = snprintf(text, sizeof(text), "GET /targets/gateways/%d.tar HTTP/1.1\r\n", a->number);
-    n += snprintf(text + n, sizeof(text) - (size_t)n, "Host: controller\r\n\r\n");
+    if (step != STEP_REPORT)
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "Host: controller\r\n\r\n");
     if (a->step == STEP_CONNECT)
         n_waiting++;
     a->step = step;
@@ -134,6 +182,8 @@ static bool take(struct agent *a, const char *data, size_t n)
     end = strstr(a->head, "\r\n\r\n");
     if (!end)
         return false;
+    if (strncmp(a->head, "HTTP/1.1 204 ", 13) == 0)
+        return true;
     length = strstr(a->head, "Content-Length: ");
     if (strncmp(a->head, "HTTP/1.1 200 ", 13) != 0 || !length)
         return a->left = -2, true;
@@ -160,7 +210,7 @@ static void on_read(struct agent *a)
             continue;
         if (a->left == -2)
             over(a, STEP_FAILED);
-        else if (a->step == STEP_BUNDLE)
+        else if (a->step == STEP_BUNDLE || a->step == STEP_REPORT)
             over(a, STEP_DONE);
         else
             ask(a, a->step + 1);
@@ -180,7 +230,7 @@ static void on_event(struct agent *a)
     }
     r = SSL_do_handshake(a->ssl);
     if (r == 1)
-        ask(a, STEP_WAIT);
+        ask(a, certs ? STEP_REPORT : STEP_WAIT);
     else if (SSL_get_error(a->ssl, r) == SSL_ERROR_WANT_READ)
         want(a, EPOLLIN, false);
     else if (SSL_get_error(a->ssl, r) == SSL_ERROR_WANT_WRITE)
@@ -194,10 +244,14 @@ static void run_agents(void)
     struct agent *agents = calloc((size_t)n_agents, sizeof(*agents));
     struct epoll_event events[256];
     struct timespec now;
-    bool told = false;
+    bool told = certs != NULL;
 
+    if (told) {
+        printf("waiting\n");
+        fflush(stdout);
+    }
     while (n_over < n_agents) {
-        while (n_begun < n_agents && n_begun - n_waiting < AT_ONCE)
+        while (n_begun < n_agents && n_begun - (certs ? n_over : n_waiting) < AT_ONCE)
             begin(&agents[n_begun]);
         if (!told && n_waiting == n_agents) {
             printf("waiting\n");
@@ -210,6 +264,55 @@ static void run_agents(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     printf("done %d %lld\n", n_failed, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
     free(agents);
+}
+
+/* --- certificates ------------------------------------------------------------------------------
+ */
+
+static FILE *open_in(const char *dir, const char *name)
+{
+    char path[4096];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "r");
+    if (!f)
+        die(path);
+    return f;
+}
+
+static void make_certificates(const char *dir)
+{
+    FILE *cert = open_in(dir, "ca.crt"), *secret = open_in(dir, "ca.key");
+    X509 *ca = PEM_read_X509(cert, NULL, NULL, NULL);
+    EVP_PKEY *ca_key = PEM_read_PrivateKey(secret, NULL, NULL, NULL);
+
+    key = EVP_EC_gen("P-256");
+    certs = calloc((size_t)n_agents, sizeof(*certs));
+    if (!ca || !ca_key || !key || !certs)
+        die("the authority");
+    for (int i = 0; i < n_agents; i++) {
+        X509_NAME *name = X509_NAME_new();
+        char text[64];
+
+        snprintf(text, sizeof(text), "sim-%d.g1", i);
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (unsigned char *)text, -1, -1, 0);
+        certs[i] = X509_new();
+        X509_set_version(certs[i], X509_VERSION_3);
+        ASN1_INTEGER_set(X509_get_serialNumber(certs[i]), i + 1);
+        X509_set_subject_name(certs[i], name);
+        X509_set_issuer_name(certs[i], X509_get_subject_name(ca));
+        X509_gmtime_adj(X509_getm_notBefore(certs[i]), -3600);
+        X509_gmtime_adj(X509_getm_notAfter(certs[i]), 86400);
+        X509_set_pubkey(certs[i], key);
+        if (X509_sign(certs[i], ca_key, EVP_sha256()) <= 0)
+            die("X509_sign");
+        X509_NAME_free(name);
+    }
+    X509_free(ca);
+    EVP_PKEY_free(ca_key);
+    fclose(cert);
+    fclose(secret);
 }
 
 /* --- those that nobody wants -------------------------------------------------------------------
@@ -286,6 +389,8 @@ int main(int argc, char **argv)
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     if (SSL_CTX_load_verify_file(ctx, argv[2]) != 1)
         return 3;
+    if (*argv[4] == '/')
+        make_certificates(argv[4]);
     run_agents();
     return n_failed != 0;
 }
