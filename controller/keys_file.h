@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keys file: which keys the gateways were enrolled with, kept beside the model in the operator's
- * git.
+ * git.  yang/p2pvpn-keys says what it may hold, and nothing else is taken.
  *
  * NAME.json has NAME.keys.json.  Written by enroll, revoke and rekey, read by compile.  It holds
  * public keys only.  It is never cleaned up: a gateway that leaves the mesh keeps its record, so
