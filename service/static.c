@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -40,11 +38,32 @@ bool static_name_valid(const char *name)
     }
 }
 
+/* Opens what a valid name says below an open folder, which it closes; no part may be a link.  Part
+ * by part, as openat2() would do it: that is not there in every container. */
+static int open_below(int dir, const char *name)
+{
+    const int part_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const int file_flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int r = 0, fd;
+
+    for (const char *slash; r >= 0 && (slash = strchr(name, '/')) != NULL; name = slash + 1) {
+        _cleanup_free_ char *part = xasprintf("%.*s", (int)(slash - name), name);
+
+        fd = openat(dir, part, part_flags);
+        r = fd < 0 ? -errno : 0;
+        close(dir);
+        dir = fd;
+    }
+    if (r < 0)
+        return r;
+    fd = openat(dir, name, file_flags);
+    r = fd < 0 ? -errno : fd;
+    close(dir);
+    return r;
+}
+
 int static_open(const char *repository, const char *folder, const char *name, int64_t *ret_size)
 {
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                           .resolve =
-                               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
     _cleanup_free_ char *path = NULL;
     struct stat st;
     int dir, fd, r = 0;
@@ -55,11 +74,9 @@ int static_open(const char *repository, const char *folder, const char *name, in
     dir = open(repository, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return -errno;
-    fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-    r = fd < 0 ? -errno : 0;
-    close(dir);
-    if (r < 0)
-        return r == -ELOOP || r == -ENOTDIR || r == -EXDEV || r == -ENAMETOOLONG ? -ENOENT : r;
+    fd = open_below(dir, path);
+    if (fd < 0)
+        return fd == -ELOOP || fd == -ENOTDIR || fd == -ENAMETOOLONG ? -ENOENT : fd;
     if (fstat(fd, &st) < 0)
         r = -errno;
     else if (!S_ISREG(st.st_mode))
