@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Booted Debians.  Where none boots, by whatever of the machine's, the tests say SKIP and why."""
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,3 +35,19 @@ def new_container(lab, image, name, **kwargs):
     namespace = Namespace(f"{lab.name}-{name}", lab)
     namespace.create()
     return Container(image, namespace, lab.dir / name, name, **kwargs)
+
+
+def package(name, which="."):
+    """The .deb as scripts/test built it: of the tree's version, or of a "later" one."""
+    folder = Path(os.environ.get("P2PVPN_PACKAGES") or build_root() / "packages") / which
+    found = list(folder.glob(f"{name}_*.deb"))
+    if len(found) != 1:
+        pytest.fail(f"{folder} has {len(found)} packages {name}, not one: run scripts/test package")
+    return found[0]
+
+
+def offices(folder):
+    """The model of two LANs that p2pvpn-ctl init makes, alone in a folder: a MachineLab's mesh file."""
+    with Lab(FIVE_SITES) as lab:
+        lab.ctl("init", "--quiet", "--no-passphrase", "--name", "offices", folder / "init")
+    return shutil.move(folder / "init/mesh.json", folder / "mesh.json")

@@ -5,7 +5,6 @@ One lab for the whole file; the tests stand on each other.  `head` is a Debian w
 OpenVPN: there apt finds by the package's dependencies what it needs.
 """
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -13,23 +12,17 @@ from pathlib import Path
 import pytest
 
 from p2plab import wait_for
-from p2plab.lab import SOURCE, build_root
+from p2plab.lab import SOURCE
 from p2plab.machine import PREPARE_FRR, MachineLab
 
-from conftest import FIVE_SITES
+from conftest import FIVE_SITES, package
 
 WITH_RPKI = 's/^bgpd_options="/bgpd_options="-M rpki /'
 OPERATORS = ["configure terminal", "ip prefix-list OPERATOR seq 5 permit 192.0.2.0/24"]
 
 
 def packages(which="."):
-    """The agent's .deb as scripts/test built it: of the tree's version, or of a "later" one."""
-    folder = Path(os.environ.get("P2PVPN_PACKAGES") or build_root() / "packages") / which
-    found = list(folder.glob("p2pvpn-agent_*.deb"))
-    if len(found) != 1:
-        pytest.fail(f"{folder} has {len(found)} packages p2pvpn-agent, not one: run scripts/test "
-                    "package")
-    return found[0]
+    return package("p2pvpn-agent", which)
 
 
 # Once installed, it is what the package was before readers, links and the RTR port became units.

@@ -2,8 +2,9 @@
 """A Debian to boot: made once by debootstrap from the mirror that this machine's apt uses.
 
 build/debian/KEY holds two folders that lie over each other: `system`, a Debian with systemd and
-little else, which has the .debs of what a gateway needs in apt's cache; and `gateway`, what
-installing those brings.  A container sees them through an overlay and changes neither.
+little else, which has the .debs of what a gateway, an operator and the controller need in apt's cache;
+and `gateway`, what installing a gateway's brings.  A container sees them through an overlay and changes
+neither.
 """
 
 import contextlib
@@ -22,10 +23,12 @@ from .command import LabError, run
 
 # What a Debian server has in any case, and what the tests look at it with.
 SYSTEM = ("systemd", "systemd-sysv", "dbus", "udev", "kmod", "procps", "iproute2", "iputils-ping",
-          "ca-certificates", "strace")
+          "ca-certificates", "strace", "openssh-server", "openssh-client", "rsync")
 # What p2pvpn-agent depends on and recommends.
 GATEWAY = ("openvpn", "frr", "frr-rpki-rtrlib", "nftables", "libnl-3-200", "libjansson4", "libssl3",
            "libsystemd0", "libcurl4")
+# The same of p2pvpn-ctl and p2pvpn-controller, and python3 for a web server.
+OPERATOR = ("libyang2", "libcurl4", "libevent-core-2.1-7", "libsqlite3-0", "python3")
 DAYS = 7  # after which a mirror has newer packages than an image
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
@@ -141,7 +144,8 @@ def _make(folder):
         shutil.copyfile(f"/etc/{name}", system / "etc" / name)
     apt = ["apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Options::=--force-unsafe-io"]
     log_of(folder, ["chroot", system, *apt, "update"], 300, variables)
-    log_of(folder, ["chroot", system, *apt, "--download-only", "install", *GATEWAY], 600, variables)
+    log_of(folder, ["chroot", system, *apt, "--download-only", "install", *GATEWAY,
+                    *OPERATOR], 600, variables)
     with mounted([system], gateway, folder / "work", folder / "root") as root:
         log_of(folder, ["chroot", root, *apt, "install", *GATEWAY], 600, variables)
         for top in (root, system):
@@ -159,7 +163,7 @@ def image(build):
     """The Image of a build folder, made if there is none or an old one.  LabError: it cannot be had."""
     if reason := missing():
         raise LabError(reason)
-    text = " ".join((*SYSTEM, "/", *GATEWAY)) + Path(__file__).read_text(encoding="utf-8")
+    text = " ".join((*SYSTEM, "/", *GATEWAY, "/", *OPERATOR)) + Path(__file__).read_text(encoding="utf-8")
     folder = Path(build) / "debian"
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -7,6 +7,8 @@
         lab.enroll(lab)
         lab.deliver()
         lab.wait_converged()
+
+Beside them may be stations, machines on the WAN that are no gateway: an operator's, the controller's.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from .container import Container
 from .frr import Frr
 from .gateway import Gateway
 from .lab import NETNS, Lab
+from .namespace import Namespace
 
 # docs/gateway-guide.md tells people to type this.
 PREPARE_FRR = (
@@ -120,6 +123,30 @@ class Machine(Gateway):
         return f"{super().explain()}\n{self.container.explain('')}"
 
 
+class Station:
+    """A fresh Debian on the WAN, with the addresses that it is given and no LAN."""
+
+    def __init__(self, lab, name, wan4, wan6, image):
+        self.lab, self.name = lab, name
+        self.wan4, self.wan6 = wan4, wan6
+        self.namespace = Namespace(f"{lab.name}-{name}", lab)
+        self.container = Container(image, self.namespace, lab.dir / name, name, fresh=True)
+
+    def create(self):
+        self.namespace.create()
+        self.lab.wan.attach(self, None)
+
+    def power_cut(self):
+        """As of a Machine."""
+        self.container.power_cut()
+        self.lab.wan.detach(self)
+        run(["ip", "netns", "delete", self.namespace.name])
+        self.create()
+
+    def boot(self):
+        self.container.boot()
+
+
 class MachineLab(Lab):
     """`fresh`: names of those whose Debian has neither FRR nor OpenVPN yet."""
 
@@ -127,13 +154,22 @@ class MachineLab(Lab):
         super().__init__(mesh_file, **kwargs)
         self._image = image
         self._fresh = fresh
+        self.stations = []
+
+    def add_station(self, name, wan4, wan6):
+        """Before boot(), which boots it as well.  All machines then know each other by name."""
+        self.stations.append(Station(self, name, wan4, wan6, self._image))
+        return self.stations[-1]
 
     def new_gateway(self, site, lan, number, behind):
         return Machine(self, site, lan, number, behind, self._image, site.name in self._fresh)
 
     def _write_hosts(self):
         lines = ["127.0.0.1 localhost", "::1 localhost"] + self.names_of_endpoints()
-        for machine in self:
+        machines = [*self, *self.stations]
+        if self.stations:
+            lines += [f"{machine.wan4} {machine.name}" for machine in machines]
+        for machine in machines:
             machine.container.create()
             machine.container.write("/etc/hosts", "\n".join(lines) + "\n")
 
@@ -146,9 +182,11 @@ class MachineLab(Lab):
         """Compiles, builds the machines and boots them."""
         self.compile()
         self.add_gateways()
-        for machine in self:
+        for station in self.stations:
+            station.create()
+        for machine in (*self, *self.stations):
             machine.container.start()
-        for machine in self:
+        for machine in (*self, *self.stations):
             machine.container.wait_booted()
 
     def deliver(self):
