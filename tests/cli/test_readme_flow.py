@@ -21,20 +21,13 @@ from pathlib import Path
 import pytest
 from conftest import BUILD, CTL, SOURCE
 
+sys.path.insert(0, str(SOURCE / "tests/tools"))
+from readme import ADDRESS, GATEWAYS, README, blocks, for_each  # noqa: E402
+
 AGENT = BUILD / "agent/p2pvpn-agent"
 SECRET = "correct horse battery staple"
-GATEWAYS = ["perth", "sydney"]
-README = (SOURCE / "README.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key away")
-
-
-def blocks():
-    """(whose, commands) of the section, in order."""
-    section = README.split("\n## A real mesh\n")[1].split("\n## ")[0]
-    found = re.findall(r"^```\n# (\w+)\n(.*?)^```", section, re.M | re.S)
-    assert len(found) == section.count("\n```\n") / 2, "a block does not say whose it is"
-    return found
 
 
 def free_port():
@@ -150,12 +143,11 @@ class Site:
 
     def run(self, whose, commands):
         """The README's address and port are ours; what it does for perth is done for sydney, too."""
-        commands = commands.replace("203.0.113.10:8080", f"127.0.0.1:{self.port}")
+        commands = commands.replace(f"{ADDRESS}:8080", f"127.0.0.1:{self.port}")
         commands = commands.replace("repository 8080 ", f"repository {self.port} ")
-        both = "perth" in commands and "sydney" not in commands
-        for name in GATEWAYS if both else GATEWAYS[:1]:
-            machine = self.you if whose == "you" else self.gateways[whose.replace("perth", name)]
-            machine.run(commands.replace("perth", name))
+        for who, what in for_each(whose, commands):
+            machine = self.you if who == "you" else self.gateways[who]
+            machine.run(what)
         if "http.server" in commands:
             self.wait_for_server()
 
