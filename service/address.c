@@ -13,7 +13,15 @@ _Static_assert(ADDRESS_TEXT_SIZE == INET6_ADDRSTRLEN, "room for any");
 
 struct address {
     unsigned char key[8];
+    unsigned fresh, asking; /* connections that have asked nothing; that do, without certificate */
+    unsigned gateways;      /* that have shown theirs here last */
+    UT_hash_handle hh;
+};
+
+struct address_name {
+    char *text;
     unsigned count;
+    struct address *home; /* of a gateway; NULL: of an operator */
     UT_hash_handle hh;
 };
 
@@ -37,31 +45,117 @@ static void key_of(const struct sockaddr *address, unsigned char ret[static 8])
     }
 }
 
-struct address *address_enter(struct address **all, const struct sockaddr *from, unsigned max)
+static void drop_unused(struct addresses *all, struct address *one)
+{
+    if (one->fresh || one->asking || one->gateways)
+        return;
+    HASH_DEL(all->all, one);
+    free(one);
+}
+
+bool address_enter(struct addresses *all, struct address_seat *seat, const struct sockaddr *from,
+                   unsigned max)
 {
     struct address *found;
     unsigned char key[8];
 
     key_of(from, key);
-    HASH_FIND(hh, *all, key, sizeof(key), found);
-    if (found && max && found->count >= max)
-        return NULL;
+    HASH_FIND(hh, all->all, key, sizeof(key), found);
+    if (found && max && found->fresh >= max)
+        return false;
     if (!found) {
         found = xcalloc(1, sizeof(*found));
         memcpy(found->key, key, sizeof(key));
-        HASH_ADD(hh, *all, key, sizeof(found->key), found);
+        HASH_ADD(hh, all->all, key, sizeof(found->key), found);
     }
-    found->count++;
-    return found;
+    found->fresh++;
+    *seat = (struct address_seat){.address = found};
+    return true;
 }
 
-struct address *address_leave(struct address **all, struct address *one)
+bool address_ask(struct address_seat *seat, unsigned max)
 {
-    if (one && --one->count == 0) {
-        HASH_DEL(*all, one);
-        free(one);
+    struct address *at = seat->address;
+
+    if (!at || seat->asks)
+        return true;
+    if (max && at->asking >= max + at->gateways * ADDRESS_PER_GATEWAY)
+        return false;
+    at->fresh--;
+    at->asking++;
+    seat->asks = true;
+    return true;
+}
+
+/* Where a gateway was last. */
+static void move(struct addresses *all, struct address_name *name, struct address *to)
+{
+    struct address *old = name->home;
+
+    if (old == to)
+        return;
+    to->gateways++;
+    name->home = to;
+    if (old) {
+        old->gateways--;
+        drop_unused(all, old);
     }
-    return NULL;
+}
+
+bool address_prove(struct addresses *all, struct address_seat *seat, const char *name, bool gateway)
+{
+    struct address_name *found;
+    struct address *at = seat->address;
+
+    HASH_FIND_STR(all->names, name, found);
+    if (found && found->count >= ADDRESS_PER_NAME)
+        return false;
+    if (!found) {
+        found = xcalloc(1, sizeof(*found));
+        found->text = xstrdup(name);
+        HASH_ADD_KEYPTR(hh, all->names, found->text, strlen(found->text), found);
+    }
+    found->count++;
+    if (gateway)
+        move(all, found, at);
+    at->fresh--;
+    drop_unused(all, at);
+    *seat = (struct address_seat){.name = found};
+    return true;
+}
+
+static void drop_name(struct addresses *all, struct address_name *name)
+{
+    HASH_DEL(all->names, name);
+    free(name->text);
+    free(name);
+}
+
+void address_leave(struct addresses *all, struct address_seat *seat)
+{
+    if (seat->name && --seat->name->count == 0 && !seat->name->home)
+        drop_name(all, seat->name);
+    if (seat->address) {
+        --*(seat->asks ? &seat->address->asking : &seat->address->fresh);
+        drop_unused(all, seat->address);
+    }
+    *seat = (struct address_seat){NULL, NULL, false};
+}
+
+void address_clear(struct addresses *all)
+{
+    struct address_name *name, *next;
+
+    HASH_ITER(hh, all->names, name, next)
+    {
+        struct address *home = name->home;
+
+        drop_name(all, name);
+        if (home) {
+            home->gateways--;
+            drop_unused(all, home);
+        }
+    }
 }
 
 void address_text(const struct sockaddr *from, char ret[static ADDRESS_TEXT_SIZE])

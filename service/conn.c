@@ -63,7 +63,7 @@ void conn_close(struct conn *c)
     TAILQ_REMOVE(&all->lists[c->place], c, entry);
     all->counts[c->place]--;
     all->api->counters.waiting = all->counts[CONN_WAITING];
-    c->address = address_leave(&all->addresses, c->address);
+    address_leave(&all->addresses, &c->seat);
     if (c->tls)
         tls_free(c->tls);
     if (c->file >= 0)
@@ -130,19 +130,19 @@ static struct peer *local_peer(int fd)
 
 void conns_add(struct conns *all, int fd, const struct sockaddr *address)
 {
-    struct address *from = NULL;
+    struct address_seat seat = {NULL, NULL, false};
     struct conn *c;
     int on = 1;
 
     if (address &&
-        !(from = address_enter(&all->addresses, address, all->api->settings->max_per_address))) {
+        !address_enter(&all->addresses, &seat, address, all->api->settings->max_per_address)) {
         all->api->counters.refused++;
         close(fd);
         return;
     }
     if (address && !make_room(all)) {
         all->api->counters.refused++;
-        address_leave(&all->addresses, from);
+        address_leave(&all->addresses, &seat);
         close(fd);
         return;
     }
@@ -150,7 +150,7 @@ void conns_add(struct conns *all, int fd, const struct sockaddr *address)
     c->all = all;
     c->fd = fd;
     c->file = -1;
-    c->address = from;
+    c->seat = seat;
     c->place = CONN_SILENT;
     TAILQ_INSERT_TAIL(&all->lists[CONN_SILENT], c, entry);
     all->counts[CONN_SILENT]++;
@@ -225,6 +225,22 @@ static void do_new(struct conn *c)
     do_handshake(c);
 }
 
+/* Whoever has a certificate is counted by that: a site has one address, but many gateways. */
+static bool prove(struct conn *c)
+{
+    char name[NAME_MAX_LEN + sizeof(".operator")];
+    bool gateway = c->peer->kind == PEER_GATEWAY;
+
+    if (c->peer->kind == PEER_ANYBODY)
+        return true;
+    snprintf(name, sizeof(name), "%s%s", c->peer->name, gateway ? "" : ".operator");
+    if (address_prove(&c->all->addresses, &c->seat, name, gateway))
+        return true;
+    c->all->api->counters.refused++;
+    conn_close(c);
+    return false;
+}
+
 static void do_handshake(struct conn *c)
 {
     enum tls_result r;
@@ -237,6 +253,8 @@ static void do_handshake(struct conn *c)
             !operator_named(c->all->api->settings->operators, c->peer->name))
             c->peer->kind = PEER_ANYBODY;
         snprintf(c->peer->from, sizeof(c->peer->from), "%s", c->from);
+        if (!prove(c))
+            return;
         c->state = STATE_REQUEST;
         conn_arm(c, EV_READ);
     } else if (!conn_again(c, r)) {
@@ -370,4 +388,5 @@ void conns_clear(struct conns *all)
     if (all->commit)
         event_free(all->commit);
     all->commit = NULL;
+    address_clear(&all->addresses);
 }

@@ -40,7 +40,7 @@ struct conns {
     struct api *api;
     struct conn_list lists[CONN_PLACES]; /* the oldest first */
     unsigned counts[CONN_PLACES];
-    struct address *addresses;
+    struct addresses addresses;
     struct event *commit; /* when those in CONN_COMMITTING are answered */
     bool closing;
 };

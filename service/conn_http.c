@@ -110,6 +110,13 @@ static void handle(struct conn *c, const struct http_request *http, const char *
         .http = http, .peer = c->peer, .body = body, .body_len = http->body_len};
     int status = route_find(http->method, http->path, &request.route, &request.rest);
 
+    if (!address_ask(&c->seat, c->all->api->settings->max_per_address)) {
+        c->all->api->counters.refused++;
+        api_error(&response, 503, "too many of this address ask without a certificate");
+        c->keep_alive = false;
+        conn_answer(c, &response);
+        return;
+    }
     c->keep_alive = http->keep_alive;
     if (status)
         api_error(&response, status,

@@ -29,7 +29,7 @@ enum state {
 
 struct conn {
     struct conns *all;
-    struct address *address; /* NULL: local */
+    struct address_seat seat; /* what it counts for; nothing: local */
     TAILQ_ENTRY(conn) entry;
     enum conn_place place;
     enum state state;

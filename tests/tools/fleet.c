@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: fleet PORT CA-FILE AGENTS SEEN      each waits for a version after SEEN, then fetches
- *        fleet PORT CA-FILE AGENTS /CA-DIR   each reports once, under a certificate of this
- * authority fleet PORT - BAD 0                  silent, slow, oversized and garbage connections,
- * for ever
+/* usage: fleet PORT CA-FILE AGENTS SEEN [site]     each waits for what follows SEEN, then fetches
+ *        fleet PORT CA-FILE AGENTS /CA-DIR [site]  each reports once, certified by this CA
+ *        fleet PORT - BAD 0                        silent, slow, oversized, garbage connections
  *
- * Simulated agents of p2pvpn-controller on 127.0.0.1, from addresses of their own, in one thread.
- * Prints "waiting" when all wait (or have their certificates), then, when all have the timestamp
- * and their bundle
- * (/targets/gateways/N.tar), or an answer to their report, "done FAILED NANOSECONDS": how many did
- * not, and when the last did, by CLOCK_MONOTONIC. */
+ * Simulated agents of p2pvpn-controller on 127.0.0.1, from addresses of their own (site: all from
+ * one), in one thread.  Prints "waiting" when all wait, or have their certificates; then, when all
+ * have the timestamp and their bundle (/targets/gateways/N.tar), or an answer to their report,
+ * "done FAILED NANOSECONDS": how many did not, and when the last did, by CLOCK_MONOTONIC. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -27,7 +25,7 @@
 #include <openssl/x509.h>
 
 #define PER_ADDRESS 50
-#define AT_ONCE 200 /* handshakes under way */
+#define AT_ONCE (site ? 20 : 200) /* handshakes under way */
 
 enum step {
     STEP_CONNECT,
@@ -49,6 +47,7 @@ struct agent {
 };
 
 static int port, epoll, seen, n_waiting, n_over, n_failed, n_begun, n_agents;
+static bool site;
 static SSL_CTX *ctx;
 static X509 **certs; /* of those that report; all have one key */
 static EVP_PKEY *key;
@@ -64,7 +63,7 @@ static int open_socket(int number, int net)
     struct sockaddr_in me = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, from;
 
-    from = number / PER_ADDRESS + 1;
+    from = site ? 1 : number / PER_ADDRESS + 1;
     if (fd < 0)
         die("socket");
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
@@ -369,8 +368,9 @@ int main(int argc, char **argv)
 {
     struct rlimit limit;
 
-    if (argc != 5)
+    if (argc != 5 && !(argc == 6 && strcmp(argv[5], "site") == 0))
         return 2;
+    site = argc == 6;
     signal(SIGPIPE, SIG_IGN);
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
