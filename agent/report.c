@@ -93,38 +93,44 @@ static void write_problems(const char *gateway, int64_t expires, const struct er
     buf_char(b, '}');
 }
 
-static void describe(const struct settings *s, const char *gateway, int64_t expires, struct buf *b)
+/* True: it is well. */
+static bool describe(const struct settings *s, const char *gateway, int64_t expires, struct buf *b)
 {
     struct error_list problems = ERROR_LIST_INIT;
     struct arena paths = ARENA_INIT;
     struct status_query query = status_query_of(s, &paths);
     struct status *status = NULL;
+    bool well = false;
 
     query.for_controller = true;
-    if (status_collect(&query, &status, &problems) == 0)
+    if (status_collect(&query, &status, &problems) == 0) {
         status_print_json(status, b);
-    else
+        well = status->problems.n == 0;
+    } else {
         write_problems(gateway, expires, &problems, b);
+    }
     if (b->len > CONTACT_REPORT_MAX)
         report_shorten(b);
     status_free(status);
     arena_free(&paths);
     error_clear(&problems);
+    return well;
 }
 
+/* 0, or REPORT_PROBLEMS if it told of some. */
 static int tell(const struct contact *c, const char *gateway, int64_t expires,
                 struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct contact_ask ask = {.what = CONTACT_REPORT};
     struct contact_answer answer;
+    bool well = describe(c->settings, gateway, expires, &text);
     int r;
 
-    describe(c->settings, gateway, expires, &text);
     ask.report = buf_cstr(&text);
     r = contact_ask(c, &ask, &answer, err);
     contact_answer_clear(&answer);
-    return r;
+    return r < 0 || well ? r : REPORT_PROBLEMS;
 }
 
 /* --- renewal -----------------------------------------------------------------------------------
@@ -248,8 +254,8 @@ int report_tell_job(void *settings, struct error_list *err)
         r = check_time(&self, err);
     if (r == 0)
         r = tell(&self.contact, self.gateway, self.expires, err);
-    if (r == 0)
-        r = (int)report_phase(self.gateway);
+    if (r >= 0 && r != REPORT_TO_NOBODY)
+        r |= (int)report_phase(self.gateway);
     clear_self(&self);
     return r;
 }

@@ -31,6 +31,7 @@ void report_when_changed(struct report_when *w, int64_t now)
     int64_t spread = (int64_t)w->phase * REPORT_SPREAD_MS / REPORT_EVERY_MS;
 
     w->wish = earlier(w->wish, now + REPORT_SETTLE_MS + spread);
+    w->unwell = 0;
 }
 
 void report_when_hurry(struct report_when *w, int64_t now)
@@ -66,18 +67,29 @@ static int64_t until_retry(unsigned failures, uint32_t random)
     return ms - ms / 5 + (int64_t)((uint64_t)(ms / 5 * 2) * random / UINT32_MAX);
 }
 
+static int64_t until_again(unsigned unwell)
+{
+    return (int64_t)REPORT_UNWELL_MS << (unwell < 8 ? unwell : 8);
+}
+
 void report_when_end(struct report_when *w, enum report_result result, int64_t now, int64_t wall,
                      uint32_t random)
 {
     w->failures = result == REPORT_FAILED ? w->failures + 1 : 0;
     w->next = now + (w->failures ? until_retry(w->failures, random) : until_phase(w->phase, wall));
+    if (result != REPORT_TOLD_PROBLEMS) {
+        w->unwell = 0;
+        return;
+    }
+    w->next = earlier(w->next, w->begun + until_again(w->unwell));
+    w->unwell++;
 }
 
 int64_t report_when_due(const struct report_when *w)
 {
-    int64_t wish = w->wish;
+    int64_t wish = w->wish, gap = w->unwell == 1 ? REPORT_UNWELL_MS : REPORT_GAP_MS;
 
     if (w->failures)
         wish = later(wish, w->begun + REPORT_EVERY_MS);
-    return later(earlier(w->next, wish), w->begun + REPORT_GAP_MS);
+    return later(earlier(w->next, wish), w->begun + gap);
 }

@@ -5,7 +5,9 @@
  *
  * When nothing happens a gateway reports every half a minute, always at its own second, which comes
  * from its name.  A change is told within a second; what changes while a report is under way, or
- * too soon after one, leads to another one, so that the last state is always told.  A controller
+ * too soon after one, leads to another one, so that the last state is always told.  Who has told
+ * of problems tells again soon, and then ever later: most are those of a change that is not
+ * everywhere yet, and nothing here changes when it is.  A controller
  * that cannot be told is tried ever more rarely; what changes meanwhile is a reason to try again,
  * but not more often than the half minute.
  *
@@ -17,17 +19,19 @@
 #include <stdint.h>
 
 #define REPORT_EVERY_MS 30000
-#define REPORT_GAP_MS 2000   /* at least, from the beginning of one report to that of the next */
-#define REPORT_SETTLE_MS 100 /* after a change, for what changes with it */
-#define REPORT_SPREAD_MS 400 /* more, by name: one publication changes all gateways at once */
+#define REPORT_GAP_MS 2000    /* at least, from the beginning of one report to that of the next */
+#define REPORT_UNWELL_MS 1000 /* the same after the first that told of problems; then doubled */
+#define REPORT_SETTLE_MS 100  /* after a change, for what changes with it */
+#define REPORT_SPREAD_MS 400  /* more, by name: one publication changes all gateways at once */
 #define REPORT_RETRY_FIRST_MS 5000
 #define REPORT_RETRY_MAX_MS 300000
 
-enum report_result { REPORT_TOLD, REPORT_NOBODY, REPORT_FAILED };
+enum report_result { REPORT_TOLD, REPORT_TOLD_PROBLEMS, REPORT_NOBODY, REPORT_FAILED };
 
 struct report_when {
     uint32_t phase;    /* report_phase() of its name; 0 as long as that is not known */
     unsigned failures; /* in a row */
+    unsigned unwell;   /* reports of problems in a row, since the last change */
     int64_t begun;     /* the last report */
     int64_t next;      /* when nothing happens */
     int64_t wish;      /* one is wanted then, or as soon after it as may be; REPORT_NO_WISH */

@@ -145,15 +145,17 @@ static void has_told(struct reporter *r, int result, const struct error_list *er
 {
     enum report_result what = result < 0                   ? REPORT_FAILED
                               : result == REPORT_TO_NOBODY ? REPORT_NOBODY
+                              : result & REPORT_PROBLEMS   ? REPORT_TOLD_PROBLEMS
                                                            : REPORT_TOLD;
+    bool told = what == REPORT_TOLD || what == REPORT_TOLD_PROBLEMS;
 
-    if (what == REPORT_TOLD)
-        r->when.phase = (uint32_t)result;
+    if (told)
+        r->when.phase = (uint32_t)(result & ~REPORT_PROBLEMS);
     report_when_end(&r->when, what, monotonic_ms(), wall_ms(), chance());
     if (what == REPORT_FAILED)
         note_failure(r, result, err);
     else
-        note_success(r, what == REPORT_TOLD);
+        note_success(r, told);
     write_note(r);
 }
 

@@ -129,6 +129,34 @@ START_TEST(a_change_meanwhile_is_told_after)
 }
 END_TEST
 
+START_TEST(problems_are_told_again_soon)
+{
+    int64_t at = T0, pause = REPORT_UNWELL_MS;
+
+    when.phase = 29999;
+    for (unsigned i = 0; i < 4; i++, pause *= 2) {
+        report(at, 100, REPORT_TOLD_PROBLEMS);
+        ck_assert_int_eq(report_when_due(&when), at + pause);
+        at = report_when_due(&when);
+    }
+    /* Somebody who stays unwell is heard of as often as the others. */
+    for (unsigned i = 0; i < 100; i++) {
+        report(at, 100, REPORT_TOLD_PROBLEMS);
+        if (i > 1)
+            ck_assert_int_ge(report_when_due(&when), at + REPORT_EVERY_MS - 100);
+        at = report_when_due(&when);
+    }
+    /* But for a change. */
+    report_when_changed(&when, at - 5000);
+    at = report_when_due(&when);
+    report(at, 100, REPORT_TOLD_PROBLEMS);
+    ck_assert_int_eq(report_when_due(&when), at + REPORT_UNWELL_MS);
+    report(at += REPORT_UNWELL_MS, 100, REPORT_TOLD);
+    ck_assert_int_ge(report_when_due(&when), at + REPORT_GAP_MS);
+    ck_assert_uint_eq(when.unwell, 0);
+}
+END_TEST
+
 START_TEST(failures_are_tried_ever_more_rarely)
 {
     int64_t at = T0, pause = REPORT_RETRY_FIRST_MS;
@@ -397,6 +425,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, a_change_is_told_within_a_second);
     tcase_add_test(tc, a_burst_ends_with_the_last_state);
     tcase_add_test(tc, a_change_meanwhile_is_told_after);
+    tcase_add_test(tc, problems_are_told_again_soon);
     tcase_add_test(tc, failures_are_tried_ever_more_rarely);
     tcase_add_test(tc, a_change_while_it_fails);
     tcase_add_test(tc, who_is_in_a_hurry);
