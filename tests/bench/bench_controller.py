@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/bench controller: agents that wait on one controller, and one publish.
+"""scripts/bench controller: a mesh of real gateways and one publish (bench_fleet.py); then simulated agents
+that wait on one controller, and one publish.
 
 Each simulated agent waits by long poll, and after the publish fetches the timestamp and a bundle of its
 own, over TLS and under the controller's default limits.  Once alone, once with connections beside them
-that nobody wants: silent ones, begun handshakes, garbage, for ever opened anew.  Then all of them report at once (controller_reports.py)."""
+that nobody wants: silent ones, begun handshakes, garbage, for ever opened anew.  Then all of them report
+at once (controller_reports.py)."""
 import os
 import pathlib
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import bench_fleet
 import controller_reports
 from controller_reports import line_of
 from measure import Failure
@@ -72,6 +75,12 @@ def measure(build, agents, bad):
 
 
 def main(arguments):
+    if os.geteuid() == 0:
+        gateways, publishes = (4, 1) if arguments.smoke else (16, 5)
+        bench_fleet.main(arguments.build, gateways, publishes, arguments.markdown)
+    else:
+        print("real gateways need root, for network namespaces")
+    print()
     agents, bad = (200, 400) if arguments.smoke else (5000, 10000)
     rows = [measure(arguments.build, agents, 0), measure(arguments.build, agents, bad)]
     table(rows, arguments)
