@@ -87,7 +87,7 @@ static void copy_text(const char *text, char ret[static REPORT_NOTE_TEXT_MAX + 1
 {
     size_t n = 0;
 
-    for (; text[n] && n < REPORT_NOTE_TEXT_MAX; n++)
+    for (; n < REPORT_NOTE_TEXT_MAX && text[n]; n++)
         ret[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
     ret[n] = '\0';
 }

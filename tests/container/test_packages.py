@@ -192,11 +192,17 @@ def test_upgrade_from_before_the_units_loses_no_packet(mesh):
     machine = mesh[OLD]
     box = machine.container
     assert version_of(machine).endswith("0.0.9")
+    assert box.unit("p2pvpn-report.timer", "ActiveState")["ActiveState"] == "active"
     assert box.run(["getent", "passwd", "p2pvpn-fetch"], check=False).returncode
     upgrade(mesh, machine, packages(), ("sydney", "head"))
     box.check_units()
-    for unit in ("p2pvpn-reader.socket", "p2pvpn-rtr.socket", "p2pvpn-agent.service"):
+    for unit in ("p2pvpn-reader.socket", "p2pvpn-rtr.socket", "p2pvpn-agent.service",
+                 "p2pvpn-report.service"):
         assert box.unit(unit, "ActiveState")["ActiveState"] == "active", unit
+    # What started the reports before is gone.
+    assert box.unit("p2pvpn-report.timer", "ActiveState", "LoadState") == \
+        {"ActiveState": "inactive", "LoadState": "not-found"}
+    assert not box.path("/etc/systemd/system/timers.target.wants/p2pvpn-report.timer").is_symlink()
     for user in ("p2pvpn-reader", "p2pvpn-fetch"):
         box.run(["getent", "passwd", user])
     origins = machine.status()["origins"]

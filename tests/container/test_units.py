@@ -302,6 +302,39 @@ def test_a_repository_comes_and_with_it_the_fetcher(gateway):
     assert "the fetcher does not run" in box.run([gateway.agent, "status"], check=False).stdout
 
 
+def test_the_reporter(gateway):
+    """It waits for a controller, and notices when one is noted.  Under its unit it can read the bundle,
+    and who talks has become the links' user, who can read the key: nobody answers, and that is all."""
+    box = gateway.box
+
+    def note():
+        text = box.run(["cat", "/run/p2pvpn/controller.json"], check=False).stdout
+        return json.loads(text) if text else {}
+
+    def controller():
+        return json.loads(box.run([gateway.agent, "status", "--json"], check=False).stdout).get("controller")
+
+    box.run(["systemctl", "start", "p2pvpn-report"])
+    box.wait_for(note, "its first look")
+    pid = box.unit("p2pvpn-report", "MainPID")["MainPID"]
+    assert note()["pid"] == int(pid) and "error" not in note() and controller() is None
+    box.write("/var/lib/p2pvpn/controller.conf",
+              f"controller = https://127.0.0.1:1\npin = sha256//{'A' * 43}=\n")
+    box.wait_for(lambda: "error" in note(), "it to ask", 10)
+    assert "cannot be asked" in note()["error"]["text"], note()
+    assert controller()["running"] and controller()["error"]["refused"] is False
+    said = box.run(["journalctl", "-u", "p2pvpn-report", "-o", "cat"]).stdout
+    assert said.count("cannot be asked") == 1 and "cannot become" not in said, said
+    tries = note()["error"]["tries"]
+    box.run(["systemctl", "reload", "p2pvpn-report"])
+    box.wait_for(lambda: note()["error"]["tries"] > tries, "it to try again", 10)
+    assert box.unit("p2pvpn-report", "MainPID", "NRestarts") == {"MainPID": pid, "NRestarts": "0"}
+    box.run(["systemctl", "stop", "p2pvpn-report"])
+    assert box.unit("p2pvpn-report", "ActiveState", "Result") == \
+        {"ActiveState": "inactive", "Result": "success"}
+    box.run(["rm", "/var/lib/p2pvpn/controller.conf"])
+
+
 def test_memory_of_the_agent(gateway):
     """The libraries by which systemd and web servers are spoken to are not in the agent's memory."""
     pid = gateway.box.unit("p2pvpn-agent", "MainPID")["MainPID"]
