@@ -9,7 +9,6 @@ import resource
 import sqlite3
 import ssl
 import subprocess
-import threading
 import time
 
 import pytest
@@ -505,48 +504,3 @@ def test_upgrade_of_the_schema(alone):
     new.close()
     run = subprocess.run(alone.command("run"), capture_output=True, text=True, timeout=20)
     assert run.returncode == 1 and "later p2pvpn-controller" in run.stderr
-
-
-def test_killed_while_it_answers(alone, place):
-    """SIGKILL at the Nth write of each kind: what was acknowledged is there, and the same request
-    succeeds afterwards."""
-    alone.start()
-    acknowledged = {"first"}
-    new_token(alone, "first")
-    gateway = Gateway(alone.folder, "victim")
-    token = new_token(alone, "victim")
-    acknowledged.add("victim")
-    alone.stop()
-    kills = 0
-    for call in ("pwrite64", "fdatasync", "write", "rename", "ftruncate"):
-        for when in (1, 2, 3):
-            alone.start()
-            tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                                       "-e", f"inject={call}:signal=KILL:when={when}", "-p",
-                                       str(alone.process.pid)], stderr=subprocess.PIPE)
-            wait_for("the tracer", lambda: "TracerPid:\t0" not in
-                     open(f"/proc/{alone.process.pid}/status").read())
-            for ask, name in ((lambda: alone.local("POST", "/v1/tokens", {"gateway": f"{call}.{when}"}),
-                               f"{call}.{when}"),
-                              (lambda: enroll(alone, gateway, token), None)):
-                try:
-                    if ask().status == 200 and name:
-                        acknowledged.add(name)
-                except (OSError, ssl.SSLError, EOFError):
-                    break
-                except Exception as problem:  # http.client has many
-                    assert "Remote" in type(problem).__name__ or "Bad" in type(problem).__name__
-                    break
-            try:
-                kills += alone.process.wait(timeout=0.2) == -9
-            except subprocess.TimeoutExpired:
-                alone.stop()
-            tracer.wait(timeout=20)
-    assert kills >= 6, "few of the calls were made"
-    alone.start()
-    assert acknowledged <= tokens(alone)
-    answer = enroll(alone, gateway, token)
-    assert answer.status == 200 and "victim.g1" in openssl("x509", "-noout", "-subject",
-                                                           text=answer.json["answer"])
-    assert not list(alone.state.glob("*.damaged*"))
-    assert [f.name for f in alone.state.glob("request-*")] == [], "what was left is cleaned up"

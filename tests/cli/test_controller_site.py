@@ -55,7 +55,8 @@ def test_a_site_of_200_gateways_behind_one_address(box, authority):
     """Under the default settings: all report, and then all wait for what is published next."""
     crowd = fleet(box, "1")
     assert crowd.stdout.readline() == "waiting\n"
-    wait_for("those that there is room for", lambda: metric(box, "waiting") == PER_ADDRESS)
+    wait_for("each to be answered or to wait", lambda: metric(box, "connections_refused_total")
+             == SITE - PER_ADDRESS and metric(box, "waiting") == PER_ADDRESS)
     box.publish(2)
     assert failed(crowd) == SITE - PER_ADDRESS, "nobody has shown a certificate"
     assert failed(fleet(box, str(authority.dir))) == 0
