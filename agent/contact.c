@@ -154,11 +154,14 @@ int contact_read(enum contact_what what, long status, const char *body, size_t l
     bool enrolls = what == CONTACT_ENROLL || what == CONTACT_ENROLL_ASK;
     int r = 0;
 
-    ret->waits = false;
+    ret->waits = ret->renew = false;
     if (status >= 400 && status < 600) {
         r = refused(status, doc, err);
     } else if (status == 200 && what != CONTACT_REPORT && answer) {
         buf_str(&ret->text, answer);
+    } else if (status == 200 && what == CONTACT_REPORT &&
+               json_is_true(json_object_get(doc, "renew"))) {
+        ret->renew = true;
     } else if (status == 202 && enrolls && is_id(id)) {
         buf_str(&ret->text, id);
         ret->waits = true;
@@ -178,7 +181,7 @@ int contact_read(enum contact_what what, long status, const char *body, size_t l
 
 /* In memory that both see. */
 struct shared {
-    bool waits;
+    bool waits, renew;
     size_t len;
     char text[CONTACT_ANSWER_MAX];
 };
@@ -306,6 +309,7 @@ static int work(void *arg, struct error_list *err)
         memcpy(job->shared->text, buf_cstr(&answer.text), answer.text.len);
         job->shared->len = answer.text.len;
         job->shared->waits = answer.waits;
+        job->shared->renew = answer.renew;
     }
     contact_answer_clear(&answer);
     return r;
@@ -331,6 +335,7 @@ int contact_ask(const struct contact *c, const struct contact_ask *ask, struct c
     if (r == 0) {
         buf_add(&ret->text, job.shared->text, len);
         ret->waits = job.shared->waits;
+        ret->renew = job.shared->renew;
     }
     if (r == 0 && ret->waits && !is_id(buf_cstr(&ret->text)))
         r = error_sys(err, EPROTO, NULL, "the process that asks the controller lies");

@@ -54,6 +54,7 @@ struct contact_ask {
 struct contact_answer {
     struct buf text; /* of the answer file; or, if it waits for somebody, its id */
     bool waits;
+    bool renew; /* of a report: the certificate is to be renewed now */
 };
 
 /* -EINVAL: the controller has refused, or is not the one that is meant; otherwise it could not be

@@ -73,6 +73,11 @@ int key_gateway(const char *keys, char **name, struct error_list *err);
 /* When the gateway's certificate ends, in seconds since 1970; 0: there is none that can be read. */
 int64_t key_expires(const char *keys);
 
+/* Which authorities there are for it: SHA-256 of their certificates (DER) as text, with blanks in
+ * between, the first that of the one that issued it, then the others that are trusted.  On the
+ * heap; NULL: none is known. */
+char *key_authorities(const char *keys);
+
 /* True: a certificate is installed, and it is for a gateway of another name.  *name: what it says,
  * "perth.g1"; the caller frees it. */
 bool key_is_anothers(const char *keys, const char *gateway, char **name);

@@ -66,39 +66,72 @@ int key_gateway(const char *keys, char **name, struct error_list *err)
     return r;
 }
 
-int64_t key_expires(const char *keys)
+/* The first certificate of the gateway's file, if it can be read; the caller frees it. */
+static X509 *own_certificate(const char *keys)
 {
     _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
     struct error_list ignored = ERROR_LIST_INIT;
     _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
     X509 *certificate = NULL;
-    struct tm tm = {0};
-    int64_t expires = 0;
 
     if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
         certificate = x509_next_certificate(&pem);
+    error_clear(&ignored);
+    return certificate;
+}
+
+char *key_authorities(const char *keys)
+{
+    _cleanup_free_ char *file = xasprintf("%s/ca.crt", keys);
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509 *own = own_certificate(keys), *authority;
+    char issuer[DIGEST_TEXT_LEN + 1] = "";
+    struct buf others = BUF_INIT;
+    char *ret = NULL;
+
+    if (own && x509_open(file, &pem, &ignored) == 0)
+        while ((authority = x509_next_certificate(&pem))) {
+            char digest[DIGEST_TEXT_LEN + 1];
+
+            if (!x509_digest(authority, digest))
+                issuer[0] = '\0';
+            else if (X509_verify(own, X509_get0_pubkey(authority)) == 1)
+                memcpy(issuer, digest, sizeof(issuer));
+            else
+                buf_printf(&others, " %s", digest);
+            X509_free(authority);
+        }
+    if (issuer[0])
+        ret = xasprintf("%s%s", issuer, buf_cstr(&others));
+    ERR_clear_error();
+    buf_free(&others);
+    X509_free(own);
+    error_clear(&ignored);
+    return ret;
+}
+
+int64_t key_expires(const char *keys)
+{
+    X509 *certificate = own_certificate(keys);
+    struct tm tm = {0};
+    int64_t expires = 0;
+
     if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
         expires = timegm(&tm);
     X509_free(certificate);
-    error_clear(&ignored);
     return expires;
 }
 
 bool key_is_anothers(const char *keys, const char *gateway, char **name)
 {
-    _cleanup_free_ char *file = xasprintf("%s/gateway.crt", keys);
-    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
-    struct error_list ignored = ERROR_LIST_INIT;
     char common[X509_COMMON_NAME_MAX + 1] = "";
-    X509 *cert = NULL;
+    X509 *cert = own_certificate(keys);
 
     *name = NULL;
-    if (access(file, R_OK) == 0 && x509_open(file, &pem, &ignored) == 0)
-        cert = x509_next_certificate(&pem);
     if (cert)
         x509_common_name(X509_get_subject_name(cert), common);
     X509_free(cert);
-    error_clear(&ignored);
     if (!common[0] || key_name_fits(common, gateway))
         return false;
     *name = xstrdup(common);

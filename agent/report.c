@@ -21,10 +21,11 @@
 #include "common/fs.h"
 
 #define TRIED_FILE "renewal-tried"
+#define WANTED_FILE "renewal-wanted" /* by the controller */
 
-bool report_renewal_due(int64_t expires, int64_t tried, int64_t now)
+bool report_renewal_due(int64_t expires, bool wanted, int64_t tried, int64_t now)
 {
-    if (expires == 0 || expires - now >= REPORT_RENEW_S)
+    if (expires == 0 || (expires - now >= REPORT_RENEW_S && !wanted))
         return false;
     return tried == 0 || now < tried || now - tried >= REPORT_RETRY_S;
 }
@@ -77,9 +78,11 @@ void report_shorten(struct buf *json)
 }
 
 /* Of a gateway that cannot say more. */
-static void write_problems(const char *gateway, int64_t expires, const struct error_list *problems,
-                           struct buf *b)
+static void write_problems(const struct settings *s, const char *gateway, int64_t expires,
+                           const struct error_list *problems, struct buf *b)
 {
+    _cleanup_free_ char *keys = settings_keys_dir(s), *authorities = key_authorities(keys);
+
     buf_str(b, "{\"gateway\":");
     buf_json(b, gateway);
     buf_str(b, ",\"healthy\":false,\"problems\":[");
@@ -89,7 +92,12 @@ static void write_problems(const char *gateway, int64_t expires, const struct er
     }
     buf_char(b, ']');
     if (expires)
-        buf_printf(b, ",\"certificate\":{\"expires\":%" PRId64 "}", expires);
+        buf_printf(b, ",\"certificate\":{\"expires\":%" PRId64 ",\"authorities\":[", expires);
+    for (const char *p = authorities; expires && p && *p; p += *p == ' ') {
+        buf_printf(b, "%s\"%.*s\"", p > authorities ? "," : "", DIGEST_TEXT_LEN, p);
+        p += DIGEST_TEXT_LEN;
+    }
+    buf_str(b, expires ? "]}" : "");
     buf_char(b, '}');
 }
 
@@ -107,7 +115,7 @@ static bool describe(const struct settings *s, const char *gateway, int64_t expi
         status_print_json(status, b);
         well = status->problems.n == 0;
     } else {
-        write_problems(gateway, expires, &problems, b);
+        write_problems(s, gateway, expires, &problems, b);
     }
     if (b->len > CONTACT_REPORT_MAX)
         report_shorten(b);
@@ -123,12 +131,15 @@ static int tell(const struct contact *c, const char *gateway, int64_t expires,
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct contact_ask ask = {.what = CONTACT_REPORT};
+    _cleanup_free_ char *wanted = xasprintf("%s/" WANTED_FILE, c->settings->run_dir);
     struct contact_answer answer;
     bool well = describe(c->settings, gateway, expires, &text);
     int r;
 
     ask.report = buf_cstr(&text);
     r = contact_ask(c, &ask, &answer, err);
+    if (r == 0 && answer.renew)
+        r = fs_write(wanted, "", 0, 0644, err);
     contact_answer_clear(&answer);
     return r < 0 || well ? r : REPORT_PROBLEMS;
 }
@@ -167,16 +178,21 @@ static int renew_in_time(const struct contact *c, const char *keys, int64_t expi
                          struct error_list *err)
 {
     _cleanup_free_ char *tried = xasprintf("%s/" TRIED_FILE, c->settings->run_dir);
+    _cleanup_free_ char *file = xasprintf("%s/" WANTED_FILE, c->settings->run_dir);
     int64_t before = last_try(tried);
+    bool wanted = access(file, F_OK) == 0;
     int r;
 
-    if (!now && !report_renewal_due(expires, before, time(NULL)))
-        return before && report_renewal_due(expires, 0, time(NULL)) ? REPORT_RENEW_LATER : 0;
+    if (!now && !report_renewal_due(expires, wanted, before, time(NULL)))
+        return before && report_renewal_due(expires, wanted, 0, time(NULL)) ? REPORT_RENEW_LATER
+                                                                            : 0;
     r = fs_write(tried, "", 0, 0644, err);
     if (r == 0)
         r = renew(c, keys, err);
-    if (r == 0)
+    if (r == 0) {
         unlink(tried);
+        unlink(file);
+    }
     return r == 0 ? REPORT_RENEWED : r;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Report: what the controller is told, which is what `status` says, and how the certificate is
- * renewed in time.  Once, or by a process that stays (reporter.h).
+ * renewed in time, or when the controller says so, because another authority comes.  Once, or by a
+ * process that stays (reporter.h).
  *
  * A gateway without a controller has nobody to tell.  A gateway without a bundle, or with one that
  * cannot be read, says just that.
@@ -34,9 +35,9 @@ int report_once(const struct settings *s, bool renew, struct error_list *err);
 int report_tell_job(void *settings, struct error_list *err);
 int report_renew_job(void *settings, struct error_list *err);
 
-/* Whether a certificate that ends at `expires` (0: not known) is to be renewed, the last try being
- * at `tried` (0: none).  Pure. */
-bool report_renewal_due(int64_t expires, int64_t tried, int64_t now);
+/* Whether a certificate that ends at `expires` (0: not known) is to be renewed, or one that the
+ * controller wants to be, the last try being at `tried` (0: none).  Pure. */
+bool report_renewal_due(int64_t expires, bool wanted, int64_t tried, int64_t now);
 
 /* The same status in few bytes: of links and sessions what the controller counts.  Pure.  What is
  * no JSON object stays as it is. */

@@ -95,6 +95,7 @@ struct status_agent {
     struct change change;
     int64_t boot_ms;             /* CLOCK_BOOTTIME, which the change's deadline is of */
     int64_t certificate_expires; /* seconds since 1970; 0: unknown */
+    char *authorities;           /* of the certificate (key_authorities()); NULL: unknown */
 };
 
 /* Where bundles come by themselves: what the fetcher says (status_repository.h). */

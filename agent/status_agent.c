@@ -56,6 +56,7 @@ void status_agent_collect(const struct status_query *q, struct status *s)
     if (q->state_dir)
         read_change(q->state_dir, a);
     a->certificate_expires = q->keys_dir ? key_expires(q->keys_dir) : 0;
+    a->authorities = q->keys_dir ? key_authorities(q->keys_dir) : NULL;
     error_clear(&ignored);
 }
 
@@ -63,6 +64,7 @@ void status_agent_clear(struct status_agent *a)
 {
     agent_report_clear(&a->report);
     change_clear(&a->change);
+    free(a->authorities);
 }
 
 /* Each line of what it says. */

@@ -79,6 +79,20 @@ static const char *const firewall_words[] = {
     [STATUS_FIREWALL_MISSING] = "missing",
 };
 
+/* Words with blanks in between. */
+static json_t *json_words(const char *text)
+{
+    json_t *list = json_array();
+
+    while (*text) {
+        size_t n = strcspn(text, " ");
+
+        json_array_append_new(list, json_stringn(text, n));
+        text += n + (text[n] == ' ');
+    }
+    return list;
+}
+
 static void json_agent(void *to, const struct status *s)
 {
     const struct status_agent *a = &s->agent;
@@ -105,6 +119,8 @@ static void json_agent(void *to, const struct status *s)
         json_object_set_new(certificate, "expires", json_integer(a->certificate_expires));
         json_object_set_new(certificate, "days", json_integer(status_certificate_days(s)));
     }
+    if (a->authorities)
+        json_object_set_new(certificate, "authorities", json_words(a->authorities));
     json_object_set_new(j->root, "certificate", certificate);
 }
 

@@ -194,6 +194,17 @@ void x509_common_name(const X509_NAME *subject, char ret[static X509_COMMON_NAME
     }
 }
 
+bool x509_digest(const X509 *certificate, char ret[static DIGEST_TEXT_LEN + 1])
+{
+    unsigned char *der = NULL;
+    int n = i2d_X509(certificate, &der);
+
+    if (n > 0)
+        digest_sha256_text(der, (size_t)n, ret);
+    OPENSSL_free(der);
+    return n > 0;
+}
+
 bool x509_fingerprint(EVP_PKEY *key, char ret[static DIGEST_SPOKEN_LEN + 1])
 {
     unsigned char *der = NULL;

@@ -77,6 +77,9 @@ bool x509_set_serial(X509 *cert);
 #define X509_COMMON_NAME_MAX 64 /* RFC 5280, ub-common-name */
 void x509_common_name(const X509_NAME *subject, char ret[static X509_COMMON_NAME_MAX + 1]);
 
+/* SHA-256 of a certificate (DER), as text.  False: OpenSSL failed. */
+bool x509_digest(const X509 *certificate, char ret[static DIGEST_TEXT_LEN + 1]);
+
 /* SHA-256 of the public key (SubjectPublicKeyInfo).  False: OpenSSL failed. */
 bool x509_fingerprint(EVP_PKEY *key, char ret[static DIGEST_SPOKEN_LEN + 1]);
 

@@ -354,20 +354,43 @@ int ca_retire(const char *dir, struct error_list *err)
                            : error_sys(err, errno, previous, "cannot remove it");
 }
 
-/* The certificates that a gateway is to trust, behind its own. */
-int ca_add_authorities(const char *dir, X509 *own, struct buf *to, struct error_list *err)
+/* The certificate of the authority beside `ca.crt` that gateways are to trust; NULL: there is none.
+ */
+static int read_other(const char *dir, X509 **ret, struct error_list *err)
 {
     const char *other = has(dir, "next.crt") ? "next.crt" : "previous.crt";
     _cleanup_free_ char *file = xasprintf("%s/%s", dir, other);
-    X509 *cert = NULL;
-    bool ok = x509_add_certificate(to, own);
 
-    if (ok && has(dir, other)) {
-        cert = ca_read_certificate(file, err);
-        if (!cert)
-            return -EIO;
-        ok = x509_add_certificate(to, cert);
-        X509_free(cert);
-    }
-    return ok ? 0 : x509_failed(err, dir, "cannot write the certificate of the authority");
+    *ret = has(dir, other) ? ca_read_certificate(file, err) : NULL;
+    return *ret || !has(dir, other) ? 0 : -EIO;
+}
+
+int ca_authorities(const char *dir, struct buf *ret, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/ca.crt", dir);
+    X509 *own = ca_read_certificate(file, err), *other = NULL;
+    char one[DIGEST_TEXT_LEN + 1], two[DIGEST_TEXT_LEN + 1] = "";
+    int r = own ? read_other(dir, &other, err) : -EIO;
+
+    if (r == 0 && (!x509_digest(own, one) || (other && !x509_digest(other, two))))
+        r = x509_failed(err, file, "cannot make its digest");
+    if (r == 0)
+        buf_printf(ret, "%s%s%s", one, other ? " " : "", two);
+    X509_free(own);
+    X509_free(other);
+    return r;
+}
+
+/* The certificates that a gateway is to trust, behind its own. */
+int ca_add_authorities(const char *dir, X509 *own, struct buf *to, struct error_list *err)
+{
+    X509 *other = NULL;
+    int r = read_other(dir, &other, err);
+    bool ok =
+        r == 0 && x509_add_certificate(to, own) && (!other || x509_add_certificate(to, other));
+
+    X509_free(other);
+    return r < 0 ? r
+           : ok  ? 0
+                 : x509_failed(err, dir, "cannot write the certificate of the authority");
 }

@@ -58,6 +58,10 @@ int ca_rollover(const char *dir, struct passphrase *p, struct error_list *err);
 int ca_switch(const char *dir, struct error_list *err);
 int ca_retire(const char *dir, struct error_list *err);
 
+/* Appends which authorities an answer carries now, as the agent's key_authorities() says it:
+ * SHA-256 of their certificates with a blank in between, the issuing one first. */
+int ca_authorities(const char *dir, struct buf *ret, struct error_list *err);
+
 /* Who asks for what, checked; for those who decide about the generation. */
 struct ca_request {
     char gateway[X509_COMMON_NAME_MAX + 1];

@@ -179,10 +179,11 @@ static void print_row(const json_t *row)
     add_pair(&sessions, row, "sessions-up", "sessions");
     if (json_object_get(row, "certificate-days"))
         buf_printf(&days, "%" PRId64, number(row, "certificate-days"));
-    printf("%-24s %-8s %-12.12s %-12.12s %9s %9s %8s %5s %3" PRId64 "  %s\n", word(row, "gateway"),
-           state_of(row), word(row, "wanted"), word(row, "revision"), buf_cstr(&links),
-           buf_cstr(&sessions), buf_cstr(&age), days.len ? days.data : "-",
-           number(row, "generation"), json_is_true(json_object_get(row, "drift")) ? "drift" : "");
+    printf("%-24s %-8s %-12.12s %-12.12s %9s %9s %8s %5s %3" PRId64 "  %s%s\n",
+           word(row, "gateway"), state_of(row), word(row, "wanted"), word(row, "revision"),
+           buf_cstr(&links), buf_cstr(&sessions), buf_cstr(&age), days.len ? days.data : "-",
+           number(row, "generation"), json_is_true(json_object_get(row, "drift")) ? "drift " : "",
+           json_is_true(json_object_get(row, "renewal-due")) ? "renew" : "");
 }
 
 static void print_head(void)

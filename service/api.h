@@ -29,6 +29,7 @@ struct api_counters {
 };
 
 struct db;
+struct trust;
 
 struct api {
     const struct controller_settings *settings;
@@ -40,6 +41,8 @@ struct api {
     struct wanted wanted;
     struct reports reports; /* not yet written */
     struct signing signing;
+    const struct trust *trust;
+    int64_t renewal_told; /* monotonic seconds: when a gateway was last told to renew */
 };
 
 struct api_request {
@@ -59,12 +62,13 @@ struct api_response {
     int64_t size;  /* of it */
     unsigned wait; /* seconds until 204, if nothing newer than `seen` is published */
     int64_t seen;
+    bool renew;  /* of a report: its gateway is to renew */
     bool commit; /* what it is was left to api_commit() */
 };
 
-#define API_RESPONSE_INIT                     \
-    {                                         \
-        0, NULL, BUF_INIT, -1, 0, 0, 0, false \
+#define API_RESPONSE_INIT                            \
+    {                                                \
+        0, NULL, BUF_INIT, -1, 0, 0, 0, false, false \
     }
 
 void api_handle(struct api *api, const struct api_request *request, struct api_response *ret);

@@ -8,10 +8,26 @@
 #include "common/alloc.h"
 #include "service/api_parts.h"
 #include "service/body.h"
+#include "service/trust.h"
 
 #define DAY 86400
 #define CERTIFICATE_DAYS 398
+#define RENEWAL_PACE 5     /* seconds from one gateway that is told to renew to the next */
 #define SILENT_SECONDS 300 /* without a report a gateway counts as silent */
+
+/* One gateway after the other: each restarts its links by turns when it has another certificate. */
+static bool may_renew(struct api *api, const struct report *report)
+{
+    struct timespec now;
+
+    if (!trust_renewal_due(api->trust, report->authorities))
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (api->renewal_told && now.tv_sec - api->renewal_told < RENEWAL_PACE)
+        return false;
+    api->renewal_told = now.tv_sec;
+    return true;
+}
 
 void api_report(struct api *api, const struct api_request *q, struct api_response *ret)
 {
@@ -23,8 +39,10 @@ void api_report(struct api *api, const struct api_request *q, struct api_respons
         return;
     if (!body_report(&b, q->body, q->body_len, q->peer->name, &report, &keep))
         api_error(ret, 422, "%s", b.why);
-    else
+    else {
+        ret->renew = may_renew(api, &report);
         reports_add(&api->reports, q->peer, time(NULL), &report, &keep);
+    }
     ret->commit = ret->status == 0;
 }
 
@@ -37,6 +55,8 @@ void api_committed(const struct api *api, int r, struct api_response *ret)
 {
     if (r < 0)
         api_db_failed(api, ret);
+    else if (ret->renew)
+        api_json(ret, 200, json_pack("{s:b}", "renew", true));
     else
         ret->status = 204;
 }
@@ -48,7 +68,7 @@ struct fleet {
     struct api *api;
     json_t *list;
     int64_t now;
-    unsigned gateways, silent, unhealthy, links, links_up, sessions, sessions_up;
+    unsigned gateways, silent, unhealthy, due, links, links_up, sessions, sessions_up;
 };
 
 static void look(struct fleet *f, const struct db_gateway *row)
@@ -58,6 +78,7 @@ static void look(struct fleet *f, const struct db_gateway *row)
     f->gateways++;
     f->silent += row->seen + SILENT_SECONDS < f->now;
     f->unhealthy += row->seen && !report->healthy;
+    f->due += trust_renewal_due(f->api->trust, report->authorities);
     f->links += report->links;
     f->links_up += report->links_up;
     f->sessions += report->sessions;
@@ -99,6 +120,8 @@ static json_t *describe(struct fleet *f, const struct db_gateway *row)
     set(o, "seen", json_integer(row->seen));
     set(o, "seconds", json_integer(f->now - row->seen));
     set(o, "revision", json_string(report->revision));
+    if (*report->authorities)
+        set(o, "renewal-due", json_boolean(trust_renewal_due(f->api->trust, report->authorities)));
     set(o, "healthy", json_boolean(report->healthy));
     set(o, "drained", json_boolean(report->drained));
     set(o, "problems", json_integer(report->problems));
@@ -209,6 +232,8 @@ static void fleet_metrics(struct fleet *f, struct buf *b)
     metric(b, "gateways_silent", "gauge", "Gateways without a report for five minutes.", f->silent);
     metric(b, "gateways_unhealthy", "gauge", "Gateways whose last report names problems.",
            f->unhealthy);
+    metric(b, "gateways_renewal_due", "gauge",
+           "Gateways whose certificate is of other authorities than would issue it now.", f->due);
     metric(b, "links", "gauge", "Ends of links in the last reports.", f->links);
     metric(b, "links_up", "gauge", "Those that are up.", f->links_up);
     metric(b, "sessions", "gauge", "BGP sessions in the last reports.", f->sessions);

@@ -234,6 +234,27 @@ static bool problems_of(struct body *b, unsigned *ret)
     return true;
 }
 
+/* As one text with blanks in between. */
+static bool authorities_of(struct body *b, char ret[static BODY_AUTHORITIES_MAX + 1])
+{
+    json_t *list = json_object_get(json_object_get(b->root, "certificate"), "authorities"), *row;
+    size_t i, at = 0;
+
+    ret[0] = '\0';
+    if (list && (!json_is_array(list) || json_array_size(list) > 4))
+        return refuse(b, "certificate/authorities is not a list of at most 4");
+    json_array_foreach(list, i, row)
+    {
+        const char *text = json_string_value(row);
+
+        if (!text || strlen(text) != DIGEST_TEXT_LEN ||
+            strspn(text, "0123456789abcdef") != DIGEST_TEXT_LEN)
+            return refuse(b, "certificate/authorities has something else than digests in it");
+        at += (size_t)sprintf(ret + at, "%s%s", i ? " " : "", text);
+    }
+    return true;
+}
+
 bool body_report(struct body *b, const char *text, size_t len, const char *gateway,
                  struct report *ret, struct buf *keep)
 {
@@ -255,8 +276,8 @@ bool body_report(struct body *b, const char *text, size_t len, const char *gatew
     if (expires && (!json_is_integer(expires) || json_integer_value(expires) < 0 ||
                     json_integer_value(expires) > INT64_C(253402300799)))
         return refuse(b, "certificate/expires is no time");
-    if (!revision_of(b, ret->revision) || !problems_of(b, &ret->problems) ||
-        !flag_of(b, b->root, "healthy", &ret->healthy) ||
+    if (!revision_of(b, ret->revision) || !authorities_of(b, ret->authorities) ||
+        !problems_of(b, &ret->problems) || !flag_of(b, b->root, "healthy", &ret->healthy) ||
         !flag_of(b, agent, "drained", &ret->drained) ||
         !count_rows(b, "links", "state", "up", &ret->links, &ret->links_up) ||
         !count_rows(b, "sessions", "bgp", "Established", &ret->sessions, &ret->sessions_up))

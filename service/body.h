@@ -13,13 +13,15 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/digest.h"
 
 #define BODY_ENROLL_MAX 16384u
 #define BODY_REQUEST_MAX 8192u /* of a PEM request */
 #define BODY_ANSWER_MAX 65536u
 #define BODY_REPORT_MAX (1u << 20)
 #define BODY_SMALL_MAX 1024u
-#define BODY_ROWS_MAX 20000u      /* links or sessions of a report */
+#define BODY_ROWS_MAX 20000u                             /* links or sessions of a report */
+#define BODY_AUTHORITIES_MAX (4 * (DIGEST_TEXT_LEN + 1)) /* bytes of their digests */
 #define BODY_TOKEN_SECONDS 86400u /* that a token is good for, unless another time is wanted */
 #define BODY_TOKEN_MAX (30u * 86400u)
 
@@ -71,6 +73,8 @@ struct report {
     bool healthy, drained;
     unsigned links, links_up, sessions, sessions_up, problems;
     int64_t certificate_expires; /* 0: not known */
+    /* Of its certificate, as the agent's key_authorities() says it; "": not known. */
+    char authorities[BODY_AUTHORITIES_MAX + 1];
 };
 /* Also what is kept of it: the same, without blanks. */
 bool body_report(struct body *b, const char *text, size_t len, const char *gateway,

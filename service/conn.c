@@ -347,6 +347,7 @@ void conns_commit(struct conns *all)
     {
         struct api_response response = API_RESPONSE_INIT;
 
+        response.renew = c->renew;
         api_committed(all->api, r, &response);
         conn_answer(c, &response);
     }

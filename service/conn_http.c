@@ -132,6 +132,7 @@ static void handle(struct conn *c, const struct http_request *http, const char *
             conns_commit(c->all);
         api_handle(c->all->api, &request, &response);
     }
+    c->renew = response.renew;
     if (response.commit)
         commit_soon(c);
     else if (response.wait)

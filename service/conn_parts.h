@@ -45,6 +45,7 @@ struct conn {
     size_t lingered;
     int peeked; /* bytes of the first record that were there */
     int status;
+    bool renew; /* what a report waits to hear (api_response) */
     bool keep_alive, begun;
     char from[ADDRESS_TEXT_SIZE];
 };

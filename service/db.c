@@ -110,6 +110,7 @@ static void fill_gateway(sqlite3_stmt *s, struct db_gateway *g)
                                         .problems = (unsigned)sqlite3_column_int64(s, 15),
                                         .certificate_expires = sqlite3_column_int64(s, 16)}};
     snprintf(g->report.revision, sizeof(g->report.revision), "%s", db_column(s, 8));
+    snprintf(g->report.authorities, sizeof(g->report.authorities), "%s", db_column(s, 18));
 }
 
 static void tell_gateway(sqlite3_stmt *s, void *to)
@@ -127,13 +128,14 @@ static void tell_whole(sqlite3_stmt *s, void *to)
     struct db_gateway g;
 
     fill_gateway(s, &g);
-    g.text = db_column(s, 18);
+    g.text = db_column(s, 19);
     t->gateway(t->data, &g);
 }
 
 #define GATEWAY_COLUMNS                                                                       \
     "SELECT name, generation, least, fingerprint, link_key, enrolled, issued, at, revision, " \
-    "healthy, drained, links, links_up, sessions, sessions_up, problems, expires, out"
+    "healthy, drained, links, links_up, sessions, sessions_up, problems, expires, out, "      \
+    "authorities"
 #define GATEWAY_TABLES " FROM gateway LEFT JOIN report ON gateway=name "
 
 int db_gateway_get(struct db *db, const char *name, void (*each)(void *, const struct db_gateway *),
@@ -158,12 +160,12 @@ int db_report_put(struct db *db, const char *gateway, int64_t at, const struct r
 {
     return db_run(db, NULL,
                   "INSERT OR REPLACE INTO report(gateway, at, revision, healthy, drained, links, "
-                  "links_up, sessions, sessions_up, problems, expires, text) "
-                  "VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-                  "titiiiiiiiit", gateway, at, p->revision, (int64_t)p->healthy,
+                  "links_up, sessions, sessions_up, problems, expires, authorities, text) "
+                  "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                  "titiiiiiiiitt", gateway, at, p->revision, (int64_t)p->healthy,
                   (int64_t)p->drained, (int64_t)p->links, (int64_t)p->links_up,
                   (int64_t)p->sessions, (int64_t)p->sessions_up, (int64_t)p->problems,
-                  p->certificate_expires, text);
+                  p->certificate_expires, p->authorities, text);
 }
 
 int db_token_put(struct db *db, const struct db_token *t)

@@ -22,7 +22,7 @@
 #include "service/body.h"
 
 #define DB_FILE "controller.db"
-#define DB_SCHEMA 3
+#define DB_SCHEMA 4
 
 struct db;
 

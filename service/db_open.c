@@ -35,6 +35,7 @@ static const char *const upgrades[DB_SCHEMA] = {
     " detail TEXT NOT NULL) STRICT;",
     "CREATE INDEX token_gateway ON token(gateway); CREATE INDEX request_state ON request(state);",
     "ALTER TABLE gateway ADD COLUMN out INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE report ADD COLUMN authorities TEXT NOT NULL DEFAULT '';",
 };
 
 static void close_handle(struct db *db)

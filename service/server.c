@@ -175,6 +175,7 @@ static int open_tls(struct server *s, struct error_list *err)
         r = tls_pin(cert, s->api.pin, err);
     if (r == 0)
         r = tls_open(cert, key, &s->tls, err);
+    s->api.trust = &s->trust;
     return r < 0 ? r : trust_open(&s->trust, s->settings, s->tls, err);
 }
 

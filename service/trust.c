@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/trust.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/buf.h"
 #include "common/fs.h"
+#include "controller/ca.h"
 #include "service/log.h"
 
 /* The first file is always one that is wanted; the others may be there. */
-static int load(const struct trust *t, struct tls *tls, struct error_list *err)
+static int load(struct trust *t, struct tls *tls, struct error_list *err)
 {
+    _cleanup_buf_ struct buf authorities = BUF_INIT;
     const char *there[TRUST_FILES];
     size_t n = 0;
+    int r;
 
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->for_clients; i++)
         if (i == 0 || access(t->files[i], F_OK) == 0)
             there[n++] = t->files[i];
-    return tls_trust(tls, there, n, err);
+    r = tls_trust(tls, there, n, err);
+    if (r == 0 && t->ca)
+        r = ca_authorities(t->ca, &authorities, err);
+    if (r == 0)
+        snprintf(t->authorities, sizeof(t->authorities), "%s", buf_cstr(&authorities));
+    return r;
 }
 
 static bool changed(struct trust *t)
@@ -32,13 +43,14 @@ static bool changed(struct trust *t)
 int trust_open(struct trust *t, const struct controller_settings *s, struct tls *tls,
                struct error_list *err)
 {
-    static const char *const names[TRUST_FILES] = {"ca.crt", "next.crt", "previous.crt"};
+    static const char *const names[] = {"ca.crt", "next.crt", "previous.crt"};
 
     if (s->client_ca)
         t->files[t->n++] = xstrdup(s->client_ca);
-    else if (s->ca)
-        for (size_t i = 0; i < TRUST_FILES; i++)
-            t->files[t->n++] = xasprintf("%s/%s", s->ca, names[i]);
+    for (size_t i = 0; s->ca && i < 3; i++)
+        t->files[t->n++] = xasprintf("%s/%s", s->ca, names[i]);
+    t->for_clients = s->client_ca ? 1 : t->n;
+    t->ca = s->ca;
     changed(t);
     return load(t, tls, err);
 }
@@ -58,6 +70,11 @@ void trust_run(struct trust *t, struct tls *tls)
         t->failed = true;
     }
     error_clear(&err);
+}
+
+bool trust_renewal_due(const struct trust *t, const char *authorities)
+{
+    return *t->authorities && *authorities && strcmp(t->authorities, authorities) != 0;
 }
 
 void trust_close(struct trust *t)

@@ -15,16 +15,20 @@
 #include <sys/stat.h>
 
 #include "common/error.h"
+#include "service/body.h"
 #include "service/settings.h"
 #include "service/tls.h"
 
-#define TRUST_FILES 3
+#define TRUST_FILES 4
 
 struct trust {
-    char *files[TRUST_FILES];
-    size_t n;
+    char *files[TRUST_FILES]; /* that are looked at; the first of them count for clients */
+    size_t n, for_clients;
     struct stat seen[TRUST_FILES];
     bool failed; /* and said */
+    /* What an answer carries now (ca_authorities()); "": nothing is signed here. */
+    char authorities[BODY_AUTHORITIES_MAX + 1];
+    const char *ca;
 };
 
 /* -EIO or -EINVAL: there is none, or what there is cannot be read. */
@@ -32,6 +36,9 @@ int trust_open(struct trust *t, const struct controller_settings *s, struct tls 
                struct error_list *err);
 /* Looks whether they have changed. */
 void trust_run(struct trust *t, struct tls *tls);
+/* Whether a certificate of these authorities (what a report says) is to be renewed, as an answer
+ * would carry others now.  Pure. */
+bool trust_renewal_due(const struct trust *t, const char *authorities);
 void trust_close(struct trust *t);
 
 #endif

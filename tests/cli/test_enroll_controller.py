@@ -296,7 +296,8 @@ def test_a_report_of_the_status(box, place):
     now, whole = row(box, "head"), box.local("GET", "/v1/gateways/head").json["report"]
     assert now["revision"] == own["revision"] and now["links"] == len(own["links"]) > 0
     assert now["links-up"] == 0 and now["problems"] > 0
-    assert whole["gateway"] == "head" and set(whole) == set(own)
+    # What is known of the controller is told by who stays, and begins with the first report.
+    assert whole["gateway"] == "head" and set(own) - set(whole) <= {"controller"} and set(whole) <= set(own)
     assert [link["interface"] for link in whole["links"]] == [link["interface"] for link in own["links"]]
 
 
@@ -381,3 +382,62 @@ def test_it_talks_as_the_link_user(box, perth):
         if call.startswith("connect(") and f"htons({box.port})" in call:
             talkers.add(pid)
     assert talkers and all(users.get(pid) for pid in talkers), (talkers, users)
+
+
+# --- another authority -----------------------------------------------------------------------------
+
+def test_another_authority_comes_by_itself():
+    """The controller has each gateway renew its certificate after each step, one after the other, and
+    says when all have; at every moment each gateway accepts the certificates of all."""
+    with tempfile.TemporaryDirectory(prefix="p2pvpn-rollover-") as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        authority = Authority(place)
+        box = Controller(place / "controller", ca=authority.dir)
+        box.publish(1)
+        box.start()
+        try:
+            roll_over(place, box, authority)
+        finally:
+            assert box.stop() == 0
+
+
+def roll_over(place, box, authority):
+    gateways = [Gateway(place, name, url_of(box)) for name in ("perth", "sydney")]
+
+    def trusted(gateway):
+        return (gateway.keys / "ca.crt").read_text().count("BEGIN CERTIFICATE")
+
+    def accept_each_other():
+        for a in gateways:
+            for b in gateways:
+                openssl("verify", "-CAfile", a.keys / "ca.crt", b.keys / "gateway.crt")
+
+    def due():
+        return [g["gateway"] for g in box.local("GET", "/v1/fleet").json["gateways"] if g["renewal-due"]]
+
+    def all_report():
+        for gateway in gateways:
+            gateway.run("report", "--once")
+            accept_each_other()
+        return not due()
+
+    for gateway in gateways:
+        gateway.enroll("--token", new_token(box, gateway.name))
+        gateway.run("report", "--once")
+    assert due() == []
+    first = gateways[0].certificate
+    for step, trust in (("rollover", 2), ("switch", 2), ("retire", 1)):
+        subprocess.run([CTL, "ca", step, "--ca", authority.dir], check=True, capture_output=True, timeout=20)
+        wait_for("the controller to see it", lambda: due() == ["perth", "sydney"])
+        shown = subprocess.run([CTL, "status", "--socket", box.socket], capture_output=True, text=True,
+                               check=True, timeout=20).stdout
+        assert len([line for line in shown.splitlines() if line.endswith(" renew")]) == 2, shown
+        assert "p2pvpn_controller_gateways_renewal_due 2\n" in box.ask("GET", "/metrics").body.decode()
+        wait_for("all to have renewed", all_report, 40)
+        assert [trusted(g) for g in gateways] == [trust] * 2
+    assert gateways[0].certificate != first
+    openssl("verify", "-CAfile", authority.dir / "ca.crt", gateways[0].keys / "gateway.crt")
+    last = gateways[0].certificate
+    gateways[0].run("report", "--once")
+    assert gateways[0].certificate == last, "and then no more"

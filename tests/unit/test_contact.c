@@ -79,6 +79,8 @@ static const struct {
     {CONTACT_RENEW, 202, "{\"id\": \"" ID "\"}", -EPROTO, "no p2pvpn-controller"},
     {CONTACT_ENROLL, 204, "", -EPROTO, "no p2pvpn-controller"},
     {CONTACT_REPORT, 200, "{\"answer\": \"a\"}", -EPROTO, "no p2pvpn-controller"},
+    {CONTACT_REPORT, 200, "{\"renew\": 1}", -EPROTO, "no p2pvpn-controller"},
+    {CONTACT_RENEW, 200, "{\"renew\": true}", -EPROTO, "no p2pvpn-controller"},
     {CONTACT_ENROLL, 302, "", -EPROTO, "(302)"},
 };
 
@@ -111,13 +113,16 @@ END_TEST
 
 START_TEST(when_to_renew)
 {
-    ck_assert(!report_renewal_due(0, 0, NOW));
-    ck_assert(!report_renewal_due(NOW + 120 * DAY, 0, NOW));
-    ck_assert(report_renewal_due(NOW + 120 * DAY - 1, 0, NOW));
-    ck_assert(report_renewal_due(NOW - 1, 0, NOW));
-    ck_assert(!report_renewal_due(NOW + DAY, NOW - 3599, NOW));
-    ck_assert(report_renewal_due(NOW + DAY, NOW - 3600, NOW));
-    ck_assert(report_renewal_due(NOW + DAY, NOW + 5, NOW)); /* the clock went back */
+    ck_assert(!report_renewal_due(0, false, 0, NOW));
+    ck_assert(!report_renewal_due(NOW + 120 * DAY, false, 0, NOW));
+    ck_assert(report_renewal_due(NOW + 120 * DAY - 1, false, 0, NOW));
+    ck_assert(report_renewal_due(NOW - 1, false, 0, NOW));
+    ck_assert(!report_renewal_due(NOW + DAY, false, NOW - 3599, NOW));
+    ck_assert(report_renewal_due(NOW + DAY, false, NOW - 3600, NOW));
+    ck_assert(report_renewal_due(NOW + DAY, false, NOW + 5, NOW)); /* the clock went back */
+    ck_assert(report_renewal_due(NOW + 300 * DAY, true, 0, NOW));  /* the controller wants it */
+    ck_assert(!report_renewal_due(NOW + 300 * DAY, true, NOW - 3599, NOW));
+    ck_assert(!report_renewal_due(0, true, 0, NOW));
 }
 END_TEST
 
