@@ -28,14 +28,14 @@ struct units;
 
 struct child {
     char interface[LINK_NAME_SIZE];
-    char *peer, *config;              /* NULL until wanted */
-    char digest[DIGEST_TEXT_LEN + 1]; /* that a new process gets */
-    bool wanted, ours;                /* ours: we forked it, so we reap it */
-    bool fresh;                       /* started by us and not yet seen to work */
-    bool gone;                        /* the link left: its log goes with its process */
-    bool unit;                        /* its process is or was its unit's */
-    bool waits;                       /* for what systemd makes of its unit */
-    struct identity id;               /* pid 0: no process */
+    char *peer, *config;          /* NULL until wanted */
+    char digest[STARTED_LEN + 1]; /* that a new process gets */
+    bool wanted, ours;            /* ours: we forked it, so we reap it */
+    bool fresh;                   /* started by us and not yet seen to work */
+    bool gone;                    /* the link left: its log goes with its process */
+    bool unit;                    /* its process is or was its unit's */
+    bool waits;                   /* for what systemd makes of its unit */
+    struct identity id;           /* pid 0: no process */
     int pidfd;
     struct backoff backoff;
     int64_t started, start_at, kill_at; /* SUPERVISE_NEVER: no such plan */

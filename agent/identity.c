@@ -18,7 +18,7 @@
 
 static bool digest_valid(const char *text)
 {
-    return strlen(text) == DIGEST_TEXT_LEN && strspn(text, "0123456789abcdef") == DIGEST_TEXT_LEN;
+    return started_len(text) > 0 && text[started_len(text)] == '\0';
 }
 
 int identity_parse(const char *data, size_t len, const char *file, struct identity *ret,
@@ -41,7 +41,7 @@ int identity_parse(const char *data, size_t len, const char *file, struct identi
     if (r == 0) {
         ret->pid = (pid_t)pid;
         ret->start = (unsigned long long)start;
-        memcpy(ret->digest, digest, sizeof(ret->digest));
+        memcpy(ret->digest, digest, strlen(digest) + 1);
     }
     json_decref(root);
     return r;

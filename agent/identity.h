@@ -14,16 +14,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "agent/started.h"
 #include "common/buf.h"
-#include "common/digest.h"
 #include "common/error.h"
 
 #define IDENTITY_MAX_BYTES 4096
 
 struct identity {
     pid_t pid;
-    unsigned long long start;         /* clock ticks since boot */
-    char digest[DIGEST_TEXT_LEN + 1]; /* of configuration, certificates and arguments */
+    unsigned long long start;     /* clock ticks since boot */
+    char digest[STARTED_LEN + 1]; /* what the process was started with (started.h) */
 };
 
 /* Pure.  -EINVAL with *err filled, *ret untouched. */

@@ -71,14 +71,17 @@ void link_unit_config(const char *digest, const char *config, size_t len, struct
     buf_add(ret, config, len);
 }
 
-bool link_unit_config_digest(const char *text, char ret[static DIGEST_TEXT_LEN + 1])
+bool link_unit_config_digest(const char *text, char ret[static STARTED_LEN + 1])
 {
     const char *digest = text + strlen(CONFIG_BEGIN);
+    size_t len;
 
-    if (strncmp(text, CONFIG_BEGIN, strlen(CONFIG_BEGIN)) != 0 ||
-        strspn(digest, "0123456789abcdef") != DIGEST_TEXT_LEN || digest[DIGEST_TEXT_LEN] != '\n')
+    if (strncmp(text, CONFIG_BEGIN, strlen(CONFIG_BEGIN)) != 0)
         return false;
-    memcpy(ret, digest, DIGEST_TEXT_LEN);
-    ret[DIGEST_TEXT_LEN] = '\0';
+    len = started_len(digest);
+    if (len == 0 || digest[len] != '\n')
+        return false;
+    memcpy(ret, digest, len);
+    ret[len] = '\0';
     return true;
 }

@@ -17,8 +17,8 @@
 #include <sys/types.h>
 
 #include "agent/link_table.h" /* LINK_NAME_SIZE */
+#include "agent/started.h"
 #include "common/buf.h"
-#include "common/digest.h"
 
 #define LINK_UNIT_PATTERN "p2pvpn-link@*.service"
 #define LINK_UNIT_FILE "p2pvpn-link@.service"
@@ -45,6 +45,6 @@ enum unit_life link_unit_life(const char *active, const char *sub, pid_t pid);
 
 void link_unit_config(const char *digest, const char *config, size_t len, struct buf *ret);
 /* The digest out of such a text; false: it has none. */
-bool link_unit_config_digest(const char *text, char ret[static DIGEST_TEXT_LEN + 1]);
+bool link_unit_config_digest(const char *text, char ret[static STARTED_LEN + 1]);
 
 #endif

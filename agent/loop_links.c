@@ -165,7 +165,7 @@ static void keep_digests(struct loop *l, struct plan_context *context)
         for (size_t i = 0; i < l->bundle->n_links; i++)
             plan_link_digest(l->bundle, &l->bundle->links[i], context, l->digests[i]);
     }
-    context->digests = (const char(*)[DIGEST_TEXT_LEN + 1]) l->digests;
+    context->digests = (const char(*)[STARTED_LEN + 1]) l->digests;
 }
 
 /* Looked for when they may be others, and when a process has ended, perhaps for lack of one. */
@@ -207,7 +207,6 @@ void loop_converge(struct loop *l)
         .no_frr = l->settings->no_frr,
         .new_bundle = drain_is_new_bundle(l->drain),
         .known = &l->known,
-        .before = l->before,
     };
     struct firewall wanted;
     struct plan *plan;

@@ -22,6 +22,7 @@
 #include "agent/repairs.h"
 #include "agent/settings.h"
 #include "agent/staging.h"
+#include "agent/started.h"
 #include "agent/supervise.h"
 #include "agent/worker.h"
 #include "common/bundle.h"
@@ -42,7 +43,7 @@ struct loop {
     const char *dir;
     struct bundle *bundle; /* in force; NULL: none yet */
     struct bundle *before; /* what was, until everything is as the bundle in force says */
-    char (*digests)[DIGEST_TEXT_LEN + 1]; /* of its links' processes; NULL: to be computed */
+    char (*digests)[STARTED_LEN + 1]; /* of its links' processes; NULL: to be computed */
     char digests_keys[DIGEST_TEXT_LEN + 1];
     struct key_memory known; /* of the peers' keys */
     bool secrets_there;      /* the links' tls-crypt keys (link_secret.h), when last looked */

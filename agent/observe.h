@@ -14,14 +14,14 @@
 #include <stddef.h>
 
 #include "agent/netlink.h"
-#include "common/digest.h"
+#include "agent/started.h"
 #include "common/error.h"
 
 struct supervisor;
 
 struct observed_process {
     char interface[LINK_NAME_SIZE];
-    char digest[DIGEST_TEXT_LEN + 1];
+    char digest[STARTED_LEN + 1];
 };
 
 struct observed_setting {

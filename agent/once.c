@@ -178,7 +178,7 @@ static int leave_behind(struct session *n, struct error_list *err)
 {
     int r = 0;
 
-    n->firewall.before = n->plan.before = NULL;
+    n->firewall.before = NULL;
     link_secrets_sweep(n->apply.settings, n->firewall.now, NULL);
     if (!n->plan.no_firewall)
         r = guard_look_once(n->apply.settings, &n->firewall, &n->plan, &n->have, err);
@@ -198,7 +198,6 @@ static int act(struct session *n, const struct bundle *want, struct error_list *
     if (r == 0)
         r = link_secrets_make(s, want, err);
     r = keep_worse(r, key_memory_take(s, &n->known, want, err));
-    n->plan.before = n->firewall.before;
     n->apply.hold_processes = r < 0;
     n->firewall.now = want;
     drain_new_bundle(n->drain, false);
@@ -336,7 +335,6 @@ int once_plan(const struct settings *s, const char *dir, struct error_list *err)
         if (want->origin_check == BUNDLE_ORIGINS_BY_CACHE)
             state_origins(s, want->mesh, &origins, &ignored);
         n.firewall = (struct firewall){want, before, origins};
-        n.plan.before = before;
         plan = look(&n, want, want->mesh, err);
         r = plan ? q : -EIO;
     }

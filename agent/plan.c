@@ -9,7 +9,6 @@
 #include "agent/observe.h"
 #include "agent/sysctl.h"
 #include "common/alloc.h"
-#include "common/link_key.h"
 
 /* Raised when the way a process is started changes, so that an upgrade restarts the links. */
 #define START_VERSION "1"
@@ -311,31 +310,22 @@ static void plan_ipv6(struct builder *b, size_t i, const struct link_state *is)
 }
 
 void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
-                      const struct plan_context *context, char ret[static DIGEST_TEXT_LEN + 1])
+                      const struct plan_context *context, char ret[static STARTED_LEN + 1])
 {
     _cleanup_buf_ struct buf all = BUF_INIT;
+    char digest[DIGEST_TEXT_LEN + 1];
 
     buf_printf(&all, START_VERSION " %s %s %lld %s", bundle_link_sha256(b, link),
                context->keys_digest, (long long)context->link_uid, link->interface);
-    digest_sha256_text(all.data, all.len, ret);
-}
-
-/* Since the bundle before: then the process that runs must not stay for a moment. */
-static bool key_given_up(const struct builder *b, const struct bundle_link *link)
-{
-    const struct bundle *old = b->context->before;
-
-    for (size_t i = 0; old && i < old->n_links; i++)
-        if (strcmp(old->links[i].interface, link->interface) == 0)
-            return link_key_replaced(old, &old->links[i], b->want, link);
-    return false;
+    digest_sha256_text(all.data, all.len, digest);
+    started_text(digest, b, link, ret);
 }
 
 static void plan_process(struct builder *b, size_t i, bool fresh)
 {
     const struct bundle_link *link = &b->want->links[i];
     const char *running = observed_digest(b->have, link->interface);
-    char computed[DIGEST_TEXT_LEN + 1];
+    char computed[STARTED_LEN + 1];
     const char *digest = computed;
 
     if (b->context->digests)
@@ -347,10 +337,10 @@ static void plan_process(struct builder *b, size_t i, bool fresh)
     else if (fresh)
         add(b, PLAN_PROCESS_RESTART, i, link->interface, "its interface is a new one")->text =
             xstrdup(digest);
-    else if (strcmp(running, digest) != 0 && key_given_up(b, link))
+    else if (!started_same(running, digest) && started_key_given_up(running, digest))
         add(b, PLAN_PROCESS_RESTART, i, link->interface, "a key of its ends is given up")->text =
             xstrdup(digest);
-    else if (strcmp(running, digest) != 0)
+    else if (!started_same(running, digest))
         add_to(b->breaks, PLAN_PROCESS_REPLACE, i, link->interface,
                "its configuration or certificate changed")
             ->text = xstrdup(digest);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "agent/netlink.h"
+#include "agent/started.h"
 #include "common/buf.h"
 #include "common/bundle.h"
 
@@ -76,9 +77,8 @@ struct plan_context {
     int64_t link_uid;                      /* that owns the tuns */
     char keys_digest[DIGEST_TEXT_LEN + 1]; /* state_keys_digest() */
     /* plan_link_digest() of each link of the bundle, of one who plans often; NULL: computed. */
-    const char (*digests)[DIGEST_TEXT_LEN + 1];
+    const char (*digests)[STARTED_LEN + 1];
     const struct key_memory *known; /* of the peers' keys; NULL: nothing */
-    const struct bundle *before;    /* that was in force before the wanted one; NULL: none */
     bool no_frr;
     char firewall_digest[DIGEST_TEXT_LEN + 1]; /* of the wanted table; "": none is to be set */
     bool no_firewall;
@@ -99,9 +99,9 @@ void plan_print(const struct plan *p, struct buf *ret);
 /* The i-th address of a link as the kernel holds it. */
 struct link_address plan_link_address(const struct bundle_link *link, size_t i);
 
-/* What a link's process must have been started with. */
+/* What a link's process must have been started with (started.h). */
 void plan_link_digest(const struct bundle *b, const struct bundle_link *link,
-                      const struct plan_context *context, char ret[static DIGEST_TEXT_LEN + 1]);
+                      const struct plan_context *context, char ret[static STARTED_LEN + 1]);
 
 /* Steps before FRR only add and correct; FRR and those after it wait for them. */
 static inline bool plan_action_breaks(enum plan_action a)

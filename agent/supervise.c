@@ -94,7 +94,7 @@ static void adopt_from_unit(struct supervisor *sv, struct child *c, pid_t pid)
     /* Without a copy it was started with we know not what: with no digest that anybody wants. */
     if (fs_read(config, CHILD_CONFIG_MAX, &text, &err) < 0 ||
         !link_unit_config_digest(buf_cstr(&text), id.digest))
-        memset(id.digest, '0', DIGEST_TEXT_LEN);
+        memset(id.digest, '0', DIGEST_TEXT_LEN); /* and of no key */
     error_clear(&err);
     c->id = id;
     c->unit = true;

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(copy, data, size);
     copy[size] = '\0';
     if (identity_parse(copy, size, "fuzz", &id, &err) == 0) {
-        if (id.pid < 2 || strlen(id.digest) != DIGEST_TEXT_LEN)
+        if (id.pid < 2 || started_len(id.digest) != strlen(id.digest))
             abort();
         identity_format(&id, &text);
         if (identity_parse(text.data, text.len, "again", &again, &err) < 0 || again.pid != id.pid ||

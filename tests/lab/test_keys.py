@@ -4,10 +4,13 @@ is where others read.  One lab, and the tests build on one another."""
 import json
 import re
 import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+import syscalls
 from p2plab import Lab
 from p2plab.command import run
 from p2plab.wait import wait_for
@@ -234,6 +237,54 @@ def test_a_gateway_comes_back_with_new_keys(mesh):
     mesh.wait_converged()
     assert carl.bundle()["generation"] == 2
     assert mesh.unreachable() == []
+
+
+def die_at_line(gateway, n):
+    """The running agent is killed when it is about to log its n-th line from now on."""
+    pid = gateway.agent_pid()
+    strace = subprocess.Popen([*syscalls.watched(gateway.dir / "trace", "-p", str(pid), "-P",
+                                                 gateway.dir / "agent.log"),
+                               "-e", "trace=write", "-e", f"inject=write:signal=KILL:when={n}"])
+    wait_for(lambda: f"TracerPid:\t{strace.pid}\n" in Path(f"/proc/{pid}/status").read_text(), 20, "strace")
+    return strace
+
+
+@pytest.mark.skipif(not syscalls.STRACE, reason="strace is not installed")
+def test_an_agent_that_died_too_early_cuts_it_off_when_it_is_back(mesh):
+    """The bundle that gives a key up is in force, and the agent dies before it has ended a link; the
+    next bundle is there when it comes back."""
+    bert, carl = mesh["bert"], mesh["carl"]
+    held = bert.openvpns()[link_to(bert, "carl")["interface"]]
+    other = bert.openvpns()[link_to(bert, "anna")["interface"]]
+    old = link_to(bert, "carl")["peer-generation"]
+    carl.stop_agent(9)  # it was captured
+    captured = carl.openvpns()
+    wait_for(lambda: json.loads((state(bert) / "change.json").read_text())["state"] == "confirmed", 30,
+             "the last change to be confirmed", lambda _: bert.agent_log())
+    strace = die_at_line(bert, 2)  # the first one: that the bundle has to prove good
+    mesh.ctl("rekey", "--keys", mesh.keys, "--lock", mesh.mesh_file.with_suffix(".lock.json"), "carl")
+    mesh.compile()
+    wait_for(lambda: not bert.agent_running(), 30, "the agent to be killed", lambda _: bert.agent_log())
+    strace.wait(timeout=20)
+    in_force = json.loads((state(bert) / "current/bundle.json").read_text())["p2pvpn-bundle:bundle"]
+    assert next(k for k in in_force["link"] if k["peer"] == "carl")["peer-generation"] == old + 1
+    assert f"{in_force['revision'][:12]} with" not in bert.agent_log()
+    assert held.alive() and other.alive()
+    mesh.edit(lambda m: m.update(topology={"segment": [{"name": "all", "kind": "full-mesh"}],
+                                           "link": [{"a": "bert", "b": "carl", "socket-buffer": 400000}]}))
+    mesh.compile()
+    said = len(bert.agent_log())
+    bert.start_agent()
+    wait_for(lambda: not held.alive(), 20, "the link to be ended", lambda _: bert.agent_log())
+    log = bert.agent_log()[said:]
+    assert f"restart OpenVPN of {link_to(bert, 'carl')['interface']}: a key of its ends is given up" in log
+    assert f"move traffic off {link_to(bert, 'carl')['interface']}" not in log, log
+    assert other.alive() and all(p.alive() for p in captured.values())
+    carl.enroll("--rekey")
+    carl.start_agent()
+    mesh.compile()
+    mesh.wait_converged()
+    assert other.alive()
 
 
 def test_a_renewed_certificate_changes_nothing_for_the_peers(mesh):

@@ -72,7 +72,7 @@ static void add_our_link(struct gateway *g, const struct bundle *b, size_t i)
     const struct bundle_link *of = &b->links[i];
     struct link_state *link =
         add_link(g, of->interface, "tun", xasprintf(PLAN_MARKER " %s %s", b->mesh, of->peer));
-    char digest[DIGEST_TEXT_LEN + 1];
+    char digest[STARTED_LEN + 1];
 
     link->mtu = of->mtu;
     link->queue_length = of->queue_length;

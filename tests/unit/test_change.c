@@ -132,7 +132,7 @@ static void agent_counts(const struct bundle *old, const struct bundle *now, siz
     for (size_t i = 0; i < old->n_links; i++) {
         const struct bundle_link *l = &old->links[i];
         struct link_state *s = &have.links.links[have.links.n++];
-        char digest[DIGEST_TEXT_LEN + 1];
+        char digest[STARTED_LEN + 1];
 
         *s = (struct link_state){.index = (unsigned)i + 1,
                                  .alias = xasprintf("p2pvpn m %s", l->peer),

@@ -10,6 +10,7 @@
 #include "tests/unit/unit.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define KEYS "0000000100000002-0123456789abcdef-0123456789abcdef"
 
 static struct error_list err;
 
@@ -28,6 +29,11 @@ START_TEST(test_round_trip)
     ck_assert_int_eq(out.pid, in.pid);
     ck_assert_uint_eq(out.start, in.start);
     ck_assert_str_eq(out.digest, in.digest);
+    snprintf(in.digest, sizeof(in.digest), "%s", DIGEST "-" KEYS);
+    buf_reset(&text);
+    identity_format(&in, &text);
+    ck_assert_int_eq(identity_parse(text.data, text.len, "f", &out, &err), 0);
+    ck_assert_str_eq(out.digest, in.digest);
     buf_free(&text);
 }
 END_TEST
@@ -43,6 +49,7 @@ static const char *const bad[] = {
     "{\"pid\": 4294967297, \"start\": 1, \"digest\": \"" DIGEST "\"}",
     "{\"pid\": 4711, \"start\": -1, \"digest\": \"" DIGEST "\"}",
     "{\"pid\": 4711, \"start\": 1, \"digest\": \"" DIGEST "0\"}",
+    "{\"pid\": 4711, \"start\": 1, \"digest\": \"" DIGEST "-" KEYS "0\"}",
     "{\"pid\": 4711, \"start\": 1, \"digest\": \"x\"}",
     "{\"pid\": 4711, \"pid\": 4712, \"start\": 1, \"digest\": \"" DIGEST "\"}",
 };

@@ -71,7 +71,7 @@ END_TEST
 
 START_TEST(configurations)
 {
-    char digest[DIGEST_TEXT_LEN + 1] = "as before";
+    char digest[STARTED_LEN + 1] = "as before";
     struct buf text = BUF_INIT;
 
     link_unit_config(DIGEST, "dev pv7\n", 8, &text);
