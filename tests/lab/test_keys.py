@@ -2,8 +2,10 @@
 """Link keys: who does not have them hears nothing; keys that are given up act at once; and no secret
 is where others read.  One lab, and the tests build on one another."""
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import syscalls
 from p2plab import Lab
 from p2plab.command import run
+from p2plab.lab import build_root
 from p2plab.wait import wait_for
 
 MESH = {"p2pvpn-mesh:mesh": {
@@ -340,6 +343,61 @@ def test_no_secret_is_where_others_read(mesh):
     found = [(name, place) for name, secret in secrets.items() for place, data in places.items()
              if secret in data]
     assert found == []
+
+
+def ended(mesh, call, argv):
+    """What strace says of each process that ended by SIGSEGV, which comes at its first such system call:
+    "", or "core dumped".  A core may be as large as it likes, and goes where this may be written."""
+    trace, here = mesh.dir / "trace", mesh.dir / "here"
+    here.mkdir(exist_ok=True)
+    run(["prlimit", "--core=unlimited", "env", f"--chdir={here}", *syscalls.watched(
+        trace, "-f", "-e", f"trace={call}", "-e", f"inject={call}:signal=SEGV:when=1"), *argv],
+        check=False, env=mesh.environment())
+    found = re.findall(r"\+\+\+ killed by SIGSEGV (?:\((.*)\) )?\+\+\+", trace.read_text())
+    assert bool(list(here.glob("core*"))) == ("core dumped" in found)
+    return found
+
+
+@pytest.mark.skipif(not syscalls.STRACE, reason="strace is not installed")
+def test_no_secret_is_in_a_core(mesh):
+    """Whoever has a key in his memory is ended while he has it, on a machine that wants cores."""
+    writes = "import os; os.fsync(os.open('file', os.O_CREAT | os.O_WRONLY))"
+    if ended(mesh, "fsync", ["/usr/bin/python3", "-c", writes]) != ["core dumped"]:
+        pytest.skip("this machine writes no core into a folder (/proc/sys/kernel/core_pattern)")
+    for core in (mesh.dir / "here").glob("core*"):
+        core.unlink()
+    anna, scratch = mesh["anna"], mesh.dir / "scratch"
+    agent = [*anna.namespace.exec(), mesh.agent]
+    own = ["--state", scratch, "--run-dir", scratch / "run", "--link-user", "nobody"]
+    # Who makes keys; who has the authority's.
+    assert ended(mesh, "fsync", [*agent, "enroll", "--gateway", "dora", "-o", scratch / "request", *own]) == [""]
+    assert ended(mesh, "fsync", [build_root() / "controller/p2pvpn-ctl", "enroll", anna.dir / "request.pem", "--ca", mesh.ca, "--keys",
+                                 mesh.keys]) == [""]
+    # The process that tells the controller, under the gateway's certificate; and the fetcher.
+    there = ["--controller", "https://127.0.0.1:9", "--pin", f"sha256//{'A' * 43}="]
+    assert set(ended(mesh, "connect", [*agent, "report", *there, *anna._agent_options()])) == {""}
+    # The worker that derives the links' keys is the one who gives files away.
+    anna.stop_agent()
+    for file in state(anna).glob("keys/links/*.key"):
+        file.unlink()
+    assert ended(mesh, "fchown", [*agent, "apply", anna.bundle_dir, *anna._agent_options()]) == [""]
+    anna.start_agent()
+    mesh.wait_converged()
+    # The agent, and what it starts.
+    link = anna.openvpns()[link_to(anna, "bert")["interface"]]
+    for pid in (anna.agent_pid(), link.pid):
+        assert re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.M)
+    for pid in (link.pid, anna.agent_pid()):
+        trace = mesh.dir / f"trace.{pid}"
+        strace = subprocess.Popen(syscalls.watched(trace, "-p", str(pid), "-e", "trace=none"))
+        wait_for(lambda p=pid, s=strace: f"TracerPid:\t{s.pid}\n" in Path(f"/proc/{p}/status").read_text(),
+                 20, "strace")
+        os.kill(pid, signal.SIGSEGV)
+        strace.wait(timeout=20)
+        assert "+++ killed by SIGSEGV +++" in trace.read_text(), trace.read_text()
+    wait_for(lambda: not anna.agent_running(), 10, "the agent's end")
+    anna.start_agent()
+    mesh.wait_converged()
 
 
 def test_a_certificate_that_ends_soon_is_said_in_time(mesh):
