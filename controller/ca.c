@@ -297,6 +297,24 @@ static int write_next(const char *dir, const struct buf *key, const struct buf *
     return r == 0 ? fs_write(cert_file, buf_cstr(cert), cert->len, 0644, err) : r;
 }
 
+/* "p2pvpn mesh NAME" is followed by "p2pvpn mesh NAME 2", that by 3.  OpenVPN as a TLS server takes
+ * no two authorities of one name. */
+static void name_of_next(const X509 *cert, char ret[static X509_COMMON_NAME_MAX + 1])
+{
+    char name[X509_COMMON_NAME_MAX + 1], number[16];
+    unsigned n = 1;
+    char *last;
+
+    x509_common_name(X509_get_subject_name(cert), name);
+    last = strrchr(name, ' ');
+    if (last && strspn(last + 1, "0123456789") == strlen(last + 1) && strlen(last + 1) < 4 &&
+        sscanf(last, " %3u", &n) == 1)
+        *last = '\0';
+    snprintf(number, sizeof(number), " %u", n + 1);
+    snprintf(ret, X509_COMMON_NAME_MAX + 1, "%.*s%s", (int)(X509_COMMON_NAME_MAX - strlen(number)),
+             name, number);
+}
+
 int ca_rollover(const char *dir, struct passphrase *p, struct error_list *err)
 {
     struct authority ca = {NULL, NULL};
@@ -309,7 +327,7 @@ int ca_rollover(const char *dir, struct passphrase *p, struct error_list *err)
                       "one authority is following another already: go on with 'p2pvpn-ctl ca "
                       "switch' or 'p2pvpn-ctl ca retire'");
     if (r == 0) {
-        x509_common_name(X509_get_subject_name(ca.cert), name);
+        name_of_next(ca.cert, name);
         /* A key without passphrase is followed by another one without. */
         r = make_authority(name, p && p->known ? p : NULL, &key, &cert, err);
     }

@@ -8,9 +8,10 @@
  *   DIR/next.key, next.crt      the authority that follows: answers carry its certificate already
  *   DIR/previous.crt            the one before: answers carry its certificate still
  *
- * One authority follows another in three steps, between which every gateway gets an answer.
- * ca_rollover() makes the next one; ca.key still issues.  When all trust both, ca_switch() lets the
- * new one issue.  When all have its certificates, ca_retire() ends the trust in the old one.
+ * One authority follows another, under another name, in three steps, between which every gateway
+ * gets an answer. ca_rollover() makes the next one; ca.key still issues.  When all trust both,
+ * ca_switch() lets the new one issue.  When all have its certificates, ca_retire() ends the trust
+ * in the old one.
  *
  * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days.  It carries the link
  * key of the request, so that one signature binds name, generation and both keys.  One name stands

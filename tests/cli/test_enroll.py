@@ -311,9 +311,20 @@ def test_a_switch_that_was_killed_is_ended_by_the_next_command(place):
     assert place.run("ca", "rollover", "--ca", "ca").code == 0
     ca = place.folder / "ca"
     second = (ca / "next.crt").read_text()
+    assert subject(ca / "next.crt") == "subject=CN = p2pvpn mesh 2"  # OpenVPN takes no two of one name
     (ca / "previous.crt").write_text((ca / "ca.crt").read_text())
     (ca / "next.key").rename(ca / "ca.key")
     assert agent(place, "enroll", "--gateway", "perth", "-o", "request").code == 0
     run = place.run("enroll", "--ca", "ca", "request")
     assert run.code == 0 and second in run.out, run
     assert (ca / "ca.crt").read_text() == second and not (ca / "next.crt").exists()
+    for n in (3, 4):
+        assert place.run("ca", "retire", "--ca", "ca").code == 0
+        assert place.run("ca", "rollover", "--ca", "ca").code == 0
+        assert subject(ca / "next.crt") == f"subject=CN = p2pvpn mesh {n}"
+        assert place.run("ca", "switch", "--ca", "ca").code == 0
+
+
+def subject(file):
+    return subprocess.run(["openssl", "x509", "-in", file, "-noout", "-subject"], capture_output=True,
+                          text=True, check=True, timeout=20).stdout.strip()
