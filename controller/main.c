@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "controller/cli.h"
 #include "common/no_core.h"
+#include "controller/cli.h"
 
 int main(int argc, char **argv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "service/cli.h"
 #include "common/no_core.h"
+#include "service/cli.h"
 
 int main(int argc, char **argv)
 {
