@@ -143,7 +143,7 @@ def test_gateways_enrol_with_tokens(mesh, box, shell):
 
 def test_the_mesh_comes_up_and_the_operator_sees_it(mesh, box):
     mesh.wait_converged(90)
-    assert mesh.unreachable() == []
+    mesh.wait_for(lambda: mesh.unreachable() == [], "pings from LAN to LAN", 30)
     for machine in mesh:
         wait_for(lambda m=machine: m.status()["healthy"], 30, f"{machine.name} to be healthy",
                  lambda _, m=machine: m.agent("status", check=False).stdout)
