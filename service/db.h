@@ -32,8 +32,12 @@ int db_open(const char *state_dir, struct db **ret, struct error_list *notes,
 struct db *db_close(struct db *db); /* NULL ok; returns NULL */
 const char *db_why(const struct db *db);
 int db_copy(struct db *db);
-/* Whether it can be read and written at this moment. */
+/* Whether it can be read and written at this moment.  After a write that has failed it tries one.
+ */
 int db_check(struct db *db);
+/* The last write has failed, and not as somebody had it locked; ends with the next that succeeds.
+ */
+bool db_in_trouble(const struct db *db);
 
 int db_begin(struct db *db);
 int db_commit(struct db *db); /* on failure rolled back */

@@ -13,6 +13,9 @@
 
 #define BUSY_MS 500 /* as long as this one thread can wait for somebody's sqlite3(1) */
 
+#define AS_TEXT(x) #x
+#define TEXT_OF(x) AS_TEXT(x)
+
 /* Version N is made of version N-1 by upgrades[N-1]; what was released is never changed. */
 static const char *const upgrades[DB_SCHEMA] = {
     "CREATE TABLE gateway(name TEXT PRIMARY KEY, generation INTEGER NOT NULL,"
@@ -217,6 +220,11 @@ int db_check(struct db *db)
 
     if (r == 0)
         r = db_rows(db, db_take_number, &n, "SELECT count(*) FROM token", "");
+    /* What a transaction has changed comes to the disk with its end alone. */
+    if (r == 0 && db->trouble)
+        r = db_run(db, NULL, "PRAGMA user_version=" TEXT_OF(DB_SCHEMA), "");
+    if (r == 0 && db->trouble)
+        r = db_commit(db);
     db_rollback(db);
     return r;
 }

@@ -11,12 +11,15 @@
 
 int db_failed(struct db *db, int code)
 {
+    bool before = db->trouble;
     int r = -EIO;
 
+    db->trouble = true;
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         r = -EAGAIN;
+        db->trouble = before;
         snprintf(db->why, sizeof(db->why), "another process has locked the controller's database");
         break;
     case SQLITE_FULL:
@@ -169,5 +172,12 @@ int db_commit(struct db *db)
 
     if (r < 0)
         db_rollback(db);
+    else
+        db->trouble = false;
     return r;
+}
+
+bool db_in_trouble(const struct db *db)
+{
+    return db->trouble;
 }

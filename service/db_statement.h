@@ -20,6 +20,7 @@ struct db {
         *texts[DB_STATEMENTS]; /* of each statement: a constant, so its address is its name */
     sqlite3_stmt *statements[DB_STATEMENTS];
     char why[256];
+    bool trouble; /* db_in_trouble() */
 };
 
 /* A code of SQLite as db.h's errno; sets db->why. */

@@ -49,6 +49,7 @@ struct server {
     struct event *term, *interrupt, *tick, *watch;
     int inotify, lock;
     unsigned ticks, ending;
+    bool trouble;  /* with the database, as the log says */
     time_t copied; /* the database, last */
     struct refresh refresh;
     struct trust trust;
@@ -114,6 +115,20 @@ static void on_inotify(int fd, short what, void *data)
     look(data);
 }
 
+/* What fails is told once, and once more when it does not any longer. */
+static void look_at_db(struct server *s)
+{
+    if (db_in_trouble(s->api.db))
+        db_check(s->api.db);
+    if (db_in_trouble(s->api.db) == s->trouble)
+        return;
+    s->trouble = !s->trouble;
+    if (s->trouble)
+        say(SAY_WARNING, "nothing can be changed, the repository is served: %s", db_why(s->api.db));
+    else
+        say(SAY_NOTICE, "the controller's database can be written again");
+}
+
 static void on_tick(int fd, short what, void *data)
 {
     struct server *s = data;
@@ -130,6 +145,7 @@ static void on_tick(int fd, short what, void *data)
         if (db_copy(s->api.db) < 0)
             say(SAY_WARNING, "no copy was made: %s", db_why(s->api.db));
     }
+    look_at_db(s);
     refresh_run(&s->refresh, s->settings, time(NULL));
     s->api.expires = s->refresh.expires;
     trust_run(&s->trust, s->tls);
