@@ -11,6 +11,8 @@
 #include "controller/service_ask.h"
 #include "controller/sync.h"
 
+#define TURNS 8 /* while others write the file */
+
 struct sync {
     const struct cli_args *args;
     const char *file;
@@ -102,16 +104,29 @@ static void merge(struct sync *s)
 }
 
 /* The controller is told first, so that what is taken from it is what it knew afterwards. */
-static int run(struct sync *s)
+static int prepare(struct sync *s)
 {
-    int r = keys_file_load(s->file, &s->keys, s->err);
+    int r;
 
+    s->keys = keys_file_free(s->keys);
+    r = keys_file_load(s->file, &s->keys, s->err);
     if (r == 0)
         r = ask(s);
     if (r == 0)
         r = tell(s);
     if (r == 0 && json_array_size(s->told))
         r = ask(s);
+    return r;
+}
+
+/* Asking takes its time, in which 'enroll' or 'revoke' may have written the file: then once more.
+ */
+static int run(struct sync *s)
+{
+    int r = prepare(s);
+
+    for (unsigned i = 0; r == 0 && i < TURNS && keys_file_changed(s->keys, s->file); i++)
+        r = prepare(s);
     if (r == 0) {
         merge(s);
         if (s->keys->n)

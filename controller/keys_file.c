@@ -2,9 +2,11 @@
 #include "controller/keys_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/digest.h"
@@ -177,16 +179,25 @@ int keys_file_load(const char *file, struct keys_file **ret, struct error_list *
 
     if (access(file, F_OK) < 0 && errno == ENOENT) {
         *ret = xcalloc(1, sizeof(**ret));
+        (*ret)->loaded = true;
         return 0;
     }
     r = fs_read(file, KEYS_FILE_MAX_BYTES, &text, err);
-    return r < 0 ? r : keys_file_parse(buf_cstr(&text), text.len, file, ret, err);
+    if (r == 0)
+        r = keys_file_parse(buf_cstr(&text), text.len, file, ret, err);
+    if (r == 0) {
+        (*ret)->loaded = true;
+        (*ret)->was = text;
+        text = (struct buf)BUF_INIT;
+    }
+    return r;
 }
 
 struct keys_file *keys_file_free(struct keys_file *k)
 {
     if (k) {
         arena_free(&k->arena);
+        buf_free(&k->was);
         free(k->gateways);
         free(k);
     }
@@ -216,12 +227,59 @@ void keys_file_format(const struct keys_file *k, struct buf *ret)
     buf_str(ret, k->n ? "\n    ]\n  }\n}\n" : "]\n  }\n}\n");
 }
 
+bool keys_file_changed(const struct keys_file *k, const char *file)
+{
+    _cleanup_buf_ struct buf now = BUF_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
+    int r;
+
+    if (!k->loaded)
+        return false;
+    if (access(file, F_OK) < 0 && errno == ENOENT)
+        return k->was.len > 0;
+    r = fs_read(file, KEYS_FILE_MAX_BYTES, &now, &ignored);
+    error_clear(&ignored);
+    return r < 0 || now.len != k->was.len ||
+           (now.len > 0 && memcmp(now.data, k->was.data, now.len) != 0);
+}
+
+/* The folder, locked until it is closed: whoever else writes the file waits. */
+static int lock_folder(const char *file, struct error_list *err)
+{
+    const char *slash = strrchr(file, '/');
+    _cleanup_free_ char *folder = slash ? xstrndup(file, (size_t)(slash - file) + 1) : xstrdup(".");
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+    if (fd < 0)
+        return error_sys(err, errno, folder, "cannot open the folder");
+    while ((r = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
+        continue;
+    if (r < 0) {
+        r = error_sys(err, errno, folder, "cannot lock the folder");
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
 int keys_file_write(const struct keys_file *k, const char *file, struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
+    int fd = lock_folder(file, err), r;
 
+    if (fd < 0)
+        return fd;
     keys_file_format(k, &text);
-    return fs_write_if_changed(file, buf_cstr(&text), text.len, 0644, NULL, err);
+    if (keys_file_changed(k, file)) {
+        error_add(err, file, 0, NULL,
+                  "another command has changed it meanwhile, and nothing of that is lost; run this "
+                  "one again");
+        r = -EAGAIN;
+    } else {
+        r = fs_write_if_changed(file, buf_cstr(&text), text.len, 0644, NULL, err);
+    }
+    close(fd);
+    return r;
 }
 
 /* --- records ---------------------------------------------------------------------------------- */

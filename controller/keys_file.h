@@ -43,6 +43,8 @@ struct keys_file {
     struct keys_gateway *gateways; /* common/sorted.h */
     size_t n, cap;
     struct arena arena;
+    struct buf was; /* the text that it was loaded from */
+    bool loaded;
 };
 
 /* "mesh.json" -> "mesh.keys.json"; caller frees. */
@@ -57,7 +59,11 @@ struct keys_file *keys_file_free(struct keys_file *k); /* NULL ok; returns NULL 
 
 /* Deterministic, one gateway a line. */
 void keys_file_format(const struct keys_file *k, struct buf *ret);
+/* Compare-and-swap: -EAGAIN, with the file untouched, if it is not what it was when it was loaded.
+ */
 int keys_file_write(const struct keys_file *k, const char *file, struct error_list *err);
+
+bool keys_file_changed(const struct keys_file *k, const char *file);
 
 const struct keys_gateway *keys_file_find(const struct keys_file *k, const char *gateway);
 

@@ -2,11 +2,13 @@
 """p2pvpn-ctl sync: what enrolled at the controller is in the operator's file of keys; what that file
 refuses, the controller refuses; and neither lets anybody in whom the other keeps out."""
 import json
+import os
+import signal
 import subprocess
 
 import pytest
 
-from controller_box import Controller
+from controller_box import Controller, wait_for
 from test_controller_api import CTL, SOME_REPORT, Authority, Gateway, enroll, new_token
 
 
@@ -170,6 +172,44 @@ def test_another_key_of_the_same_generation(box, desk):
     run = desk.sync(code=1)
     assert "with another key than your file has" in run.stderr and desk.file.read_text() == wrong
     assert json.loads(desk.sync("--json", code=1).stdout)["conflict"] is True
+
+
+def test_sync_and_enroll_at_once(box, desk):
+    """Sync has read the file and waits for the controller; meanwhile somebody enrols by files."""
+    enrolled(box, desk.folder, "albany")
+    request = desk.folder / "request"
+    request.write_text(Gateway(desk.folder, "mackay").request)
+    os.kill(box.process.pid, signal.SIGSTOP)
+    try:
+        sync = subprocess.Popen([CTL, "sync", "--socket", box.socket, "--quiet"], cwd=desk.folder)
+        wait_for("sync to ask", lambda: "socket:" in os.readlink(f"/proc/{sync.pid}/fd/3"))
+        desk.ctl("enroll", "--ca", box.settings["ca"], "-o", desk.folder / "answer", request)
+        assert desk.record("mackay")
+    finally:
+        os.kill(box.process.pid, signal.SIGCONT)
+    assert sync.wait(timeout=20) == 0
+    assert desk.record("mackay") and desk.record("albany")
+
+
+def test_enroll_while_sync_writes(box, desk):
+    """The other way round: who comes second says so and changes nothing; once more, and both are there."""
+    enrolled(box, desk.folder, "weipa")
+    request, secret, ca = desk.folder / "request", desk.folder / "secret", desk.folder / "ca"
+    request.write_text(Gateway(desk.folder, "ayr").request)
+    word = desk.folder / "word"
+    word.write_text("a passphrase of the test\n")
+    desk.ctl("ca", "init", "--ca", ca, "--passphrase-file", word)
+    os.mkfifo(secret)
+    enroll_it = ["enroll", "--ca", ca, "-o", desk.folder / "answer", "--passphrase-file"]
+    enroll_it = subprocess.Popen([CTL, *enroll_it, secret, request], cwd=desk.folder, text=True,
+                                 stderr=subprocess.PIPE)
+    with open(secret, "w") as f:  # now it has read the file, and waits for the passphrase
+        desk.sync()
+        f.write(word.read_text())
+    assert "another command has changed it meanwhile" in enroll_it.communicate(timeout=20)[1]
+    assert enroll_it.returncode != 0 and desk.record("weipa") and not desk.record("ayr")
+    desk.ctl("enroll", "--ca", ca, "-o", desk.folder / "answer", "--passphrase-file", word, request)
+    assert desk.record("weipa") and desk.record("ayr")
 
 
 def test_what_cannot_be_done(box, desk):
