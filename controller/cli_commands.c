@@ -385,6 +385,8 @@ const struct command cli_commands[] = {
             "If the keys of the root that are in DIR are enough it comes into place at once;\n"
             "else it waits in REPO/next-root.json, is signed where the others are, with 'repo\n"
             "sign', and brought in with --finish.\n"
+            "New keys are encrypted, unless those in DIR are not and there is no\n"
+            "--passphrase-file.\n"
             "\n"
             "      --keys DIR            the folder of the keys\n"
             "      --role NAME           root-1, root-2, ..., targets, snapshot or timestamp gets\n"

@@ -81,6 +81,41 @@ int repo_key_read(const char *dir, const char *name, bool next, struct passphras
     return r;
 }
 
+/* 1: the key in the file is encrypted, or nobody can say; 0: it is not; -ENOENT: there is none. */
+static int file_encrypted(const char *path)
+{
+    struct error_list ignored = ERROR_LIST_INIT;
+    struct buf text = BUF_INIT;
+    int r;
+
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return -ENOENT;
+    r = fs_read(path, PEM_MAX, &text, &ignored) < 0 || tuf_pem_encrypted(buf_cstr(&text));
+    wipe(&text);
+    error_clear(&ignored);
+    return r;
+}
+
+bool repo_keys_plain(const char *dir)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i <= REPO_ROOT_KEYS_MAX; i++) {
+        char name[REPO_KEY_NAME_SIZE];
+
+        repo_key_name(i ? TUF_ROOT : TUF_TARGETS, i, name);
+        for (int next = 0; next < 2; next++) {
+            _cleanup_free_ char *path = path_of(dir, name, next);
+            int r = file_encrypted(path);
+
+            if (r > 0)
+                return false;
+            found |= r == 0;
+        }
+    }
+    return found;
+}
+
 int repo_key_make(const char *dir, const char *name, bool next, bool secret,
                   struct passphrase *passphrase, struct repo_key *ret, struct error_list *err)
 {

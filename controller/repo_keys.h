@@ -2,10 +2,11 @@
 /*
  * The keys of a repository's roles: a folder of Ed25519 keys, one a file (PKCS #8 in PEM, 0600).
  *
- * root-1.pem, root-2.pem, ... and targets.pem have a passphrase; snapshot.pem and timestamp.pem
- * have none, as a service uses them.  What is not needed may be elsewhere.  NAME.next.pem is a key
- * that the next root will name, and becomes NAME.pem when that root is in place: the root says
- * which of the two it is, so nothing is lost when a rotation is interrupted.
+ * root-1.pem, root-2.pem, ... and targets.pem have a passphrase, unless it was chosen that none of
+ * them has one; snapshot.pem and timestamp.pem have none, as a service uses them.  What is not
+ * needed may be elsewhere.  NAME.next.pem is a key that the next root will name, and becomes
+ * NAME.pem when that root is in place: the root says which of the two it is, so nothing is lost
+ * when a rotation is interrupted.
  */
 #ifndef P2PVPN_CONTROLLER_REPO_KEYS_H
 #define P2PVPN_CONTROLLER_REPO_KEYS_H
@@ -40,6 +41,9 @@ int repo_key_read(const char *dir, const char *name, bool next, struct passphras
  * stays, and is *ret. */
 int repo_key_make(const char *dir, const char *name, bool next, bool secret,
                   struct passphrase *passphrase, struct repo_key *ret, struct error_list *err);
+
+/* True: there are keys of roles that may have a passphrase, and none of them has one. */
+bool repo_keys_plain(const char *dir);
 
 /* NAME.next.pem becomes NAME.pem. */
 int repo_key_promote(const char *dir, const char *name, struct error_list *err);

@@ -133,12 +133,22 @@ static bool find_role(const json_t *root, const char *name, enum tuf_type *type,
     return false;
 }
 
+/* The passphrase of new keys, NULL: they get none, as those that are there have none and nobody
+ * says otherwise with a file. */
+static struct passphrase *of_new_keys(const struct repository *r)
+{
+    struct passphrase *p = r->o->passphrase;
+
+    return p && (p->file || !repo_keys_plain(r->o->keys)) ? p : NULL;
+}
+
 /* The keys of the role in the draft become: those that it has, but `fresh` (from 1; 0: none) a new
  * one, and as many as `n`, the further ones new. */
 static int set_keys(struct repository *r, json_t *draft, enum tuf_type type, unsigned fresh,
                     unsigned n, unsigned threshold, struct error_list *err)
 {
     json_t *keys[REPO_ROOT_KEYS_MAX] = {NULL};
+    struct passphrase *p = of_new_keys(r);
     unsigned made = 0;
     int e = 0;
 
@@ -152,8 +162,7 @@ static int set_keys(struct repository *r, json_t *draft, enum tuf_type type, uns
             keys[made] = json_deep_copy(known);
             continue;
         }
-        e = repo_key_make(r->o->keys, name, true, repo_key_secret(type), r->o->passphrase, &key,
-                          err);
+        e = repo_key_make(r->o->keys, name, true, repo_key_secret(type), p, &key, err);
         if (e < 0)
             break;
         keys[made] = repo_key_public(&key);

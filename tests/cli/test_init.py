@@ -126,6 +126,31 @@ def test_no_passphrase(place):
     assert place.run("publish", "offices/mesh.json", start_new_session=True).code == 0
 
 
+def rotate(folder, *arguments):
+    """Without a terminal, so nothing can be asked for."""
+    return ["repo", "rotate", "--keys", folder / "keys", *arguments, folder / "repository"]
+
+
+def test_new_keys_follow_those_that_are_there(place):
+    assert place.run("init", "--no-passphrase", "offices").code == 0
+    made = place.folder / "offices"
+    for more in (["--role", "root-1"], ["--role", "targets"], ["--root-keys", "2"], []):
+        run = place.run(*rotate(made, *more), start_new_session=True)
+        assert run.code == 0, run
+    keys = sorted(made.glob("keys/*.pem"))
+    assert len(keys) == 5 and not any("ENCRYPTED" in k.read_text() for k in keys)
+    assert place.run("publish", "offices/mesh.json", start_new_session=True).code == 0
+    (place.folder / "pass").write_text(SECRET + "\n")
+    file = ["--passphrase-file", place.folder / "pass"]
+    assert place.run(*rotate(made, "--role", "root-2", *file)).code == 0
+    assert "ENCRYPTED" in (made / "keys/root-2.pem").read_text()
+    run = place.run(*rotate(made, "--role", "targets"), start_new_session=True)
+    assert run.code == 1 and "--passphrase-file" in run.err, run
+    assert place.run(*rotate(made, "--role", "targets", *file)).code == 0
+    assert "ENCRYPTED" in (made / "keys/targets.pem").read_text()
+    assert place.run("publish", "offices/mesh.json", *file).code == 0
+
+
 def test_a_passphrase(place):
     assert init(place, "offices").code == 0
     made = place.folder / "offices"
