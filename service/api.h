@@ -25,11 +25,18 @@
 struct api_counters {
     uint64_t connections, waiting; /* now */
     uint64_t accepted, refused, evicted, timed_out, failed_handshakes, bad_requests;
+    uint64_t refused_tokens;
     uint64_t answered[6]; /* by the first digit of the status */
 };
 
 struct db;
 struct trust;
+
+/* Anybody can be refused, as often as he likes: the audit log has a row of it now and then. */
+struct api_refusals {
+    int64_t next;    /* not earlier, in monotonic seconds */
+    uint64_t unsaid; /* since the last row */
+};
 
 struct api {
     const struct controller_settings *settings;
@@ -42,7 +49,8 @@ struct api {
     struct reports reports; /* not yet written */
     struct signing signing;
     const struct trust *trust;
-    int64_t renewal_told; /* monotonic seconds: when a gateway was last told to renew */
+    struct api_refusals refusals[2]; /* of tokens that nobody knows here; of others */
+    int64_t renewal_told;            /* monotonic seconds: when a gateway was last told to renew */
 };
 
 struct api_request {

@@ -17,6 +17,8 @@
 #define PENDING_MAX 256u
 #define PENDING_SECONDS (7 * 86400)
 #define ID_LEN 32
+#define REFUSED_PACE 10    /* seconds from one row of the audit log about it to the next */
+#define REFUSED_ROWS 10000 /* that are kept */
 
 static void refuse(struct api_response *ret, int status, struct error_list *err)
 {
@@ -325,6 +327,30 @@ static const char *judge(const struct found_token *t, const struct signing_reque
     return NULL;
 }
 
+/* 0, and the transaction is ended. */
+static int note_refused(struct api *api, const struct peer *peer, const char *gateway, bool known,
+                        const char *why)
+{
+    struct api_refusals *r = &api->refusals[known];
+    char detail[160];
+    struct timespec now;
+
+    api->counters.refused_tokens++;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (now.tv_sec < r->next) {
+        r->unsaid++;
+        db_rollback(api->db);
+        return 0;
+    }
+    snprintf(detail, sizeof(detail), r->unsaid ? "%s; and %llu others before" : "%s", why,
+             (unsigned long long)r->unsaid);
+    if (api_note(api, peer, "enroll-refused", gateway, detail) < 0 ||
+        db_audit_keep(api->db, "enroll-refused", REFUSED_ROWS) < 0 || db_commit(api->db) < 0)
+        return -EIO;
+    *r = (struct api_refusals){.next = now.tv_sec + REFUSED_PACE};
+    return 0;
+}
+
 /* Within a transaction, which it ends. */
 static void with_token(struct api *api, const struct api_request *q, const struct body_enroll *e,
                        const struct signing_request *who, struct api_response *ret)
@@ -346,9 +372,7 @@ static void with_token(struct api *api, const struct api_request *q, const struc
         why = judge(&t, who);
     if (why) {
         api_error(ret, 403, "%s", why);
-        r = api_note(api, q->peer, "enroll-refused", who->gateway, why);
-        if (r == 0)
-            r = db_commit(api->db);
+        r = note_refused(api, q->peer, who->gateway, t.matches, why);
     } else if (r < 0) {
         api_db_failed(api, ret);
     } else if (t.used && *t.answer) {

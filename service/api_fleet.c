@@ -268,6 +268,8 @@ void api_metrics(struct api *api, const struct api_request *q, struct api_respon
     metric(b, "timeouts_total", "counter", "Connections that were too slow.", c->timed_out);
     metric(b, "handshakes_failed_total", "counter", "TLS handshakes that failed.",
            c->failed_handshakes);
+    metric(b, "tokens_refused_total", "counter", "Requests with a token that is not good.",
+           c->refused_tokens);
     metric(b, "requests_bad_total", "counter", "Requests that are no HTTP.", c->bad_requests);
     buf_str(b, "# HELP p2pvpn_controller_responses_total Responses by the first digit of their "
                "status.\n# TYPE p2pvpn_controller_responses_total counter\n");

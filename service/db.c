@@ -20,6 +20,14 @@ int db_audit(struct db *db, const struct db_audit *a)
                   "ittttt", a->at, a->who, a->from, a->what, a->gateway, a->detail);
 }
 
+int db_audit_keep(struct db *db, const char *what, unsigned rows)
+{
+    return db_run(db, NULL,
+                  "DELETE FROM audit WHERE what=? AND id <= (SELECT id FROM audit WHERE what=? "
+                  "ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                  "tti", what, what, (int64_t)rows);
+}
+
 static void tell_audit(sqlite3_stmt *s, void *to)
 {
     struct told *t = to;

@@ -48,6 +48,8 @@ struct db_audit {
     const char *who, *from, *what, *gateway, *detail;
 };
 int db_audit(struct db *db, const struct db_audit *row);
+/* Of these acts the newest rows stay. */
+int db_audit_keep(struct db *db, const char *what, unsigned rows);
 int db_audit_each(struct db *db, unsigned last, void (*each)(void *, const struct db_audit *),
                   void *data);
 

@@ -207,8 +207,28 @@ def test_tokens_that_are_not_good(box, place):
     answer = enroll(box, gateway, token)
     assert answer.status == 403 and "revoked" in answer.json["error"]
     assert box.local("DELETE", "/v1/tokens/hobart").status == 404
-    said = [(a["what"], a["gateway"]) for a in box.local("GET", "/v1/audit?last=3").json["audit"]]
+    said = [(a["what"], a["gateway"]) for a in box.local("GET", "/v1/audit?last=100").json["audit"]]
     assert ("token-revoke", "hobart") in said and ("enroll-refused", "hobart") in said
+
+
+def test_refusals_do_not_fill_the_disk(alone):
+    """Whoever has no token can be refused for ever: the audit log has a row of it now and then, and
+    of these the newest ten thousand."""
+    alone.start()
+    gateway = Gateway(alone.folder, "hobart")
+    alone.stop()
+    with sqlite3.connect(alone.state / "controller.db") as db:
+        db.executemany("INSERT INTO audit(at, who, source, what, gateway, detail) VALUES(?,'-','-',?,'x','')",
+                       [(i, what) for what in ("enroll-refused", "enroll") for i in range(10050)])
+    alone.start()
+    for _ in range(20):
+        assert enroll(alone, gateway, "A" * 108).status == 403
+    assert "p2pvpn_controller_tokens_refused_total 20\n" in alone.ask("GET", "/metrics").body.decode()
+    alone.stop()
+    with sqlite3.connect(alone.state / "controller.db") as db:
+        rows = dict(db.execute("SELECT what, count(*) FROM audit GROUP BY what"))
+        newest = db.execute("SELECT gateway FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+    assert rows["enroll"] == 10050 and rows["enroll-refused"] == 10000 and newest == ("hobart",)
 
 
 def test_the_secret_is_nowhere(box):
