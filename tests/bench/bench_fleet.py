@@ -81,7 +81,7 @@ def publish(lab, number):
             late = sorted(set(lab.gateways) - set(watch.well))
             raise measure.Failure(f"not every gateway has reported within a minute: {', '.join(late)}\n"
                                   f"{lab.status(late[0])}{lab[late[0]].explain()}")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return {"published": published, "fetched": watch.fetched(), "applied": max(watch.applied.values()),
             "reported": max(watch.reported.values()), "healthy": max(watch.well.values())}
 
