@@ -375,7 +375,7 @@ def test_no_secret_is_in_a_core(mesh):
                                  mesh.keys]) == [""]
     # The process that tells the controller, under the gateway's certificate; and the fetcher.
     there = ["--controller", "https://127.0.0.1:9", "--pin", f"sha256//{'A' * 43}="]
-    assert set(ended(mesh, "connect", [*agent, "report", *there, *anna._agent_options()])) == {""}
+    assert set(ended(mesh, "connect", [*agent, "report", "--once", *there, *anna._agent_options()])) == {""}
     # The worker that derives the links' keys is the one who gives files away.
     anna.stop_agent()
     for file in state(anna).glob("keys/links/*.key"):
