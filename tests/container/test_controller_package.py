@@ -163,7 +163,8 @@ def test_the_mesh_comes_up_and_the_operator_sees_it(mesh, box):
     assert "perth" in box.run(["p2pvpn-ctl", "status", "sydney"]).stdout
     for machine in mesh:
         machine.container.check_units()
-        assert machine.container.unit("p2pvpn-fetch", "ActiveState")["ActiveState"] == "active"
+        for unit in ("p2pvpn-agent", "p2pvpn-fetch", "p2pvpn-report"):
+            assert machine.container.unit(unit, "ActiveState")["ActiveState"] == "active", unit
     box.check_units()
 
 
