@@ -202,6 +202,7 @@ def test_its_end_in_the_middle_of_a_question(head):
         with connection:
             connection.settimeout(10)
             assert connection.recv(1), "it begins TLS"
+            connection.settimeout(4)  # by itself it would give up later than that
             begin = time.monotonic()
             assert head.stop() == 0
             assert time.monotonic() - begin < 5
@@ -216,10 +217,12 @@ def test_an_enrolment_that_comes(place, box):  # noqa: F811
     gateway = Reporter(place, "later", url_of(box))
     (gateway.home / "state").mkdir()
     gateway.start()
-    wait_for("its first look", lambda: "pid" in gateway.note)
-    gateway.enroll("--token", new_token(box, "later"))
-    wait_for("the first report", lambda: "seconds" in row(box, "later"), 20)
-    assert gateway.stop() == 0
+    try:
+        wait_for("its first look", lambda: "pid" in gateway.note)
+        gateway.enroll("--token", new_token(box, "later"))
+        wait_for("the first report", lambda: "seconds" in row(box, "later"), 20)
+    finally:
+        assert gateway.stop() == 0
     assert gateway.said("error") == 0, gateway.log.read_text()
 
 
