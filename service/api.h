@@ -50,7 +50,7 @@ struct api {
     struct signing signing;
     const struct trust *trust;
     struct api_refusals refusals[2]; /* of tokens that nobody knows here; of others */
-    int64_t renewal_told;            /* monotonic seconds: when a gateway was last told to renew */
+    int64_t renewal_told;            /* seconds since 1970: when a gateway was last told to renew */
 };
 
 struct api_request {

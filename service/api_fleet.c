@@ -12,20 +12,30 @@
 
 #define DAY 86400
 #define CERTIFICATE_DAYS 398
-#define RENEWAL_PACE 5     /* seconds from one gateway that is told to renew to the next */
-#define SILENT_SECONDS 300 /* without a report a gateway counts as silent */
+#define RENEWAL_PACE 60        /* seconds from one gateway that is told to renew to the next */
+#define RENEWAL_ALL (8 * 3600) /* and all of them together, if they are many */
+#define SILENT_SECONDS 300     /* without a report a gateway counts as silent */
 
-/* One gateway after the other: each restarts its links by turns when it has another certificate. */
+/* One gateway after the other, as each restarts its links by turns then: a small mesh has only one
+ * at work at a time, and a large one is through within a working day. */
+static int64_t renewal_pace(unsigned gateways)
+{
+    int64_t pace = RENEWAL_ALL / (gateways ? gateways : 1);
+
+    return pace > RENEWAL_PACE ? RENEWAL_PACE : pace > 1 ? pace : 1;
+}
+
 static bool may_renew(struct api *api, const struct report *report)
 {
-    struct timespec now;
+    int64_t now = time(NULL), since = now - api->renewal_told;
+    unsigned n = 0;
 
-    if (!trust_renewal_due(api->trust, report->authorities))
+    if (!trust_renewal_due(api->trust, report->authorities) || since == 0)
         return false;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (api->renewal_told && now.tv_sec - api->renewal_told < RENEWAL_PACE)
+    if (since > 0 && since < RENEWAL_PACE &&
+        (db_gateway_count(api->db, &n) < 0 || since < renewal_pace(n)))
         return false;
-    api->renewal_told = now.tv_sec;
+    api->renewal_told = now;
     return true;
 }
 

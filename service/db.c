@@ -155,6 +155,15 @@ int db_gateway_get(struct db *db, const char *name, void (*each)(void *, const s
                    name);
 }
 
+int db_gateway_count(struct db *db, unsigned *ret)
+{
+    int64_t n = 0;
+    int r = db_rows(db, db_take_number, &n, "SELECT count(*) FROM gateway", "");
+
+    *ret = (unsigned)n;
+    return r;
+}
+
 int db_gateway_each(struct db *db, void (*each)(void *, const struct db_gateway *), void *data)
 {
     struct told t = {.gateway = each, .data = data};

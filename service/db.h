@@ -74,6 +74,7 @@ int db_gateway_refuse(struct db *db, const char *name, uint32_t least, bool out)
 int db_gateway_get(struct db *db, const char *name, void (*each)(void *, const struct db_gateway *),
                    void *data);
 /* Without the texts of reports. */
+int db_gateway_count(struct db *db, unsigned *ret);
 int db_gateway_each(struct db *db, void (*each)(void *, const struct db_gateway *), void *data);
 int db_report_put(struct db *db, const char *gateway, int64_t at, const struct report *report,
                   const char *text);
