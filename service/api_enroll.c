@@ -61,7 +61,7 @@ static int sign(struct api *api, const struct peer *peer, const char *pem,
 
     if (!api_may_issue(api, who->gateway, &generation, ret))
         return -EINVAL;
-    r = signing_answer(&api->signing, api->settings, pem, generation, answer, &err);
+    r = signing_answer(&api->signing, api->settings, api->pin, pem, generation, answer, &err);
     if (r < 0) {
         refuse(ret, r == -EINVAL ? 409 : 503, &err);
         return r;
@@ -425,11 +425,13 @@ void api_renew(struct api *api, const struct api_request *q, struct api_response
     struct signing_request who;
     const char *pem;
 
+    if (!api_may(api, q->peer, ret))
+        return;
     if (!body_renew(&b, q->body, q->body_len, &pem)) {
         api_error(ret, 422, "%s", b.why);
         return;
     }
-    if (!look(api, pem, &who, ret) || !api_may(api, q->peer, ret))
+    if (!look(api, pem, &who, ret))
         return;
     if (strcmp(who.gateway, q->peer->name) != 0 ||
         strcmp(who.fingerprint, q->peer->fingerprint) != 0) {

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "service/log.h"
+#include "service/offer.h"
 #include "service/server.h"
 #include "service/settings.h"
 #include "service/signing.h"
@@ -46,12 +45,13 @@ static int run_check(const struct controller_settings *s, struct error_list *err
 static int run_pin(const struct controller_settings *s, struct error_list *err)
 {
     _cleanup_free_ char *cert = server_certificate(s);
-    unsigned char digest[TLS_PIN_LEN], text[64];
+    unsigned char digest[TLS_PIN_LEN];
+    char text[OFFER_PIN_SIZE];
     int r = tls_pin(cert, digest, err);
 
     if (r == 0) {
-        EVP_EncodeBlock(text, digest, sizeof(digest));
-        printf("sha256//%s\n", (const char *)text);
+        offer_pin_text(digest, text);
+        puts(text);
     }
     return r;
 }

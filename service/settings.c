@@ -8,6 +8,7 @@
 
 #include "common/fs.h"
 #include "common/name.h"
+#include "common/url.h"
 
 #define VALUE_MAX 1024u
 #define AT(member) offsetof(struct controller_settings, member)
@@ -15,6 +16,7 @@
 /* In the order of the example file and the man page. */
 const struct controller_setting controller_settings_table[] = {
     {"listen", "HOST:PORT", CONTROLLER_WORD, AT(listen), 0, "[::]:8443"},
+    {"url", "URL", CONTROLLER_URL, AT(url), 0, NULL},
     {"repository", "DIR", CONTROLLER_PATH, AT(repository), 0, "/var/lib/p2pvpn-repository"},
     {"state", "DIR", CONTROLLER_PATH, AT(state), 0, "/var/lib/p2pvpn-controller"},
     {"socket", "FILE", CONTROLLER_PATH, AT(socket), 0, "/run/p2pvpn-controller/socket"},
@@ -83,6 +85,9 @@ static int set(const struct controller_setting *t, const char *value, const char
         return error_add(err, file, line, NULL,
                          "%s wants text without quotes, backslashes and control characters",
                          t->name);
+    if (t->type == CONTROLLER_URL && (strncmp(value, "https://", 8) != 0 || !url_valid(value)))
+        return error_add(err, file, line, NULL, "%s wants https://HOST:PORT, not '%.60s'", t->name,
+                         value);
     if (t->type == CONTROLLER_PATH ? *value != '/' : !is_word(value))
         return error_add(err, file, line, NULL, "%s wants %s, not '%.60s'", t->name,
                          t->type == CONTROLLER_PATH ? "an absolute path" : "one word", value);

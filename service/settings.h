@@ -16,15 +16,16 @@
 #define CONTROLLER_SETTINGS_MAX_BYTES 65536u
 
 struct controller_settings {
-    const char *listen;        /* HOST:PORT, several with commas */
-    const char *repository;    /* the folder that has metadata/ and targets/ */
-    const char *state;         /* the database, and the certificate if none is named */
-    const char *socket;        /* where operators of this machine ask */
-    const char *certificate;   /* NULL: STATE/tls.crt, made at the first start */
-    const char *key;           /* of it */
-    const char *client_ca;     /* whose certificates gateways and operators have; NULL: CA/ca.crt */
-    const char *operators;     /* with commas; NULL: whoever has an operator's certificate */
-    const char *ca;            /* the authority's folder; NULL: requests wait for approval */
+    const char *listen;      /* HOST:PORT, several with commas */
+    const char *url;         /* https://HOST:PORT where gateways reach it; NULL: not told to them */
+    const char *repository;  /* the folder that has metadata/ and targets/ */
+    const char *state;       /* the database, and the certificate if none is named */
+    const char *socket;      /* where operators of this machine ask */
+    const char *certificate; /* NULL: STATE/tls.crt, made at the first start */
+    const char *key;         /* of it */
+    const char *client_ca;   /* whose certificates gateways and operators have; NULL: CA/ca.crt */
+    const char *operators;   /* with commas; NULL: whoever has an operator's certificate */
+    const char *ca;          /* the authority's folder; NULL: requests wait for approval */
     const char *ca_passphrase; /* a file; NULL: its key has none */
     const char *keys;          /* the repository's online keys; NULL: others refresh it */
     unsigned max_connections;  /* of all */
@@ -34,7 +35,7 @@ struct controller_settings {
 
 struct controller_setting {
     const char *name, *argument; /* as in the file, and what the manual calls its value */
-    enum { CONTROLLER_PATH, CONTROLLER_WORD, CONTROLLER_NUMBER } type;
+    enum { CONTROLLER_PATH, CONTROLLER_WORD, CONTROLLER_URL, CONTROLLER_NUMBER } type;
     size_t offset;
     unsigned max;
     const char *initial; /* NULL: none */

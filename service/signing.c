@@ -9,9 +9,9 @@
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "controller/ca.h"
-#include "controller/ca_repository.h"
 #include "controller/passphrase.h"
 #include "service/log.h"
+#include "service/offer.h"
 
 /* The authority reads files.  *ret is to be removed and freed. */
 static int to_file(const struct controller_settings *s, const char *pem, char **ret,
@@ -119,8 +119,8 @@ void signing_clear(struct signing *g)
     g->ca = ca_close(g->ca);
 }
 
-int signing_answer(struct signing *g, const struct controller_settings *s, const char *pem,
-                   uint32_t generation, struct buf *ret, struct error_list *err)
+int signing_answer(struct signing *g, const struct controller_settings *s, const unsigned char *pin,
+                   const char *pem, uint32_t generation, struct buf *ret, struct error_list *err)
 {
     _cleanup_free_ char *file = NULL;
     struct ca_answer answer;
@@ -135,7 +135,7 @@ int signing_answer(struct signing *g, const struct controller_settings *s, const
     if (r < 0)
         return r;
     /* What is wrong with that is no fault of the request's. */
-    r = ca_add_repository(s->ca, &answer.pem, err) < 0 ? -EIO : 0;
+    r = offer_add(s, pin, &answer.pem, err) < 0 ? -EIO : 0;
     if (r == 0)
         buf_add(ret, answer.pem.data, answer.pem.len);
     ca_answer_clear(&answer);

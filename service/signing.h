@@ -46,8 +46,9 @@ struct signing {
 int signing_ready(struct signing *g, const struct controller_settings *s, struct error_list *err);
 void signing_clear(struct signing *g);
 
-/* -EINVAL: the name belongs to another key, or the like; *err says it. */
-int signing_answer(struct signing *g, const struct controller_settings *s, const char *pem,
-                   uint32_t generation, struct buf *ret, struct error_list *err);
+/* pin: this controller's, for offer.h.  -EINVAL: the name belongs to another key, or the like; *err
+ * says it. */
+int signing_answer(struct signing *g, const struct controller_settings *s, const unsigned char *pin,
+                   const char *pem, uint32_t generation, struct buf *ret, struct error_list *err);
 
 #endif

@@ -401,7 +401,7 @@ def test_revocation(box, place):
     assert box.ask("POST", "/v1/report", report, cert=cert).status == 204
     unused = new_token(box, "lost")
     assert box.local("DELETE", "/v1/gateways/lost").json == {"least-generation": 2}
-    for path, body in (("/v1/report", report), ("/v1/renew", {"request": gateway.request})):
+    for path, body in (("/v1/report", report), ("/v1/renew", {"request": gateway.request}), ("/v1/renew", {})):
         answer = box.ask("POST", path, body, cert=cert)
         assert answer.status == 403 and "revoked" in answer.json["error"]
     assert enroll(box, gateway, unused).status == 403

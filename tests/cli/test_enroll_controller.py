@@ -148,6 +148,30 @@ def test_the_answer_brings_the_repository(box, place, authority):
     gateway.run("report", "--once")
 
 
+def test_the_answer_brings_the_controllers_own_repository(place, authority):
+    """With nothing but the setting url: what the operator wrote beside the authority goes first."""
+    box = Controller(place / "own", ca=authority.dir)
+    box.settings["url"] = url_of(box)
+    box.publish(1)
+    box.start()
+    try:
+        gateway = Gateway(place, "mackay", url_of(box))
+        token = new_token(box, "mackay")
+        assert "cannot do it now" in gateway.enroll("--token", token, code=3).stderr, "there is no root"
+        root = {"signed": {}, "signatures": []}
+        (box.repo / "metadata/1.root.json").write_text(json.dumps(root))
+        assert f"from the repository {url_of(box)}" in gateway.enroll("--token", token).stdout
+        told = json.loads((gateway.state / "repository.json").read_text())
+        assert told == {"root": root, "urls": [url_of(box)], "controller": url_of(box), "pin": pin_of(box),
+                        "gateway": "mackay"}
+        (authority.dir / "repository.json").write_text(json.dumps({**told, "urls": ["https://m.example"]}))
+        gateway.run("report", "--renew")
+        assert json.loads((gateway.state / "repository.json").read_text())["urls"] == ["https://m.example"]
+    finally:
+        (authority.dir / "repository.json").unlink(missing_ok=True)
+        assert box.stop() == 0
+
+
 def test_once_more_with_the_same_token(box, place):
     """The answer was lost on its way: the same key is answered again, another one is not."""
     first, thief = Gateway(place, "first", url_of(box)), Gateway(place, "first", url_of(box), "thief")

@@ -31,6 +31,7 @@ AS_USER = (
     f"p2pvpn-ctl repo init --keys {STATE}/keys /var/lib/p2pvpn-repository",
 )
 PUBLISH = f"p2pvpn-ctl publish --repository /var/lib/p2pvpn-repository --repository-keys {STATE}/keys mesh.json"
+URL_SETTING = "url = https://vpn.example.net:8443"
 SETTINGS = (f"ca = {STATE}/ca", f"keys = {STATE}/keys")
 CREDENTIAL = "ca-passphrase-file = /run/credentials/p2pvpn-controller.service/ca-passphrase"
 DROP_IN = "[Service]\nLoadCredential=ca-passphrase:/etc/p2pvpn/ca-passphrase"
@@ -80,7 +81,7 @@ def test_the_guide_says_what_is_done_here():
     section = guide.split("### The controller\n")[1].split("\n## ")[0]
     for line in (*AS_USER, PUBLISH):
         assert f"# sudo -u {USER} {line}\n" in section, line
-    for text in (*SETTINGS, CREDENTIAL, DROP_IN, "apt-get install ./p2pvpn-ctl_0.1.0_amd64.deb "
+    for text in (URL_SETTING, *SETTINGS, CREDENTIAL, DROP_IN, "apt-get install ./p2pvpn-ctl_0.1.0_amd64.deb "
                  "./p2pvpn-controller_0.1.0_amd64.deb", "# systemctl restart p2pvpn-controller"):
         assert text in section, text
 
@@ -107,13 +108,8 @@ def test_install(mesh, box):
 def test_set_up_with_a_credential(mesh, box, shell):
     for line in AS_USER:
         shell.type(line)
-    # As the guide's jq does it: what gateways are told with their certificate.
-    pin = box.run(["p2pvpn-controller", "pin"]).stdout.strip()
-    root = json.loads(box.read("/var/lib/p2pvpn-repository/metadata/1.root.json"))
-    box.write(f"{STATE}/ca/repository.json",
-              json.dumps({"root": root, "urls": [URL], "controller": URL, "pin": pin}))
     box.write("/etc/p2pvpn/controller.conf", box.read("/etc/p2pvpn/controller.conf") +
-              "".join(f"{line}\n" for line in (*SETTINGS, CREDENTIAL)))
+              "".join(f"{line}\n" for line in (f"url = {URL}", *SETTINGS, CREDENTIAL)))
     box.write("/etc/p2pvpn/ca-passphrase", f"{SECRET}\n", 0o600)
     box.write("/etc/systemd/system/p2pvpn-controller.service.d/override.conf", DROP_IN + "\n")
     box.run(["systemctl", "daemon-reload"])
