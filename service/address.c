@@ -144,10 +144,10 @@ void address_leave(struct addresses *all, struct address_seat *seat)
 
 void address_clear(struct addresses *all)
 {
-    struct address_name *name, *next;
+    struct address_name *name = all->names, *next;
 
-    HASH_ITER(hh, all->names, name, next)
-    {
+    for (; name; name = next) {
+        next = name->hh.next;
         struct address *home = name->home;
 
         drop_name(all, name);
