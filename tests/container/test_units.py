@@ -84,7 +84,7 @@ class Gateway:
         found = {}
         for link in self.links:
             text = self.box.run(["cat", f"/run/p2pvpn/{link}.json"], check=False).stdout
-            if match := re.search(r'"pid": (\d+).*"digest": "(\w+)"', text):
+            if match := re.search(r'"pid": (\d+).*"digest": "([\w-]+)"', text):
                 found[link] = (int(match[1]), match[2])
         return found
 
