@@ -48,9 +48,9 @@ class Machine:
         self.where = self.home
         self.said = ""
         for command in ("apt-get", "systemctl"):
-            self.stub(command, f'echo "{command} $*" >> {self.folder}/called')
+            self.stand_in(command, f'echo "{command} $*" >> {self.folder}/called')
 
-    def stub(self, name, text):
+    def stand_in(self, name, text):
         (self.bin / name).write_text(f"#!/bin/sh -e\n{text}\n")
         (self.bin / name).chmod(0o755)
 
@@ -100,14 +100,14 @@ class You(Machine):
         package.write_text('#!/bin/sh -e\nfor p in p2pvpn-ctl p2pvpn-agent; do\n'
                            '    echo deb > "$1/${p}_0.1.0_amd64.deb"\ndone\n')
         package.chmod(0o755)
-        self.stub("p2pvpn-ctl", f'exec {CTL} "$@"')
-        self.stub("python3", f"echo $$ > {self.folder}/server\n"
+        self.stand_in("p2pvpn-ctl", f'exec {CTL} "$@"')
+        self.stand_in("python3", f"echo $$ > {self.folder}/server\n"
                              f'exec {sys.executable} "$@" --bind 127.0.0.1 </dev/null >{self.folder}/log 2>&1')
         # root@NAME:FILE is a file in the folder of that machine.
         copy = 'from=$1 to=$2\nname() { case $1 in root@*:*) host=${1#root@}; file=${host#*:};'
         copy += f' echo {site.folder}/"${{host%%:*}}"/%s"$file";; *) echo "$1";; esac; }}\n'
-        self.stub("scp", copy % "home/" + '/bin/cp "$(name "$from")" "$(name "$to")"')
-        self.stub("rsync", 'test "$1 $2" = "-a --chown=root:root"\nshift 2\n' + copy % "" +
+        self.stand_in("scp", copy % "home/" + '/bin/cp "$(name "$from")" "$(name "$to")"')
+        self.stand_in("rsync", 'test "$1 $2" = "-a --chown=root:root"\nshift 2\n' + copy % "" +
                   'to=$(name "$to")\n/bin/mkdir -p "$to"\n/bin/cp -R "$from". "$to"')
 
 
@@ -123,11 +123,11 @@ class Gateway(Machine):
                         self.fetched, "--no-frr", "--no-firewall", "--links-by", "agent"]
         options = " ".join(map(str, self.options))
         # After the answer, what p2pvpn-fetch.path does.  No agent runs here, which status says.
-        self.stub("p2pvpn-agent", f'case "$*" in\n'
+        self.stand_in("p2pvpn-agent", f'case "$*" in\n'
                   f'"enroll --install "*) {AGENT} "$@" {options}; {AGENT} fetch --once {options};;\n'
                   f'status) {AGENT} "$@" {options} || test $? = 1;;\n'
                   f'*) {AGENT} "$@" {options};;\nesac')
-        self.stub("sed", 'test "$1" = -i && test "$3" = /etc/frr/daemons && test $# = 3\n'
+        self.stand_in("sed", 'test "$1" = -i && test "$3" = /etc/frr/daemons && test $# = 3\n'
                          f'exec /bin/sed -i "$2" {self.daemons}')
 
     def agent(self, *arguments):
