@@ -148,9 +148,7 @@ void agent_report_trouble(struct agent_report *r, enum trouble_kind kind, const 
 
 bool agent_report_alive(const struct agent_report *r)
 {
-    unsigned long long start;
-
-    return r->pid > 0 && process_start_time(r->pid, &start) && start == r->start;
+    return process_runs(r->pid, r->start);
 }
 
 int agent_report_read(const char *run_dir, struct agent_report *ret, struct error_list *err)

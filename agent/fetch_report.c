@@ -149,7 +149,5 @@ int fetch_report_write(const char *fetch_dir, const struct fetch_report *r, stru
 
 bool fetch_report_alive(const struct fetch_report *r)
 {
-    unsigned long long start;
-
-    return r->pid > 0 && process_start_time(r->pid, &start) && start == r->start;
+    return process_runs(r->pid, r->start);
 }

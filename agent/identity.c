@@ -104,6 +104,13 @@ bool process_start_time(pid_t pid, unsigned long long *ret)
     return process_stat_parse(text, &state, ret) && state != 'Z' && state != 'X';
 }
 
+bool process_runs(pid_t pid, unsigned long long start)
+{
+    unsigned long long is;
+
+    return pid > 0 && process_start_time(pid, &is) && is == start;
+}
+
 bool process_is_of_unit(pid_t pid, const char *interface)
 {
     struct error_list ignored = ERROR_LIST_INIT;

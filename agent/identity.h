@@ -41,6 +41,9 @@ bool process_stat_parse(const char *text, char *ret_state, unsigned long long *r
 /* The start time of a process; false: there is none of this id, or it is a zombie. */
 bool process_start_time(pid_t pid, unsigned long long *ret);
 
+/* The process that started then is still there. */
+bool process_runs(pid_t pid, unsigned long long start);
+
 /* Whether the process is of the unit of this link (link_unit.h). */
 bool process_is_of_unit(pid_t pid, const char *interface);
 

@@ -90,7 +90,5 @@ void origin_report_clear(struct origin_report *r)
 
 bool origin_report_alive(const struct origin_report *r)
 {
-    unsigned long long start;
-
-    return r->pid > 0 && process_start_time(r->pid, &start) && start == r->start;
+    return process_runs(r->pid, r->start);
 }

@@ -106,7 +106,5 @@ int report_note_write(const char *run_dir, const struct report_note *n, struct e
 
 bool report_note_alive(const struct report_note *n)
 {
-    unsigned long long start;
-
-    return n->pid > 0 && process_start_time(n->pid, &start) && start == n->start;
+    return process_runs(n->pid, n->start);
 }
