@@ -7,47 +7,16 @@
 
 #include "common/alloc.h"
 #include "common/buf.h"
-#include "common/name.h"
+#include "common/visible.h"
 
 /* The longest message that is kept: hostile input is quoted in errors and may be very long. */
 #define MESSAGE_MAX 2000
 
-/* The length of a character that a terminal may see; 0: a control byte, an invisible or
- * bidirectional character, or not UTF-8. */
-static size_t visible_character(const char *p)
-{
-    unsigned char c = (unsigned char)*p;
-    size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-    if (n == 1)
-        return c >= 0x20 && c != 0x7f;
-    return strnlen(p, n) == n && value_valid(p, n) ? n : 0;
-}
-
-/* Copies text with every other byte spelled out, cut at MESSAGE_MAX.  What it has made it leaves as
- * it is when it sees it again. */
 static char *printable(const char *text)
 {
-    static const char dots[] = "...";
-    const size_t longest = MESSAGE_MAX + sizeof(dots) - 1;
     struct buf b = BUF_INIT;
-    size_t cut = 0; /* where a character ends, with room for the dots */
 
-    for (const char *p = text; *p && b.len <= longest;) {
-        size_t n = visible_character(p);
-
-        if (b.len <= MESSAGE_MAX)
-            cut = b.len;
-        if (n)
-            buf_add(&b, p, n);
-        else
-            buf_printf(&b, "\\x%02x", (unsigned char)*p);
-        p += n ? n : 1;
-    }
-    if (b.len > longest) {
-        b.len = cut;
-        buf_str(&b, dots);
-    }
+    visible_add(&b, text, MESSAGE_MAX);
     return buf_steal(&b);
 }
 

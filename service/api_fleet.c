@@ -165,6 +165,37 @@ void api_fleet(struct api *api, const struct api_request *q, struct api_response
                        (json_int_t)f.now, "gateways", f.list));
 }
 
+static json_t *prefix_texts(const struct prefix *prefixes, size_t n)
+{
+    char text[PREFIX_TEXT_MAX];
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(prefix_format(&prefixes[i], text)));
+    return list;
+}
+
+/* What a gateway that runs the revision that is published for it would report. */
+static void set_expected(struct api *api, json_t *o, const char *gateway)
+{
+    struct bundle *b =
+        wanted_bundle(&api->wanted, api->settings->repository, api->version, gateway);
+    json_t *expected, *links;
+
+    if (!b)
+        return;
+    expected = json_object();
+    links = json_array();
+    for (size_t i = 0; i < b->n_links; i++)
+        json_array_append_new(links, json_pack("{s:s, s:s}", "interface", b->links[i].interface,
+                                               "peer", b->links[i].peer));
+    set(expected, "links", links);
+    if (b->origin_check == BUNDLE_ORIGINS_BY_LISTS)
+        set(expected, "prefixes", prefix_texts(b->mesh_prefixes, b->n_mesh_prefixes));
+    set(o, "expected", expected);
+    bundle_free(b);
+}
+
 static void add_whole(void *data, const struct db_gateway *row)
 {
     struct fleet *f = data;
@@ -172,6 +203,7 @@ static void add_whole(void *data, const struct db_gateway *row)
     if (!row->generation)
         return;
     f->list = describe(f, row);
+    set_expected(f->api, f->list, row->name);
     if (row->seen)
         json_object_set_new(f->list, "report", json_loads(row->text, 0, NULL));
 }

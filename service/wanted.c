@@ -11,6 +11,7 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/fs.h"
+#include "common/tar.h"
 #include "service/static.h"
 
 #define METADATA_MAX (16u << 20)
@@ -82,21 +83,22 @@ static void load(struct wanted *w, const char *repository, int64_t version)
     json_decref(timestamp);
 }
 
-static void read_revision(const char *repository, const char *hash, const char *gateway,
-                          char ret[static WANTED_REVISION_SIZE])
+/* The archive, open; -1: it is not there. */
+static int open_archive(const char *repository, const char *hash, const char *gateway)
+{
+    _cleanup_free_ char *name = xasprintf("gateways/%s.%s.tar", hash, gateway);
+    int64_t size;
+
+    return static_open(repository, "targets", name, &size);
+}
+
+static void read_revision(int fd, char ret[static WANTED_REVISION_SIZE])
 {
     static const char key[] = "\"revision\": \"";
-    _cleanup_free_ char *name = xasprintf("gateways/%s.%s.tar", hash, gateway);
     char head[HEAD_MAX];
     const char *at;
-    int64_t size;
-    int fd = static_open(repository, "targets", name, &size);
-    ssize_t n;
+    ssize_t n = read(fd, head, sizeof(head));
 
-    if (fd < 0)
-        return;
-    n = read(fd, head, sizeof(head));
-    close(fd);
     at = n > 0 ? memmem(head, (size_t)n, key, strlen(key)) : NULL;
     if (!at || at + strlen(key) + REVISION_LEN > head + n)
         return;
@@ -108,25 +110,57 @@ static void read_revision(const char *repository, const char *hash, const char *
     ret[REVISION_LEN] = '\0';
 }
 
+/* The hash of its archive; NULL: it has none. */
+static const char *look_up(struct wanted *w, const char *repository, int64_t version,
+                           const char *gateway)
+{
+    _cleanup_free_ char *path = xasprintf("gateways/%s.tar", gateway);
+
+    if (!w->targets || w->version != version)
+        load(w, repository, version);
+    return json_string_value(json_object_get(w->targets, path));
+}
+
 void wanted_revision(struct wanted *w, const char *repository, int64_t version, const char *gateway,
                      char ret[static WANTED_REVISION_SIZE])
 {
-    _cleanup_free_ char *path = xasprintf("gateways/%s.tar", gateway);
-    const char *hash, *known;
+    const char *hash = look_up(w, repository, version, gateway), *known;
+    int fd;
 
     ret[0] = '\0';
-    if (!w->targets || w->version != version)
-        load(w, repository, version);
-    hash = json_string_value(json_object_get(w->targets, path));
     known = hash ? json_string_value(json_object_get(w->revisions, hash)) : NULL;
     if (known) {
         snprintf(ret, WANTED_REVISION_SIZE, "%s", known);
         return;
     }
-    if (hash)
-        read_revision(repository, hash, gateway, ret);
+    fd = hash ? open_archive(repository, hash, gateway) : -1;
+    if (fd < 0)
+        return;
+    read_revision(fd, ret);
+    close(fd);
     if (*ret)
         json_object_set_new(w->revisions, hash, json_string(ret));
+}
+
+struct bundle *wanted_bundle(struct wanted *w, const char *repository, int64_t version,
+                             const char *gateway)
+{
+    const char *hash = look_up(w, repository, version, gateway);
+    int fd = hash ? open_archive(repository, hash, gateway) : -1;
+    _cleanup_buf_ struct buf text = BUF_INIT;
+    struct error_list err = ERROR_LIST_INIT;
+    struct bundle *b = NULL;
+    struct tar_reader reader;
+    struct tar_entry first;
+
+    if (fd < 0)
+        return NULL;
+    if (fs_read_fd(fd, WANTED_ARCHIVE_MAX, &text) == 0 &&
+        bundle_archive_text(buf_cstr(&text), text.len, gateway, &reader, &first, &err) == 0)
+        bundle_parse(first.data, first.size, BUNDLE_FILE, &b, &err);
+    close(fd);
+    error_clear(&err);
+    return b;
 }
 
 void wanted_clear(struct wanted *w)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Wanted: the revision that the repository has for a gateway, to be compared with what it runs.
+ * Wanted: what the repository has for a gateway, to be compared with what it runs.
  *
  * Read from this machine's own files when it is asked for, once for each publication; nothing is
  * verified here, for nothing is done with it but to show it.
@@ -9,6 +9,8 @@
 #define P2PVPN_SERVICE_WANTED_H
 
 #include <stdint.h>
+
+#include "common/bundle.h"
 
 #define WANTED_REVISION_SIZE 65
 
@@ -21,6 +23,11 @@ struct wanted {
 /* "" : it has none, or it cannot be read. */
 void wanted_revision(struct wanted *w, const char *repository, int64_t version, const char *gateway,
                      char ret[static WANTED_REVISION_SIZE]);
+/* Its bundle, which the caller frees.  NULL: as above, or the archive has more than
+ * WANTED_ARCHIVE_MAX bytes, 10,000 links. */
+#define WANTED_ARCHIVE_MAX (24u << 20)
+struct bundle *wanted_bundle(struct wanted *w, const char *repository, int64_t version,
+                             const char *gateway);
 void wanted_clear(struct wanted *w);
 
 #endif

@@ -38,12 +38,12 @@ def test_from_token_to_status(box):
     assert re.search(r"^perth +used ", ctl(box, "token", "list").stdout, re.M)
     assert re.search(r"^perth +unknown .* never +39\d ", ctl(box, "status").stdout, re.M)
     report = {**SOME_REPORT, "problems": ["a link is down", "\x1b[31mred"],
-              "prefixes": {"missing": ["10.9.0.0/16", "\x1b[2Jnone"]}}
+              "prefixes": {"expected": ["10.9.0.0/16", "\x1b[2Jnone"], "missing": ["10.9.0.0/16", "\x1b[2Jnone"]}}
     assert box.ask("POST", "/v1/report", report, cert=cert).status == 204
     assert re.search(r"^perth +problems +\S+ +ab12 +1/2 +1/1 +\d s ", ctl(box, "status").stdout, re.M)
     one = ctl(box, "status", "perth").stdout
     assert "problem: a link is down" in one and "no route to 10.9.0.0/16" in one
-    assert "\x1b" not in one and re.search(r"pv2 .*down", one)
+    assert "\x1b" not in one and "problem: \\x1b[31mred" in one and re.search(r"pv2 .*down", one)
     assert json.loads(ctl(box, "status", "perth", "--json").stdout)["report"] == report
     assert json.loads(ctl(box, "status", "--json").stdout)["gateways"][0]["gateway"] == "perth"
 

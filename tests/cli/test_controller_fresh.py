@@ -17,8 +17,9 @@ def timestamp(box):
     return json.loads((box.repo / "metadata/timestamp.json").read_text())["signed"]
 
 
-def known(box, gateway, revision):
+def known(box, gateway, bundle):
     """What is wanted of a gateway, and whether it runs that."""
+    revision = bundle["revision"]
     authority = Authority(box.folder)
     box.stop()
     box.settings["client-ca"] = authority.dir / "ca.crt"
@@ -29,6 +30,16 @@ def known(box, gateway, revision):
         assert box.ask("POST", "/v1/report", report, cert=cert).status == 204
         row = box.local("GET", "/v1/fleet").json["gateways"][0]
         assert (row["wanted"], row["revision"], row["drift"]) == (revision, running, drift)
+    # What is published would have other links and routes than it reports.
+    one = box.local("GET", f"/v1/gateways/{gateway}").json
+    assert one["expected"] == {"links": [{key: link[key] for key in ("interface", "peer")}
+                                         for link in bundle["link"]],
+                               "prefixes": bundle["mesh-prefix"]}
+    link = bundle["link"][1]
+    text = subprocess.run([CTL, "status", gateway, "--socket", box.socket], check=True, timeout=20,
+                          capture_output=True, text=True).stdout
+    assert re.search(rf"^{link['interface']} +{link['peer']} +yes +-$", text, re.M), text
+    assert re.search(r"^pv1 +- +no +up$", text, re.M) and f"routes: not reported, {len(bundle['mesh-prefix'])} expected" in text
 
 
 def test_what_is_published_stays_fresh(tmp_path):
@@ -56,7 +67,7 @@ def test_what_is_published_stays_fresh(tmp_path):
         assert timestamp(box)["expires"] >= before["expires"]
         known(box, "head-a", json.loads(subprocess.run(
             ["tar", "xOf", tmp_path / "out/head-a.tar", "bundle.json"], capture_output=True, check=True,
-            timeout=20).stdout)["p2pvpn-bundle:bundle"]["revision"])
+            timeout=20).stdout)["p2pvpn-bundle:bundle"])
         wait_for("the metric", lambda: re.search(
             r"^p2pvpn_controller_timestamp_expires_seconds \d{10}$",
             box.ask("GET", "/metrics").body.decode(), re.M))
