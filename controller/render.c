@@ -1,229 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/render.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/directives.h"
 #include "common/frr_config.h"
-#include "common/fs.h"
 #include "common/link_key.h"
 #include "common/name.h"
 #include "controller/render_parts.h"
 
-#define TEMPLATE_MAX_BYTES (1u << 20)
-#define TEMPLATE_ENDING ".tmpl"
 #define FRR_FILE "frr/frr.conf"
-
-enum { KIND_FRR, KIND_OPENVPN, N_KINDS };
-
-static const struct {
-    const char *folder, *main;
-    const struct template_type *type;
-    size_t line_max; /* bytes, newline included */
-} kinds[N_KINDS] = {
-    /* A vtysh that gets a line of 4 KiB hangs; nothing here comes near a quarter of that. */
-    [KIND_FRR] = {"frr", "frr.conf", &frr_template_type, 1000},
-    /* OpenVPN refuses a line of 256 bytes or more (OPTION_LINE_SIZE). */
-    [KIND_OPENVPN] = {"openvpn", "link.conf", &openvpn_template_type, 255},
-};
-
-struct renderer {
-    struct template *templates[N_KINDS];
-    char *files[N_KINDS]; /* for messages: where to look when the text is wrong */
-    bool site[N_KINDS];   /* some of it is the site's own */
-};
-
-const char *render_template_dir(void)
-{
-    const char *dir = getenv("P2PVPN_TEMPLATE_DIR");
-
-    return dir && *dir ? dir : P2PVPN_DEFAULT_TEMPLATE_DIR;
-}
-
-/* --- templates -------------------------------------------------------------------------------- */
-
-/* Where the templates of one kind are read from: the site's folder, then ours. */
-struct source {
-    char *dirs[2]; /* NULL: none */
-    char **used;   /* paths, also for messages */
-    size_t n_used, cap_used;
-};
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* DIR/frr as it is installed, or DIR/frr-templates as it is in the source tree; NULL: neither. */
-static char *kind_folder(const char *dir, const char *folder)
-{
-    char *path = xasprintf("%s/%s", dir, folder);
-
-    if (is_folder(path))
-        return path;
-    free(path);
-    path = xasprintf("%s/%s-templates", dir, folder);
-    if (is_folder(path))
-        return path;
-    free(path);
-    return NULL;
-}
-
-static int load_template(void *userdata, const char *name, struct buf *ret_text,
-                         const char **ret_file, struct error_list *err)
-{
-    struct source *s = userdata;
-
-    for (size_t i = 0; i < 2; i++) {
-        char *path;
-        struct stat st;
-
-        if (!s->dirs[i])
-            continue;
-        path = xasprintf("%s/%s" TEMPLATE_ENDING, s->dirs[i], name);
-        if (stat(path, &st) < 0 && errno == ENOENT) {
-            free(path);
-            continue;
-        }
-        if (s->n_used == s->cap_used) {
-            s->cap_used = s->cap_used ? s->cap_used * 2 : 16;
-            s->used = xreallocarray(s->used, s->cap_used, sizeof(*s->used));
-        }
-        s->used[s->n_used++] = path;
-        *ret_file = path;
-        return fs_read(path, TEMPLATE_MAX_BYTES, ret_text, err);
-    }
-    return -ENOENT;
-}
-
-/* A template of the site that nothing includes is a misspelt one, and its author should know. */
-static int check_all_used(const struct source *s, struct error_list *err)
-{
-    struct dirent **names;
-    int r = 0, n;
-
-    if (!s->dirs[0])
-        return 0;
-    n = scandir(s->dirs[0], &names, NULL, alphasort);
-    if (n < 0)
-        return error_sys(err, errno, s->dirs[0], "cannot list the templates");
-    for (int i = 0; i < n; i++) {
-        _cleanup_free_ char *path = xasprintf("%s/%s", s->dirs[0], names[i]->d_name);
-        size_t len = strlen(names[i]->d_name), ending = strlen(TEMPLATE_ENDING);
-        bool used = names[i]->d_name[0] == '.' || len <= ending ||
-                    strcmp(names[i]->d_name + len - ending, TEMPLATE_ENDING) != 0;
-
-        for (size_t k = 0; k < s->n_used && !used; k++)
-            used = strcmp(s->used[k], path) == 0;
-        if (!used)
-            r = error_add(err, path, 0, NULL,
-                          "no template includes this one, so it would change nothing; give it the "
-                          "name of the template that it replaces, or include it");
-        free(names[i]);
-    }
-    free(names);
-    return r;
-}
-
-/* Where the author of a wrong line finds it: the site's template if there is one, the site's folder
- * if there are several, else ours. */
-static void remember_files(struct renderer *r, unsigned kind, const struct source *s)
-{
-    const char *file = s->used[0];
-    size_t len = s->dirs[0] ? strlen(s->dirs[0]) : 0;
-
-    for (size_t i = 0; i < s->n_used && len > 0; i++) {
-        const char *path = s->used[i];
-
-        if (strncmp(path, s->dirs[0], len) != 0 || path[len] != '/')
-            continue;
-        file = r->site[kind] && strcmp(file, path) != 0 ? s->dirs[0] : path;
-        if (file == s->dirs[0])
-            break;
-        r->site[kind] = true;
-    }
-    r->files[kind] = xstrdup(file);
-}
-
-static int compile_kind(struct renderer *r, unsigned kind, const char *override_dir,
-                        struct error_list *err)
-{
-    struct source s = {{NULL, NULL}, NULL, 0, 0};
-    const struct template_loader loader = {.load = load_template, .userdata = &s};
-    _cleanup_buf_ struct buf text = BUF_INIT;
-    const char *file;
-    int k;
-
-    s.dirs[0] = override_dir ? kind_folder(override_dir, kinds[kind].folder) : NULL;
-    s.dirs[1] = kind_folder(render_template_dir(), kinds[kind].folder);
-    k = load_template(&s, kinds[kind].main, &text, &file, err);
-    if (k == -ENOENT)
-        k = error_sys(err, ENOENT, render_template_dir(),
-                      "cannot find %s/%s" TEMPLATE_ENDING
-                      "; set P2PVPN_TEMPLATE_DIR to the folder that holds it",
-                      kinds[kind].folder, kinds[kind].main);
-    else if (k == 0)
-        k = template_compile(buf_cstr(&text), text.len, file, kinds[kind].type, &loader,
-                             &r->templates[kind], err);
-    if (k == 0)
-        k = check_all_used(&s, err);
-    if (k == 0)
-        remember_files(r, kind, &s);
-    for (size_t i = 0; i < s.n_used; i++)
-        free(s.used[i]);
-    free(s.used);
-    free(s.dirs[0]);
-    free(s.dirs[1]);
-    return k;
-}
-
-int renderer_new(const char *override_dir, struct renderer **ret, struct error_list *err)
-{
-    struct renderer *r = xcalloc(1, sizeof(*r));
-    bool any = !override_dir;
-    int result = 0;
-
-    for (unsigned kind = 0; kind < N_KINDS && !any; kind++) {
-        _cleanup_free_ char *folder = kind_folder(override_dir, kinds[kind].folder);
-
-        any = folder != NULL;
-    }
-    if (!any)
-        result = error_add(err, override_dir, 0, NULL,
-                           "this folder of templates has neither frr/ nor openvpn/ in it; put "
-                           "the templates that replace ours there");
-    for (unsigned kind = 0; kind < N_KINDS && any; kind++) {
-        int k = compile_kind(r, kind, override_dir, err);
-
-        if (k < 0 && (result == 0 || result == -EINVAL))
-            result = k;
-    }
-    if (result < 0) {
-        renderer_free(r);
-        return result;
-    }
-    *ret = r;
-    return 0;
-}
-
-struct renderer *renderer_free(struct renderer *r)
-{
-    if (!r)
-        return NULL;
-    for (unsigned kind = 0; kind < N_KINDS; kind++) {
-        template_free(r->templates[kind]);
-        free(r->files[kind]);
-    }
-    free(r);
-    return NULL;
-}
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
@@ -248,7 +37,7 @@ static int check_lines(const struct renderer *r, const struct render_job *job, u
                        const char *path, size_t from)
 {
     const char *text = job->out->data + from, *end = job->out->data + job->out->len, *at = text;
-    size_t max = kinds[kind].line_max, len;
+    size_t max = render_kinds[kind].line_max, len;
     unsigned line;
 
     while ((size_t)(end - at) > max) {
@@ -282,7 +71,7 @@ static int check_dialect(const struct renderer *r, const struct render_job *job,
 
     if (!r->site[kind])
         return 0;
-    if (kind == KIND_OPENVPN) {
+    if (kind == RENDER_KIND_OPENVPN) {
         k = directives_check(text, len, interface, tls_crypt, path, &found);
     } else {
         struct frr_config config = FRR_CONFIG_INIT;
@@ -525,14 +314,14 @@ static int add_configs(const struct renderer *r, struct render_job *job, struct 
     qsort(order, job->n_ends, sizeof(*order), compare_configs);
     for (size_t i = 0; i < job->n_ends; i++) {
         size_t from = rendered_begin(ret);
-        int k = render_openvpn(r->templates[KIND_OPENVPN], job, order[i].end);
+        int k = render_openvpn(r->templates[RENDER_KIND_OPENVPN], job, order[i].end);
 
         if (k == 0)
-            k = check_lines(r, job, KIND_OPENVPN, order[i].path, from);
+            k = check_lines(r, job, RENDER_KIND_OPENVPN, order[i].path, from);
         /* All links are of one template: the first that is refused says enough. */
         if (k == 0 && result == 0)
-            k = check_dialect(r, job, KIND_OPENVPN, order[i].path, job->interfaces[order[i].end],
-                              job->tls_crypt[order[i].end], from);
+            k = check_dialect(r, job, RENDER_KIND_OPENVPN, order[i].path,
+                              job->interfaces[order[i].end], job->tls_crypt[order[i].end], from);
         if (k < 0)
             result = k;
         rendered_end(ret, order[i].path);
@@ -603,11 +392,11 @@ int render_configs(const struct renderer *r, const struct network *net, uint32_t
     if (result < 0)
         return result;
     from = rendered_begin(ret);
-    result = render_frr(r->templates[KIND_FRR], job);
+    result = render_frr(r->templates[RENDER_KIND_FRR], job);
     if (result == 0)
-        result = check_lines(r, job, KIND_FRR, FRR_FILE, from);
+        result = check_lines(r, job, RENDER_KIND_FRR, FRR_FILE, from);
     if (result == 0)
-        result = check_dialect(r, job, KIND_FRR, FRR_FILE, NULL, NULL, from);
+        result = check_dialect(r, job, RENDER_KIND_FRR, FRR_FILE, NULL, NULL, from);
     rendered_end(ret, FRR_FILE);
     k = add_configs(r, job, ret);
     return result == 0 ? k : result;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Render, inside: what render.c, render_frr.c and render_openvpn.c share.  Not for other modules.
+ * Render, inside: what render.c, render_templates.c, render_frr.c and render_openvpn.c share.  Not
+ * for other modules.
  */
 #ifndef P2PVPN_CONTROLLER_RENDER_PARTS_H
 #define P2PVPN_CONTROLLER_RENDER_PARTS_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "controller/network.h"
@@ -13,6 +15,20 @@
 
 /* The shapes that the templates may refer to; docs/templates.md lists them for people. */
 extern const struct template_type frr_template_type, openvpn_template_type;
+
+enum { RENDER_KIND_FRR, RENDER_KIND_OPENVPN, RENDER_KINDS };
+struct render_kind {
+    const char *folder, *main;
+    const struct template_type *type;
+    size_t line_max; /* bytes, newline included */
+};
+extern const struct render_kind render_kinds[RENDER_KINDS];
+
+struct renderer {
+    struct template *templates[RENDER_KINDS];
+    char *files[RENDER_KINDS]; /* for messages: where to look when the text is wrong */
+    bool site[RENDER_KINDS];   /* some of it is the site's own */
+};
 
 /* One gateway while it is rendered.  `ends` are its links, by peer number. */
 struct render_job {
