@@ -94,21 +94,28 @@ static void add_pair(struct buf *b, const json_t *row, const char *up, const cha
         buf_char(b, '-');
 }
 
+static void add_number(struct buf *b, const json_t *row, const char *key)
+{
+    if (json_object_get(row, key))
+        buf_printf(b, "%" PRId64, number(row, key));
+    else
+        buf_char(b, '-');
+}
+
 static void add_row(struct buf *ret, const json_t *row)
 {
-    _cleanup_buf_ struct buf age = BUF_INIT, links = BUF_INIT, sessions = BUF_INIT, days = BUF_INIT;
+    _cleanup_buf_ struct buf age = BUF_INIT, links = BUF_INIT, sessions = BUF_INIT, days = BUF_INIT,
+                             generation = BUF_INIT;
 
     add_age(&age, row);
     add_pair(&links, row, "links-up", "links");
     add_pair(&sessions, row, "sessions-up", "sessions");
-    if (json_object_get(row, "certificate-days"))
-        buf_printf(&days, "%" PRId64, number(row, "certificate-days"));
-    else
-        buf_char(&days, '-');
-    buf_printf(ret, "%-24s %-8s %-12.12s %-12.12s %9s %9s %8s %5s %3" PRId64 "%s%s\n",
+    add_number(&days, row, "certificate-days");
+    add_number(&generation, row, "generation");
+    buf_printf(ret, "%-24s %-8s %-12.12s %-12.12s %9s %9s %8s %5s %3s%s%s\n",
                fleet_text_word(row, "gateway"), state_of(row), fleet_text_word(row, "wanted"),
                fleet_text_word(row, "revision"), buf_cstr(&links), buf_cstr(&sessions),
-               buf_cstr(&age), buf_cstr(&days), number(row, "generation"),
+               buf_cstr(&age), buf_cstr(&days), buf_cstr(&generation),
                json_is_true(json_object_get(row, "drift")) ? "  drift" : "",
                json_is_true(json_object_get(row, "renewal-due")) ? "  renew" : "");
 }

@@ -2,6 +2,7 @@
 /* Reports of gateways, and what operators and Prometheus are told of the fleet. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -76,9 +77,9 @@ void api_committed(const struct api *api, int r, struct api_response *ret)
 
 struct fleet {
     struct api *api;
-    json_t *list;
+    json_t *list, *known; /* `known`: names, of who has enrolled or reported */
     int64_t now;
-    unsigned gateways, silent, unhealthy, due, links, links_up, sessions, sessions_up;
+    unsigned unheard, gateways, silent, unhealthy, due, links, links_up, sessions, sessions_up;
 };
 
 static void look(struct fleet *f, const struct db_gateway *row)
@@ -146,23 +147,78 @@ static void add_gateway(void *data, const struct db_gateway *row)
 {
     struct fleet *f = data;
 
-    if (row->generation)
-        json_array_append_new(f->list, describe(f, row));
+    if (!row->generation)
+        return;
+    json_array_append_new(f->list, describe(f, row));
+    json_object_set_new(f->known, row->name, json_true());
+}
+
+/* Something is published for it, and nothing was heard of it: it is in the table, so that it is
+ * missed. */
+static json_t *describe_unheard(struct api *api, const char *gateway)
+{
+    char wanted[WANTED_REVISION_SIZE];
+    json_t *o = json_object();
+
+    wanted_revision(&api->wanted, api->settings->repository, api->version, gateway, wanted);
+    set(o, "gateway", json_string(gateway));
+    set(o, "revoked", json_false());
+    if (*wanted)
+        set(o, "wanted", json_string(wanted));
+    return o;
+}
+
+static void add_unheard(void *data, const char *gateway)
+{
+    struct fleet *f = data;
+
+    if (!json_object_get(f->known, gateway))
+        json_array_append_new(f->list, describe_unheard(f->api, gateway));
+}
+
+static const char *name_of(const json_t *row)
+{
+    return json_string_value(json_object_get(row, "gateway"));
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(name_of(*(json_t *const *)a), name_of(*(json_t *const *)b));
+}
+
+/* The same rows by name.  Takes the list. */
+static json_t *sorted(json_t *list)
+{
+    size_t n = json_array_size(list);
+    _cleanup_free_ json_t **rows = xcalloc(n + 1, sizeof(json_t *));
+    json_t *ret = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        rows[i] = json_array_get(list, i);
+    qsort(rows, n, sizeof(json_t *), compare_names);
+    for (size_t i = 0; i < n; i++)
+        json_array_append(ret, rows[i]);
+    json_decref(list);
+    return ret;
 }
 
 void api_fleet(struct api *api, const struct api_request *q, struct api_response *ret)
 {
-    struct fleet f = {.api = api, .list = json_array(), .now = time(NULL)};
+    struct fleet f = {.api = api, .list = json_array(), .known = json_object(), .now = time(NULL)};
+    int r = db_gateway_each(api->db, add_gateway, &f);
 
     (void)q;
-    if (db_gateway_each(api->db, add_gateway, &f) < 0) {
+    if (r == 0)
+        wanted_each(&api->wanted, api->settings->repository, api->version, add_unheard, &f);
+    json_decref(f.known);
+    if (r == 0)
+        api_json(ret, 200,
+                 json_pack("{s:I, s:I, s:o}", "version", (json_int_t)api->version, "now",
+                           (json_int_t)f.now, "gateways", sorted(f.list)));
+    else {
         json_decref(f.list);
         api_db_failed(api, ret);
-        return;
     }
-    api_json(ret, 200,
-             json_pack("{s:I, s:I, s:o}", "version", (json_int_t)api->version, "now",
-                       (json_int_t)f.now, "gateways", f.list));
 }
 
 static json_t *prefix_texts(const struct prefix *prefixes, size_t n)
@@ -211,14 +267,23 @@ static void add_whole(void *data, const struct db_gateway *row)
 void api_gateway(struct api *api, const struct api_request *q, struct api_response *ret)
 {
     struct fleet f = {.api = api, .now = time(NULL)};
-    int r = name_valid(q->rest) ? db_gateway_get(api->db, q->rest, add_whole, &f) : -ENOENT;
+    bool valid = name_valid(q->rest);
+    int r = valid ? db_gateway_get(api->db, q->rest, add_whole, &f) : -ENOENT;
 
-    if (r == -ENOENT || (r == 0 && !f.list))
-        api_error(ret, 404, "no gateway of this name has enrolled or reported here");
-    else if (r < 0)
-        api_db_failed(api, ret);
+    if (valid && !f.list && (r == 0 || r == -ENOENT)) {
+        f.list = describe_unheard(api, q->rest);
+        set_expected(api, f.list, q->rest);
+        r = json_object_get(f.list, "wanted") ? 0 : -ENOENT;
+    }
+    if (r == 0)
+        api_json(ret, 200, json_incref(f.list));
+    else if (r == -ENOENT)
+        api_error(ret, 404,
+                  "no gateway of this name has enrolled or reported here, and nothing is "
+                  "published for it");
     else
-        api_json(ret, 200, f.list);
+        api_db_failed(api, ret);
+    json_decref(f.list);
 }
 
 static void take_generation(void *data, const struct db_gateway *row)
@@ -264,13 +329,27 @@ static void metric(struct buf *b, const char *name, const char *type, const char
 
 static void count_gateway(void *data, const struct db_gateway *row)
 {
-    if (row->generation)
-        look(data, row);
+    struct fleet *f = data;
+
+    if (!row->generation)
+        return;
+    look(f, row);
+    json_object_set_new(f->known, row->name, json_true());
+}
+
+static void count_unheard(void *data, const char *gateway)
+{
+    struct fleet *f = data;
+
+    f->unheard += !json_object_get(f->known, gateway);
 }
 
 static void fleet_metrics(struct fleet *f, struct buf *b)
 {
     metric(b, "gateways", "gauge", "Gateways that have enrolled or reported.", f->gateways);
+    metric(b, "gateways_unheard", "gauge",
+           "Gateways that something is published for, and that have neither enrolled nor reported.",
+           f->unheard);
     metric(b, "gateways_silent", "gauge", "Gateways without a report for five minutes.", f->silent);
     metric(b, "gateways_unhealthy", "gauge", "Gateways whose last report names problems.",
            f->unhealthy);
@@ -285,11 +364,13 @@ static void fleet_metrics(struct fleet *f, struct buf *b)
 void api_metrics(struct api *api, const struct api_request *q, struct api_response *ret)
 {
     const struct api_counters *c = &api->counters;
-    struct fleet f = {.api = api, .now = time(NULL)};
+    struct fleet f = {.api = api, .known = json_object(), .now = time(NULL)};
     struct buf *b = &ret->body;
     bool known = db_gateway_each(api->db, count_gateway, &f) == 0;
 
     (void)q;
+    wanted_each(&api->wanted, api->settings->repository, api->version, count_unheard, &f);
+    json_decref(f.known);
     metric(b, "repository_version", "gauge", "Version of the timestamp that is published.",
            (uint64_t)api->version);
     if (api->expires)

@@ -11,6 +11,7 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/fs.h"
+#include "common/name.h"
 #include "common/tar.h"
 #include "service/static.h"
 
@@ -110,14 +111,19 @@ static void read_revision(int fd, char ret[static WANTED_REVISION_SIZE])
     ret[REVISION_LEN] = '\0';
 }
 
+static void look(struct wanted *w, const char *repository, int64_t version)
+{
+    if (!w->targets || w->version != version)
+        load(w, repository, version);
+}
+
 /* The hash of its archive; NULL: it has none. */
 static const char *look_up(struct wanted *w, const char *repository, int64_t version,
                            const char *gateway)
 {
     _cleanup_free_ char *path = xasprintf("gateways/%s.tar", gateway);
 
-    if (!w->targets || w->version != version)
-        load(w, repository, version);
+    look(w, repository, version);
     return json_string_value(json_object_get(w->targets, path));
 }
 
@@ -161,6 +167,29 @@ struct bundle *wanted_bundle(struct wanted *w, const char *repository, int64_t v
     close(fd);
     error_clear(&err);
     return b;
+}
+
+void wanted_each(struct wanted *w, const char *repository, int64_t version,
+                 void (*each)(void *data, const char *gateway), void *data)
+{
+    static const char folder[] = "gateways/", ending[] = BUNDLE_ARCHIVE_ENDING;
+    const size_t around = strlen(folder) + strlen(ending);
+    const char *path;
+    json_t *hash;
+
+    look(w, repository, version);
+    json_object_foreach(w->targets, path, hash)
+    {
+        size_t len = strlen(path);
+        _cleanup_free_ char *name = NULL;
+
+        if (len <= around || strncmp(path, folder, strlen(folder)) != 0 ||
+            strcmp(path + len - strlen(ending), ending) != 0)
+            continue;
+        name = xstrndup(path + strlen(folder), len - around);
+        if (name_valid(name))
+            each(data, name);
+    }
 }
 
 void wanted_clear(struct wanted *w)

@@ -28,6 +28,9 @@ void wanted_revision(struct wanted *w, const char *repository, int64_t version, 
 #define WANTED_ARCHIVE_MAX (24u << 20)
 struct bundle *wanted_bundle(struct wanted *w, const char *repository, int64_t version,
                              const char *gateway);
+/* Each gateway that it has one for, in no order. */
+void wanted_each(struct wanted *w, const char *repository, int64_t version,
+                 void (*each)(void *data, const char *gateway), void *data);
 void wanted_clear(struct wanted *w);
 
 #endif

@@ -17,6 +17,24 @@ def timestamp(box):
     return json.loads((box.repo / "metadata/timestamp.json").read_text())["signed"]
 
 
+def status(box, *gateway):
+    return subprocess.run([CTL, "status", *gateway, "--socket", box.socket], check=True, timeout=20,
+                          capture_output=True, text=True).stdout
+
+
+def unheard(box, names):
+    """Who was never heard of is missed, and what he should have is shown."""
+    rows = box.local("GET", "/v1/fleet").json["gateways"]
+    assert [g["gateway"] for g in rows] == sorted(g["gateway"] for g in rows)
+    silent = [g for g in rows if "generation" not in g]
+    assert [g["gateway"] for g in silent] == names and all(len(g["wanted"]) == 64 for g in silent)
+    assert f"p2pvpn_controller_gateways_unheard {len(names)}\n" in box.ask("GET", "/metrics").body.decode()
+    assert re.search(rf"^{names[-1]} +unknown +[0-9a-f]{{12}} +- .* never +- +-$", status(box), re.M)
+    one = status(box, names[-1])
+    assert re.search(r"^pv1 +head-a +yes +-$", one, re.M) and "routes: not reported" in one
+    assert box.local("GET", "/v1/gateways/nobody").status == 404
+
+
 def known(box, gateway, bundle):
     """What is wanted of a gateway, and whether it runs that."""
     revision = bundle["revision"]
@@ -26,9 +44,10 @@ def known(box, gateway, bundle):
     box.start()
     cert = authority.certificate(f"{gateway}.g1")
     for running, drift in (("ab", True), (revision, False)):
-        report = {**SOME_REPORT, "gateway": gateway, "revision": running}
+        report = {**SOME_REPORT, "gateway": gateway, "revision": running,
+                  "links": [{"interface": i, "state": "up"} for i in ("pv1", "pv99")]}
         assert box.ask("POST", "/v1/report", report, cert=cert).status == 204
-        row = box.local("GET", "/v1/fleet").json["gateways"][0]
+        row = [g for g in box.local("GET", "/v1/fleet").json["gateways"] if g["gateway"] == gateway][0]
         assert (row["wanted"], row["revision"], row["drift"]) == (revision, running, drift)
     # What is published would have other links and routes than it reports.
     one = box.local("GET", f"/v1/gateways/{gateway}").json
@@ -36,10 +55,9 @@ def known(box, gateway, bundle):
                                          for link in bundle["link"]],
                                "prefixes": bundle["mesh-prefix"]}
     link = bundle["link"][1]
-    text = subprocess.run([CTL, "status", gateway, "--socket", box.socket], check=True, timeout=20,
-                          capture_output=True, text=True).stdout
+    text = status(box, gateway)
     assert re.search(rf"^{link['interface']} +{link['peer']} +yes +-$", text, re.M), text
-    assert re.search(r"^pv1 +- +no +up$", text, re.M) and f"routes: not reported, {len(bundle['mesh-prefix'])} expected" in text
+    assert re.search(r"^pv99 +- +no +up$", text, re.M) and f"routes: not reported, {len(bundle['mesh-prefix'])} expected" in text
 
 
 def test_what_is_published_stays_fresh(tmp_path):
@@ -65,9 +83,12 @@ def test_what_is_published_stays_fresh(tmp_path):
         wait_for("agents to be told", lambda: box.local("GET", "/v1/health").json["version"]
                  > before["version"])
         assert timestamp(box)["expires"] >= before["expires"]
-        known(box, "head-a", json.loads(subprocess.run(
-            ["tar", "xOf", tmp_path / "out/head-a.tar", "bundle.json"], capture_output=True, check=True,
+        names = sorted(p.stem for p in (tmp_path / "out").glob("*.tar"))
+        unheard(box, names)
+        known(box, "warehouse-b", json.loads(subprocess.run(
+            ["tar", "xOf", tmp_path / "out/warehouse-b.tar", "bundle.json"], capture_output=True, check=True,
             timeout=20).stdout)["p2pvpn-bundle:bundle"])
+        unheard(box, names[:-1])
         wait_for("the metric", lambda: re.search(
             r"^p2pvpn_controller_timestamp_expires_seconds \d{10}$",
             box.ask("GET", "/metrics").body.decode(), re.M))

@@ -51,20 +51,20 @@ START_TEST(fleet)
         "a                        healthy  0123456789ab f123456789ab       1/2       3/4    119 s"
         "   397   1  drift\n"
         "b                        problems -            -                    -         -  119 min"
-        "     -   0  renew\n"
+        "     -   -  renew\n"
         "c                        drained  -            -                    -         -     47 h"
-        "     -   0\n"
+        "     -   -\n"
         "d                        revoked  -            -                    -         -      2 d"
-        "     -   0\n"
+        "     -   -\n"
         "e                        unknown  -            -                    -         -    never"
-        "     -   0\n");
+        "     -   -\n");
 }
 END_TEST
 
 #define A_ROW                                                                                      \
     "a                        unknown  -            -                    -         -    never    " \
     " "                                                                                            \
-    "-   0\n"
+    "-   -\n"
 
 /* The revision that is published against what runs: a link and a route that are not there yet, and
  * each that is not wanted any more. */
@@ -124,9 +124,9 @@ START_TEST(nothing_as_expected)
     expect(fleet_text_fleet, "{\"gateways\": [1, []]}",
            HEAD
            "-                        unknown  -            -                    -         -    "
-           "never     -   0\n"
+           "never     -   -\n"
            "-                        unknown  -            -                    -         -    "
-           "never     -   0\n");
+           "never     -   -\n");
 }
 END_TEST
 
