@@ -23,9 +23,12 @@
 #define TRIED_FILE "renewal-tried"
 #define WANTED_FILE "renewal-wanted" /* by the controller */
 
-bool report_renewal_due(int64_t expires, bool wanted, int64_t tried, int64_t now)
+bool report_renewal_due(const struct report_renewal *at, int64_t now)
 {
-    if (expires == 0 || (expires - now >= REPORT_RENEW_S && !wanted))
+    int64_t later = (int64_t)at->phase * REPORT_RENEW_SPREAD_S / REPORT_EVERY_MS;
+    int64_t tried = at->tried;
+
+    if (at->expires == 0 || (at->expires - now >= REPORT_RENEW_S - later && !at->wanted))
         return false;
     return tried == 0 || now < tried || now - tried >= REPORT_RETRY_S;
 }
@@ -144,6 +147,12 @@ static int tell(const struct contact *c, const char *gateway, int64_t expires,
     return r < 0 || well ? r : REPORT_PROBLEMS;
 }
 
+struct self {
+    struct contact contact; /* without url: no controller is known */
+    char *keys, *gateway;   /* NULL: it has no certificate */
+    int64_t expires;        /* seconds since 1970 */
+};
+
 /* --- renewal -----------------------------------------------------------------------------------
  */
 
@@ -174,21 +183,24 @@ static int renew(const struct contact *c, const char *keys, struct error_list *e
     return r;
 }
 
-static int renew_in_time(const struct contact *c, const char *keys, int64_t expires, bool now,
-                         struct error_list *err)
+static int renew_in_time(const struct self *self, bool now, struct error_list *err)
 {
-    _cleanup_free_ char *tried = xasprintf("%s/" TRIED_FILE, c->settings->run_dir);
-    _cleanup_free_ char *file = xasprintf("%s/" WANTED_FILE, c->settings->run_dir);
-    int64_t before = last_try(tried);
-    bool wanted = access(file, F_OK) == 0;
+    const char *run_dir = self->contact.settings->run_dir;
+    _cleanup_free_ char *tried = xasprintf("%s/" TRIED_FILE, run_dir);
+    _cleanup_free_ char *file = xasprintf("%s/" WANTED_FILE, run_dir);
+    struct report_renewal at = {.expires = self->expires,
+                                .phase = report_phase(self->gateway),
+                                .wanted = access(file, F_OK) == 0,
+                                .tried = last_try(tried)};
     int r;
 
-    if (!now && !report_renewal_due(expires, wanted, before, time(NULL)))
-        return before && report_renewal_due(expires, wanted, 0, time(NULL)) ? REPORT_RENEW_LATER
-                                                                            : 0;
+    if (!now && !report_renewal_due(&at, time(NULL))) {
+        at.tried = 0;
+        return report_renewal_due(&at, time(NULL)) ? REPORT_RENEW_LATER : 0;
+    }
     r = fs_write(tried, "", 0, 0644, err);
     if (r == 0)
-        r = renew(c, keys, err);
+        r = renew(&self->contact, self->keys, err);
     if (r == 0) {
         unlink(tried);
         unlink(file);
@@ -198,12 +210,6 @@ static int renew_in_time(const struct contact *c, const char *keys, int64_t expi
 
 /* --- who tells whom ----------------------------------------------------------------------------
  */
-
-struct self {
-    struct contact contact; /* without url: no controller is known */
-    char *keys, *gateway;   /* NULL: it has no certificate */
-    int64_t expires;        /* seconds since 1970 */
-};
 
 static int find_self(const struct settings *s, struct self *ret, struct error_list *err)
 {
@@ -252,7 +258,7 @@ int report_once(const struct settings *s, bool renew, struct error_list *err)
     if (r == 0) {
         told = tell(&self.contact, self.gateway, self.expires, err);
         /* Also when it could not be told: what is wrong may be the report alone. */
-        r = renew_in_time(&self.contact, self.keys, self.expires, renew, err);
+        r = renew_in_time(&self, renew, err);
         r = told < 0 ? told : r < 0 ? r : 0;
     }
     clear_self(&self);
@@ -282,7 +288,7 @@ int report_renew_job(void *settings, struct error_list *err)
     int r = find_self(settings, &self, err);
 
     if (r == 0 && self.contact.url && self.gateway && self.expires > time(NULL))
-        r = renew_in_time(&self.contact, self.keys, self.expires, false, err);
+        r = renew_in_time(&self, false, err);
     clear_self(&self);
     return r;
 }

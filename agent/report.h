@@ -19,6 +19,7 @@
 #include "common/error.h"
 
 #define REPORT_RENEW_S (INT64_C(120) * 86400) /* before the certificate ends; of 398 days */
+#define REPORT_RENEW_SPREAD_S 86400           /* later for some: each at its own time of this day */
 #define REPORT_RETRY_S 3600                   /* between two tries to renew it */
 
 /* `report --once`.  renew: now, however long it is still valid. */
@@ -35,9 +36,16 @@ int report_once(const struct settings *s, bool renew, struct error_list *err);
 int report_tell_job(void *settings, struct error_list *err);
 int report_renew_job(void *settings, struct error_list *err);
 
-/* Whether a certificate that ends at `expires` (0: not known) is to be renewed, or one that the
- * controller wants to be, the last try being at `tried` (0: none).  Pure. */
-bool report_renewal_due(int64_t expires, bool wanted, int64_t tried, int64_t now);
+/* Whether a certificate is to be renewed.  Gateways that were enrolled together do not all restart
+ * their links in the same minute, 278 days later: `phase` is report_phase() (report_when.h).  Pure.
+ */
+struct report_renewal {
+    int64_t expires; /* seconds since 1970; 0: not known */
+    uint32_t phase;
+    bool wanted;   /* by the controller: now */
+    int64_t tried; /* last, without success; 0: not */
+};
+bool report_renewal_due(const struct report_renewal *at, int64_t now);
 
 /* The same status in few bytes: of links and sessions what the controller counts.  Pure.  What is
  * no JSON object stays as it is. */

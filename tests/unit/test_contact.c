@@ -6,6 +6,7 @@
 
 #include "agent/contact.h"
 #include "agent/report.h"
+#include "agent/report_when.h"
 #include "common/token.h"
 #include "tests/unit/unit.h"
 
@@ -111,18 +112,41 @@ START_TEST(an_answer_that_is_too_long)
 }
 END_TEST
 
+static bool due(int64_t expires, bool wanted, int64_t tried, int64_t now)
+{
+    const struct report_renewal at = {.expires = expires, .wanted = wanted, .tried = tried};
+
+    return report_renewal_due(&at, now);
+}
+
+START_TEST(each_gateway_renews_at_its_own_time)
+{
+    static const int64_t left[] = {120 * DAY, 120 * DAY - DAY / 2, 119 * DAY + 3};
+    const uint32_t phase[] = {0, REPORT_EVERY_MS / 2, REPORT_EVERY_MS - 1};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct report_renewal at = {.expires = NOW + left[i], .phase = phase[i]};
+
+        ck_assert(!report_renewal_due(&at, NOW));
+        ck_assert(report_renewal_due(&at, NOW + 1));
+        at.wanted = true;
+        ck_assert(report_renewal_due(&at, NOW));
+    }
+}
+END_TEST
+
 START_TEST(when_to_renew)
 {
-    ck_assert(!report_renewal_due(0, false, 0, NOW));
-    ck_assert(!report_renewal_due(NOW + 120 * DAY, false, 0, NOW));
-    ck_assert(report_renewal_due(NOW + 120 * DAY - 1, false, 0, NOW));
-    ck_assert(report_renewal_due(NOW - 1, false, 0, NOW));
-    ck_assert(!report_renewal_due(NOW + DAY, false, NOW - 3599, NOW));
-    ck_assert(report_renewal_due(NOW + DAY, false, NOW - 3600, NOW));
-    ck_assert(report_renewal_due(NOW + DAY, false, NOW + 5, NOW)); /* the clock went back */
-    ck_assert(report_renewal_due(NOW + 300 * DAY, true, 0, NOW));  /* the controller wants it */
-    ck_assert(!report_renewal_due(NOW + 300 * DAY, true, NOW - 3599, NOW));
-    ck_assert(!report_renewal_due(0, true, 0, NOW));
+    ck_assert(!due(0, false, 0, NOW));
+    ck_assert(!due(NOW + 120 * DAY, false, 0, NOW));
+    ck_assert(due(NOW + 120 * DAY - 1, false, 0, NOW));
+    ck_assert(due(NOW - 1, false, 0, NOW));
+    ck_assert(!due(NOW + DAY, false, NOW - 3599, NOW));
+    ck_assert(due(NOW + DAY, false, NOW - 3600, NOW));
+    ck_assert(due(NOW + DAY, false, NOW + 5, NOW)); /* the clock went back */
+    ck_assert(due(NOW + 300 * DAY, true, 0, NOW));  /* the controller wants it */
+    ck_assert(!due(NOW + 300 * DAY, true, NOW - 3599, NOW));
+    ck_assert(!due(0, true, 0, NOW));
 }
 END_TEST
 
@@ -173,6 +197,7 @@ int main(void)
     tcase_add_loop_test(tcase, bad_answers, 0, (int)(sizeof(bad) / sizeof(bad[0])));
     tcase_add_test(tcase, an_answer_that_is_too_long);
     tcase_add_test(tcase, when_to_renew);
+    tcase_add_test(tcase, each_gateway_renews_at_its_own_time);
     tcase_add_test(tcase, a_report_that_is_shortened);
     tcase_add_test(tcase, the_pin_of_a_token);
     suite_add_tcase(suite, tcase);
