@@ -186,22 +186,13 @@ START_TEST(a_thousand_looks_leave_nothing)
 }
 END_TEST
 
-/* Chunks that wait in a thread's cache would count as used. */
-static void without_cache(char **argv)
-{
-    if (getenv("GLIBC_TUNABLES"))
-        return;
-    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
-    execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv)
 {
     TCase *tc = tcase_create("fetch");
     Suite *s = suite_create("fetch");
 
     if (argc == 1)
-        without_cache(argv);
+        unit_without_heap_cache(argv);
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_test(tc, delays);
     tcase_add_test(tc, report_round_trip);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 TCase *unit_case(Suite *s, const char *name, void (*setup)(void), void (*teardown)(void))
 {
@@ -46,4 +47,12 @@ struct prefix unit_prefix(const char *text)
 
     ck_assert_msg(prefix_parse(text, &p), "refused: %s", text);
     return p;
+}
+
+void unit_without_heap_cache(char **argv)
+{
+    if (getenv("GLIBC_TUNABLES"))
+        return;
+    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 1);
+    execv("/proc/self/exe", argv);
 }

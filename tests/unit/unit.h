@@ -33,4 +33,8 @@ void unit_folder(char ret[static UNIT_FOLDER_SIZE]);
 /* The test fails when text is no prefix. */
 struct prefix unit_prefix(const char *text);
 
+/* For tests that count what is allocated, first in main(): chunks that wait in a thread's cache
+ * would count as used.  Starts the program again. */
+void unit_without_heap_cache(char **argv);
+
 #endif
