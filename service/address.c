@@ -53,6 +53,13 @@ static void drop_unused(struct addresses *all, struct address *one)
     free(one);
 }
 
+/* How many may be at one address without a certificate, of those that ask and again of those
+ * that do not yet: the gateways of a site come back at the same moment. */
+static unsigned limit(const struct address *at, unsigned max)
+{
+    return max + at->gateways * ADDRESS_PER_GATEWAY;
+}
+
 bool address_enter(struct addresses *all, struct address_seat *seat, const struct sockaddr *from,
                    unsigned max)
 {
@@ -61,7 +68,7 @@ bool address_enter(struct addresses *all, struct address_seat *seat, const struc
 
     key_of(from, key);
     HASH_FIND(hh, all->all, key, sizeof(key), found);
-    if (found && max && found->fresh >= max)
+    if (found && max && found->fresh >= limit(found, max))
         return false;
     if (!found) {
         found = xcalloc(1, sizeof(*found));
@@ -79,7 +86,7 @@ bool address_ask(struct address_seat *seat, unsigned max)
 
     if (!at || seat->asks)
         return true;
-    if (max && at->asking >= max + at->gateways * ADDRESS_PER_GATEWAY)
+    if (max && at->asking >= limit(at, max))
         return false;
     at->fresh--;
     at->asking++;

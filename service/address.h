@@ -29,7 +29,8 @@ struct address_seat {
     bool asks;                 /* without certificate, something */
 };
 
-/* One more that has asked nothing yet; false: there are `max` such already (0: no limit). */
+/* One more that has asked nothing yet; false: there are `max` such already (0: no limit), and what
+ * the gateways add. */
 bool address_enter(struct addresses *all, struct address_seat *seat, const struct sockaddr *from,
                    unsigned max);
 /* It asks something without a certificate; false: `max` do already, and what the gateways add. */
