@@ -61,6 +61,22 @@ static void add_role(struct wanted *w, const char *repository, const char *file,
     json_decref(role);
 }
 
+/* The revisions of archives that are gone are forgotten. */
+static void keep_revisions(struct wanted *w)
+{
+    json_t *kept = json_object(), *hash, *known;
+    const char *path;
+
+    json_object_foreach(w->targets, path, hash)
+    {
+        known = json_object_get(w->revisions, json_string_value(hash));
+        if (known)
+            json_object_set(kept, json_string_value(hash), known);
+    }
+    json_decref(w->revisions);
+    w->revisions = kept;
+}
+
 static void load(struct wanted *w, const char *repository, int64_t version)
 {
     json_t *timestamp = read_signed(repository, "timestamp.json"), *snapshot, *meta;
@@ -69,8 +85,6 @@ static void load(struct wanted *w, const char *repository, int64_t version)
 
     json_decref(w->targets);
     w->targets = json_object();
-    if (!w->revisions)
-        w->revisions = json_object();
     w->version = version;
     name =
         xasprintf("%" JSON_INTEGER_FORMAT ".snapshot.json",
@@ -82,6 +96,7 @@ static void load(struct wanted *w, const char *repository, int64_t version)
     }
     json_decref(snapshot);
     json_decref(timestamp);
+    keep_revisions(w);
 }
 
 /* The archive, open; -1: it is not there. */
