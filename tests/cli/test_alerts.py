@@ -43,6 +43,9 @@ CASES = [
     ("P2pvpnAgentSilent",
      'node_textfile_mtime_seconds{file="/var/lib/prometheus/node-exporter/p2pvpn.prom"}', "60x20",
      9, 5),
+    ("P2pvpnControllerDown", 'up{job="p2pvpn-controller"}', "1 0x20", 7, 5),
+    ("P2pvpnTimestampEnds", "p2pvpn_controller_timestamp_expires_seconds", "21660x20", 8, 5),
+    ("P2pvpnGatewaysSilent", "p2pvpn_controller_gateways_silent", "0 2x20", 7, 5),
 ]
 
 
