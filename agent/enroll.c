@@ -65,7 +65,8 @@ static int install_repository(const struct settings *s, const char *answer, cons
     return r;
 }
 
-int enroll_install(const struct settings *s, const char *answer, struct error_list *err)
+static int install(const struct settings *s, const char *answer, bool repository,
+                   struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s);
     struct key_installed installed = {NULL};
@@ -77,20 +78,26 @@ int enroll_install(const struct settings *s, const char *answer, struct error_li
         printf("%s certificate of %s, valid until %s.\n",
                installed.changed ? "Installed the" : "Already installed: the",
                installed.common_name, installed.not_after);
-    if (r == 0)
+    if (r == 0 && repository)
         r = install_repository(s, answer, installed.common_name, err);
     key_installed_clear(&installed);
     return r;
 }
 
-int enroll_install_text(const struct settings *s, const struct buf *answer, struct error_list *err)
+int enroll_install(const struct settings *s, const char *answer, struct error_list *err)
+{
+    return install(s, answer, true, err);
+}
+
+int enroll_install_text(const struct settings *s, const struct buf *answer, bool repository,
+                        struct error_list *err)
 {
     _cleanup_free_ char *keys = settings_keys_dir(s);
     _cleanup_free_ char *file = xasprintf("%s/gateway.answer", keys);
     int r = fs_write(file, buf_cstr(answer), answer->len, 0644, err);
 
     if (r == 0)
-        r = enroll_install(s, file, err);
+        r = install(s, file, repository, err);
     unlink(file);
     return r;
 }
@@ -202,7 +209,7 @@ static int ask_and_install(const struct contact *c, const struct enroll_order *o
                           "run the same again (with --wait SECONDS it waits for that)");
     }
     if (r == 0)
-        r = enroll_install_text(c->settings, answer.waits ? &later.text : &answer.text, err);
+        r = enroll_install_text(c->settings, answer.waits ? &later.text : &answer.text, true, err);
     contact_answer_clear(&answer);
     contact_answer_clear(&later);
     return r;

@@ -14,6 +14,8 @@
 #include "tuf/metadata.h"
 #include "tuf/updater.h"
 
+#define GIVEN_FILE "given.json" /* the root that came with the answer to enrolment */
+
 bool fetch_is_weather(enum tuf_code code)
 {
     return code == TUF_NETWORK || code == TUF_TIMEOUT || code == TUF_NOT_FOUND;
@@ -41,8 +43,7 @@ static bool vouches(const struct tuf_metadata *a, const struct tuf_metadata *b)
     return tuf_metadata_verify(b, &role, &ignored) == TUF_OK;
 }
 
-/* Whether the root that is stored and the one that was given are of one repository: one of them is
- * signed as the other wants it. */
+/* Whether two roots are of one repository: one of them is signed as the other wants it. */
 static bool same_repository(const char *path, const struct buf *given)
 {
     struct tuf_metadata *a = NULL, *b = NULL;
@@ -60,21 +61,45 @@ static bool same_repository(const char *path, const struct buf *given)
     return same;
 }
 
+/* Whether what is trusted came of the root that is given now.  That root may be years older than
+ * the one that is stored, with every key replaced since, and neither vouches for the other then: so
+ * the one that was given is kept beside it.  It is another repository only if it vouches for
+ * neither, nor they for it. */
+static bool is_anchored(const char *path, const char *kept, const struct buf *given)
+{
+    _cleanup_buf_ struct buf before = BUF_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
+    bool same = fs_read(kept, TUF_ROOT_MAX, &before, &ignored) == 0 && before.len == given->len &&
+                memcmp(before.data, given->data, given->len) == 0;
+
+    error_clear(&ignored);
+    return same || same_repository(path, given) || same_repository(kept, given);
+}
+
 enum tuf_code fetch_anchor(struct fetch *f, struct tuf_error *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/root.json", f->metadata_dir);
+    _cleanup_free_ char *kept = xasprintf("%s/" GIVEN_FILE, f->metadata_dir);
     const struct buf *given = &f->repository.root;
     struct error_list list = ERROR_LIST_INIT;
+    bool there = access(path, F_OK) == 0;
+    enum tuf_code r = TUF_OK;
 
-    if (access(path, F_OK) == 0 && (given->len == 0 || same_repository(path, given)))
-        return TUF_OK;
     if (given->len == 0)
-        return tuf_fail(err, TUF_STATE,
-                        "there is no root to check a repository by: install the answer to "
-                        "enrolment, which brings it");
-    if (fs_remove_tree(f->metadata_dir, &list) < 0 || fs_mkdirs(f->metadata_dir, 0755, &list) < 0)
+        return there ? TUF_OK
+                     : tuf_fail(err, TUF_STATE,
+                                "there is no root to check a repository by: install the answer to "
+                                "enrolment, which brings it");
+    if (!there || !is_anchored(path, kept, given)) {
+        if (fs_remove_tree(f->metadata_dir, &list) < 0 ||
+            fs_mkdirs(f->metadata_dir, 0755, &list) < 0)
+            return storage(err, &list);
+        r = tuf_updater_init(f->metadata_dir, buf_cstr(given), given->len, err);
+    }
+    if (r == TUF_OK &&
+        fs_write_if_changed(kept, buf_cstr(given), given->len, 0644, NULL, &list) < 0)
         return storage(err, &list);
-    return tuf_updater_init(f->metadata_dir, buf_cstr(given), given->len, err);
+    return r;
 }
 
 /* --- short: the timestamp is the one that we know -----------------------------------------------

@@ -43,7 +43,7 @@ struct report_renewal {
     int64_t expires; /* seconds since 1970; 0: not known */
     uint32_t phase;
     bool wanted;   /* by the controller: now */
-    int64_t tried; /* last, without success; 0: not */
+    int64_t tried; /* last; 0: not, or the controller wanted it and has it */
 };
 bool report_renewal_due(const struct report_renewal *at, int64_t now);
 

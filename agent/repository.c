@@ -253,6 +253,36 @@ int repository_install(const struct settings *s, const char *answer_file, const 
     return result;
 }
 
+/* The root in a text like repository.json; NULL: none. */
+static json_t *root_of(const struct buf *text)
+{
+    json_t *doc = json_loadb(buf_cstr(text), text->len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root = json_incref(json_object_get(doc, "root"));
+
+    json_decref(doc);
+    return root;
+}
+
+bool repository_keeps_root(const struct settings *s, const struct buf *answer, const char **why)
+{
+    _cleanup_free_ char *path = xasprintf("%s/" REPOSITORY_FILE, s->state_dir);
+    _cleanup_buf_ struct buf block = BUF_INIT, have = BUF_INIT;
+    struct error_list ignored = ERROR_LIST_INIT;
+    int found = answer_block_find(buf_cstr(answer), answer->len, &block);
+    json_t *offered = found > 0 ? root_of(&block) : NULL, *known = NULL;
+    bool same;
+
+    if (fs_read(path, REPOSITORY_MAX_BYTES, &have, &ignored) == 0)
+        known = root_of(&have);
+    error_clear(&ignored);
+    *why = known ? "it names a repository with another root than this gateway has"
+                 : "it names a repository, and this gateway has none";
+    same = found == 0 || (offered && known && json_equal(offered, known));
+    json_decref(offered);
+    json_decref(known);
+    return same;
+}
+
 bool repository_configured(const struct settings *s)
 {
     _cleanup_free_ char *path = xasprintf("%s/" REPOSITORY_FILE, s->state_dir);

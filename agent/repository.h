@@ -59,6 +59,11 @@ void repository_clear(struct repository *r);
 int repository_install(const struct settings *s, const char *answer_file, const char *gateway,
                        char **ret, struct error_list *err);
 
+/* Whether what an answer says of a repository may be taken though nobody enrolls: nothing, or that
+ * it has the very root that this gateway has.  Whoever has the controller could make himself the
+ * root of all trust otherwise.  `why`: a static sentence. */
+bool repository_keeps_root(const struct settings *s, const struct buf *answer, const char **why);
+
 /* Whether this gateway has a repository at all. */
 bool repository_configured(const struct settings *s);
 

@@ -167,6 +167,20 @@ def test_the_answer_brings_the_controllers_own_repository(place, authority):
         (authority.dir / "repository.json").write_text(json.dumps({**told, "urls": ["https://m.example"]}))
         gateway.run("report", "--renew")
         assert json.loads((gateway.state / "repository.json").read_text())["urls"] == ["https://m.example"]
+        # A renewal brings no other root, which would decide about all that comes later: enrolment does.
+        other = {**told, "root": {"signed": {"version": 1}, "signatures": []}}
+        (authority.dir / "repository.json").write_text(json.dumps(other))
+        before = gateway.fingerprint
+        for known in (True, False):
+            if not known:
+                (gateway.state / "repository.json").unlink()
+            assert "only the certificate is taken" in gateway.run("report", "--renew", "--controller", url_of(box),
+                                                                  "--pin", pin_of(box)).stderr
+            assert gateway.fingerprint != before
+            before = gateway.fingerprint
+        assert not (gateway.state / "repository.json").exists()
+        gateway.enroll("--token", new_token(box, "mackay"))
+        assert json.loads((gateway.state / "repository.json").read_text())["root"] == other["root"]
     finally:
         (authority.dir / "repository.json").unlink(missing_ok=True)
         assert box.stop() == 0
@@ -391,7 +405,15 @@ def test_renewal_that_fails_is_not_tried_all_the_time(box, perth):
     assert perth.fingerprint == before
     os.utime(tried, (future - 3700, future - 3700))
     perth.run("report", "--once", days=279)
-    assert perth.fingerprint != before and not tried.exists()
+    renewed = perth.fingerprint
+    assert renewed != before
+    # With a clock that is far ahead it would be due again at once: it waits as after a failure.
+    os.utime(tried, (future - 60, future - 60))
+    perth.run("report", "--once", days=279)
+    assert perth.fingerprint == renewed
+    os.utime(tried, (future - 3700, future - 3700))
+    perth.run("report", "--once", days=279)
+    assert perth.fingerprint != renewed
 
 
 def test_it_talks_as_the_link_user(box, perth):

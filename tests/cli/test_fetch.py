@@ -475,6 +475,30 @@ def test_another_repository_takes_over_only_by_the_answer_to_enrolment(world, pl
     assert run.returncode == 1 and world.gateway.code == "rollback", run
 
 
+def test_with_every_root_key_replaced_it_is_the_same_repository(world):
+    """The root that came with enrolment vouches for the one that is trusted no more, and nothing is
+    forgotten for that."""
+    old = world.repository.save()
+    world.repository.run("rotate", "root", 60)
+    world.repository.run("rotate", "root", 61, seed=["root=60"])
+    world.repository.publish(NEXT)
+    assert world.gateway.once().returncode == 0 and world.gateway.bundle == NEXT["gateways/sydney.tar"]
+    for _ in range(2):  # the first look after them, and any later one
+        world.mirror.folder = old
+        run = world.gateway.once()
+        assert run.returncode == 1 and world.gateway.code == "rollback", run
+        assert world.gateway.bundle == NEXT["gateways/sydney.tar"]
+        world.mirror.folder = world.repository.folder
+        world.recovers()
+    # An answer to enrolment of later brings a later root of the same one: of the first it knows nothing.
+    world.gateway.describe(root=world.repository.json("2.root.json"), urls=[world.mirror.url], gateway="sydney")
+    world.recovers()
+    world.gateway.describe(root=world.repository.json("3.root.json"), urls=[world.mirror.url], gateway="sydney")
+    world.mirror.folder = old
+    run = world.gateway.once()
+    assert run.returncode == 1 and world.gateway.code == "rollback", run
+
+
 def test_a_report_for_programs(world):
     """And `settings` says where the agent will look now."""
     out = subprocess.run([AGENT, "settings", "--config", world.gateway.config], capture_output=True,
