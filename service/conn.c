@@ -96,7 +96,25 @@ static void evict(struct conns *all, enum conn_place place)
     conn_close(TAILQ_FIRST(&all->lists[place]));
 }
 
-/* Room for one more, at the cost of those who have shown least.  False: all of them are at work. */
+/* The oldest in this place that has shown no certificate; false: there is none. */
+static bool evict_anybody(struct conns *all, enum conn_place place)
+{
+    struct conn *c;
+
+    TAILQ_FOREACH(c, &all->lists[place], entry)
+    {
+        if (c->peer && c->peer->kind != PEER_ANYBODY)
+            continue;
+        all->api->counters.evicted++;
+        conn_close(c);
+        return true;
+    }
+    return false;
+}
+
+/* Room for one more, at the cost of those who have shown least: who comes may have a certificate.
+ * Who waits without one asks again, and is as well off with a mirror.  False: all others are at
+ * work. */
 static bool make_room(struct conns *all)
 {
     if (conns_count(all) < all->api->settings->max_connections)
@@ -106,7 +124,7 @@ static bool make_room(struct conns *all)
             evict(all, place);
             return true;
         }
-    return false;
+    return evict_anybody(all, CONN_WAITING) || evict_anybody(all, CONN_BUSY);
 }
 
 /* The kernel says who is at the other end of a local socket. */

@@ -155,6 +155,33 @@ def test_an_address_has_so_many_connections(box):
         connection.close()
 
 
+def test_who_waits_without_a_certificate_makes_room(tmp_path):
+    """All connections there may be, from many addresses, each within what an address may have, and none
+    of them slow: the oldest of them has to ask again, and who comes is heard."""
+    controller = Controller(tmp_path, max_connections=24, max_per_address=4)
+    controller.publish(1)
+    controller.start()
+    waiting = []
+    try:
+        for i in range(24):
+            connection = controller.connection()
+            connection.source_address = (f"127.0.0.{2 + i // 4}", 0)
+            connection.request("GET", "/v1/wait?version=1&timeout=300")
+            waiting.append(connection)
+        metric = "p2pvpn_controller_waiting %d\n"
+        wait_for("all to wait", lambda: metric % 23 in controller.ask("GET", "/metrics").body.decode())
+        for _ in range(3):
+            assert controller.ask("GET", "/v1/health").status == 200
+        assert metric % 23 in controller.ask("GET", "/metrics").body.decode(), "one place was enough"
+        waiting[-1].sock.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            waiting[-1].sock.recv(1)
+    finally:
+        for connection in waiting:
+            connection.close()
+        assert controller.stop() == 0
+
+
 def test_its_identity(box):
     assert stat.S_IMODE((box.state / "tls.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(box.state.stat().st_mode) == 0o700
