@@ -165,6 +165,28 @@ void address_clear(struct addresses *all)
     }
 }
 
+static void key_of_text(const char *text, unsigned char ret[static 8])
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+        key_of((const struct sockaddr *)&v4, ret);
+    else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
+        key_of((const struct sockaddr *)&v6, ret);
+    else
+        memset(ret, 0, 8);
+}
+
+bool address_same(const char *a, const char *b)
+{
+    unsigned char of_a[8], of_b[8];
+
+    key_of_text(a, of_a);
+    key_of_text(b, of_b);
+    return memcmp(of_a, of_b, sizeof(of_a)) == 0;
+}
+
 void address_text(const struct sockaddr *from, char ret[static ADDRESS_TEXT_SIZE])
 {
     const void *a = from->sa_family == AF_INET

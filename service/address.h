@@ -41,6 +41,8 @@ bool address_prove(struct addresses *all, struct address_seat *seat, const char 
 void address_leave(struct addresses *all, struct address_seat *seat);
 void address_clear(struct addresses *all); /* nobody has a seat any more */
 
+/* Whether two texts of address_text() are one customer's: the same IPv4 address or IPv6 /64. */
+bool address_same(const char *a, const char *b);
 void address_text(const struct sockaddr *from, char ret[static ADDRESS_TEXT_SIZE]);
 
 #endif

@@ -10,11 +10,15 @@
 #include "common/alloc.h"
 #include "common/digest.h"
 #include "common/token.h"
+#include "service/address.h"
 #include "service/api_parts.h"
 #include "service/body.h"
 #include "service/signing.h"
 
-#define PENDING_MAX 256u
+#define PENDING_MAX 256u            /* requests of those who have no token */
+#define PENDING_FROM_MAX 16u        /* of them of one address: the others are for others */
+#define PENDING_BY_TOKEN 256u       /* more of those who have one, whom nobody else keeps out */
+#define BY_TOKEN "request-by-token" /* in the audit log */
 #define PENDING_SECONDS (7 * 86400)
 #define ID_LEN 32
 #define REFUSED_PACE 10    /* seconds from one row of the audit log about it to the next */
@@ -106,6 +110,31 @@ static void pending(struct api_response *ret, const char *id)
     api_json(ret, 202, json_pack("{s:s}", "id", id));
 }
 
+struct neighbours {
+    const char *from;
+    unsigned n;
+};
+
+static void count_neighbour(void *data, const struct db_request *row)
+{
+    struct neighbours *all = data;
+
+    all->n += strcmp(row->state, "pending") == 0 && address_same(row->from, all->from);
+}
+
+/* Whether one more request may wait, of so many; NULL: it may.  Else why not. */
+static const char *no_room(struct api *api, const struct peer *peer, bool token, unsigned waiting)
+{
+    struct neighbours all = {.from = peer->from};
+
+    if (waiting >= PENDING_MAX + (token ? PENDING_BY_TOKEN : 0))
+        return "too many requests wait for approval; an operator must decide first";
+    if (token || db_request_each(api->db, count_neighbour, &all) < 0 || all.n < PENDING_FROM_MAX)
+        return NULL;
+    return "too many requests of this address wait for approval; an operator must decide first, or "
+           "give you a token";
+}
+
 static void nothing(void *data, const struct db_request *row)
 {
     (void)data;
@@ -116,18 +145,19 @@ static void nothing(void *data, const struct db_request *row)
 static void queue(struct api *api, const struct peer *peer, const char *pem,
                   const struct signing_request *who, const char *how, struct api_response *ret)
 {
+    bool token = strcmp(how, BY_TOKEN) == 0;
     int64_t now = time(NULL);
     char id[ID_LEN + 1];
+    const char *why = NULL;
     unsigned waiting = 0;
     int r = db_request_prune(api->db, now - PENDING_SECONDS, &waiting);
 
     id_of(pem, id);
     if (r == 0)
         r = db_request_get(api->db, id, nothing, NULL);
-    if (r == -ENOENT && waiting >= PENDING_MAX) {
+    if (r == -ENOENT && (why = no_room(api, peer, token, waiting))) {
         db_rollback(api->db);
-        api_error(ret, 503, "%u requests wait for approval; an operator must decide first",
-                  waiting);
+        api_error(ret, 503, "%s", why);
         return;
     }
     if (r == -ENOENT) {
@@ -382,7 +412,7 @@ static void with_token(struct api *api, const struct api_request *q, const struc
     } else if (!api->settings->ca) {
         r = t.used ? 0 : db_token_use(api->db, id, time(NULL), who->fingerprint, "");
         if (r == 0)
-            queue(api, q->peer, e->request, who, "request-by-token", ret);
+            queue(api, q->peer, e->request, who, BY_TOKEN, ret);
         else
             api_db_failed(api, ret);
     } else {

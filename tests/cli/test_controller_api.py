@@ -287,6 +287,34 @@ def test_approval(box, place, operator):
     assert [(a["who"], a["from"]) for a in audit if a["what"] == "approve"] == [("ann", "127.0.0.1")]
 
 
+def test_requests_of_one_address_keep_nobody_else_out(tmp_path, authority):
+    """The same request under as many names as there are newlines behind it."""
+    box = Controller(tmp_path, client_ca=authority.dir / "ca.crt")  # it cannot sign: all have to wait
+    box.publish(1)
+    box.start()
+    try:
+        gateway = Gateway(tmp_path, "greedy")
+
+        def ask(n, source, token=None):
+            connection = box.connection()
+            connection.source_address = (source, 0)
+            return box.over(connection, "POST", "/v1/enroll", {
+                "request": gateway.request + "\n" * n, **({"token": token} if token else {})}, None)
+
+        said = [ask(n, "127.0.0.2") for n in range(18)]
+        assert [a.status for a in said] == [202] * 16 + [503] * 2
+        assert "of this address" in said[-1].json["error"]
+        assert ask(3, "127.0.0.2").status == 202, "that one waits already"
+        assert ask(20, "127.0.0.3").status == 202
+        assert ask(21, "127.0.0.2", new_token(box, "greedy")).status == 202
+        # An operator has decided: there is room again.
+        assert box.local("POST", f"/v1/requests/{said[0].json['id']}", {"decision": "refuse"}).status == 200
+        assert box.local("POST", f"/v1/requests/{said[1].json['id']}", {"decision": "refuse"}).status == 200
+        assert ask(22, "127.0.0.2").status == 202
+    finally:
+        assert box.stop() == 0
+
+
 def test_renewal(box, place, perth):
     answer = box.ask("POST", "/v1/renew", {"request": perth.request}, cert=perth.cert)
     assert answer.status == 200, answer.body

@@ -89,6 +89,16 @@ START_TEST(one_name_has_so_many)
 }
 END_TEST
 
+START_TEST(one_customer)
+{
+    ck_assert(address_same("203.0.113.7", "203.0.113.7"));
+    ck_assert(address_same("203.0.113.7", "::ffff:203.0.113.7"));
+    ck_assert(!address_same("203.0.113.7", "203.0.113.8"));
+    ck_assert(address_same("2001:db8::1", "2001:db8::2:3"));
+    ck_assert(!address_same("2001:db8::1", "2001:db8:0:1::1"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("address");
@@ -98,5 +108,6 @@ int main(void)
     tcase_add_test(t, gateways_let_more_in);
     tcase_add_test(t, a_gateway_that_moves);
     tcase_add_test(t, one_name_has_so_many);
+    tcase_add_test(t, one_customer);
     return unit_run(s);
 }
