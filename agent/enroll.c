@@ -9,6 +9,7 @@
 
 #include "agent/contact.h"
 #include "agent/key.h"
+#include "agent/log.h"
 #include "agent/repository.h"
 #include "agent/state.h"
 #include "agent/supervise.h" /* monotonic_ms() */
@@ -17,6 +18,7 @@
 #include "common/token.h"
 
 #define TOKEN_FILE_MAX 4096u
+#define BEGUN_FILE "gateway.answer"
 #define POLL_S 5 /* between two looks whether a request was approved */
 
 int enroll_request(const struct settings *s, const char *gateway, enum key_wish wish,
@@ -89,17 +91,50 @@ int enroll_install(const struct settings *s, const char *answer, struct error_li
     return install(s, answer, true, err);
 }
 
-int enroll_install_text(const struct settings *s, const struct buf *answer, bool repository,
-                        struct error_list *err)
+static int install_text(const struct settings *s, const char *file, const struct buf *answer,
+                        bool repository, struct error_list *err)
 {
-    _cleanup_free_ char *keys = settings_keys_dir(s);
-    _cleanup_free_ char *file = xasprintf("%s/gateway.answer", keys);
     int r = fs_write(file, buf_cstr(answer), answer->len, 0644, err);
 
-    if (r == 0)
-        r = install(s, file, repository, err);
+    return r == 0 ? install(s, file, repository, err) : r;
+}
+
+int enroll_install_renewal(const struct settings *s, const struct buf *answer,
+                           struct error_list *err)
+{
+    _cleanup_free_ char *keys = settings_keys_dir(s);
+    _cleanup_free_ char *file = xasprintf("%s/gateway.renewal", keys);
+    const char *why;
+    bool keeps = repository_keeps_root(s, answer, &why);
+    int r;
+
+    if (!keeps)
+        log_say(LOG_LEVEL_WARNING,
+                "of the controller's answer only the certificate is taken: %s; if that is meant, "
+                "enroll the gateway again, with a token or by files",
+                why);
+    r = install_text(s, file, answer, keeps, err);
     unlink(file);
     return r;
+}
+
+/* An answer that a run before, which was killed or found no room, had checked and begun to install:
+ * its keys may be in place without their certificate.  1: it is installed; 0: there is none that
+ * fits. */
+static int finish_begun(const struct settings *s, const char *keys, struct error_list *err)
+{
+    _cleanup_free_ char *file = xasprintf("%s/" BEGUN_FILE, keys);
+    struct error_list ignored = ERROR_LIST_INIT;
+    int r = access(file, F_OK) < 0 ? -ENOENT : install(s, file, true, &ignored);
+
+    if (r == 0)
+        printf("This is what an earlier run had begun; for other keys run it once more.\n");
+    if (r == 0 || r == -EINVAL)
+        unlink(file);
+    else if (ignored.n)
+        error_take(err, &ignored);
+    error_clear(&ignored);
+    return r == 0 ? 1 : r == -ENOENT || r == -EINVAL ? 0 : r;
 }
 
 /* --- over the controller -----------------------------------------------------------------------
@@ -193,6 +228,8 @@ static int await_approval(const struct contact *c, const struct buf *id, unsigne
 static int ask_and_install(const struct contact *c, const struct enroll_order *order,
                            const char *token, const char *request, struct error_list *err)
 {
+    _cleanup_free_ char *keys = settings_keys_dir(c->settings);
+    _cleanup_free_ char *file = xasprintf("%s/" BEGUN_FILE, keys);
     const struct contact_ask ask = {.what = CONTACT_ENROLL, .token = token, .request = request};
     struct contact_answer answer = {.text = BUF_INIT}, later = {.text = BUF_INIT};
     int r = contact_ask(c, &ask, &answer, err);
@@ -208,8 +245,11 @@ static int ask_and_install(const struct contact *c, const struct enroll_order *o
                           "the request is not approved yet, and nothing was installed: when it is, "
                           "run the same again (with --wait SECONDS it waits for that)");
     }
-    if (r == 0)
-        r = enroll_install_text(c->settings, answer.waits ? &later.text : &answer.text, true, err);
+    if (r == 0) {
+        r = install_text(c->settings, file, answer.waits ? &later.text : &answer.text, true, err);
+        if (r == 0 || r == -EINVAL) /* else the next run installs it */
+            unlink(file);
+    }
     contact_answer_clear(&answer);
     contact_answer_clear(&later);
     return r;
@@ -228,16 +268,15 @@ int enroll_at_controller(const struct settings *s, const struct enroll_order *or
         r = whom_to_ask(&c, order, &token, err);
     if (r == 0)
         r = state_prepare(s, err);
-    if (r == 0)
-        r = key_generate(keys, order->gateway, order->wish, s->link_uid, s->link_gid, &request,
-                         err);
-    if (r == 0) {
+    if (r == 0 && (r = finish_begun(s, keys, err)) == 0 &&
+        (r = key_generate(keys, order->gateway, order->wish, s->link_uid, s->link_gid, &request,
+                          err)) == 0) {
         printf("The fingerprint of this gateway's key is\n  %s\n", request.fingerprint);
         fflush(stdout);
         r = ask_and_install(&c, order, token.len ? buf_cstr(&token) : NULL, buf_cstr(&request.pem),
                             err);
     }
-    if (r == 0)
+    if (r >= 0)
         r = contact_note(&c, err);
     key_request_clear(&request);
     contact_clear(&c);

@@ -18,9 +18,10 @@ int enroll_request(const struct settings *s, const char *gateway, enum key_wish 
 /* Installs the certificates of the answer.  A running agent notices by itself. */
 int enroll_install(const struct settings *s, const char *answer, struct error_list *err);
 
-/* The same with what a controller has answered; without `repository` the certificates alone. */
-int enroll_install_text(const struct settings *s, const struct buf *answer, bool repository,
-                        struct error_list *err);
+/* The same with what a controller has answered to a renewal, which brings no other root of a
+ * repository: that would be said, and the certificate alone is installed. */
+int enroll_install_renewal(const struct settings *s, const struct buf *answer,
+                           struct error_list *err);
 
 struct enroll_order {
     const char *gateway; /* NULL: the one that the keys are of */

@@ -15,7 +15,6 @@
 #include "agent/key.h"
 #include "agent/log.h"
 #include "agent/report_when.h"
-#include "agent/repository.h"
 #include "agent/status.h"
 #include "agent/status_print.h"
 #include "common/alloc.h"
@@ -171,21 +170,14 @@ static int renew(const struct contact *c, const char *keys, struct error_list *e
     struct contact_ask ask = {.what = CONTACT_RENEW};
     struct contact_answer answer = {.text = BUF_INIT};
     struct key_request request;
-    const char *why;
-    bool keeps = false;
     int r = key_generate(keys, NULL, KEY_RENEW, s->link_uid, s->link_gid, &request, err);
 
     if (r < 0)
         return r;
     ask.request = buf_cstr(&request.pem);
     r = contact_ask(c, &ask, &answer, err);
-    if (r == 0 && !(keeps = repository_keeps_root(s, &answer.text, &why)))
-        log_say(LOG_LEVEL_WARNING,
-                "of the controller's answer only the certificate is taken: %s; if that is meant, "
-                "enroll the gateway again, with a token or by files",
-                why);
     if (r == 0)
-        r = enroll_install_text(s, &answer.text, keeps, err);
+        r = enroll_install_renewal(s, &answer.text, err);
     contact_answer_clear(&answer);
     key_request_clear(&request);
     return r;

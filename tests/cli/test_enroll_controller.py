@@ -416,6 +416,36 @@ def test_renewal_that_fails_is_not_tried_all_the_time(box, perth):
     assert perth.fingerprint != renewed
 
 
+def key_of(command, file):
+    return openssl(command, "-in", file, "-noout" if command == "x509" else "-pubout",
+                   *(["-pubkey"] if command == "x509" else []))
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_killed_while_keys_are_replaced(box, place):
+    """At each file that comes into its place: the same command again ends with keys, certificate and
+    repository that fit each other."""
+    gateway = Gateway(place, "cooktown", url_of(box))
+    gateway.enroll("--token", new_token(box, "cooktown"))
+    ends = {"killed": 0, "finished": 0}
+    for n in range(1, 20):
+        before = key_of("x509", gateway.keys / "gateway.crt")
+        token = box.local("POST", "/v1/tokens", {"gateway": "cooktown", "generation": n + 1}).json["token"]
+        again = ["--controller", gateway.url, "--gateway", "cooktown", "--rekey", "--token", token]
+        run = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+                              f"inject=rename,renameat,renameat2:signal=KILL:when={n}",
+                              *gateway.command("enroll", *again)], capture_output=True, text=True, timeout=60)
+        if run.returncode == 0:
+            break
+        ends["killed"] += 1
+        ends["finished"] += "an earlier run had begun" in gateway.run("enroll", *again).stdout
+        after = key_of("x509", gateway.keys / "gateway.crt")
+        assert after == key_of("pkey", gateway.keys / "gateway.key") != before, n
+        assert not list(gateway.keys.glob("*.new")) and not (gateway.keys / "gateway.answer").exists()
+        gateway.run("report", "--once")
+    assert run.returncode == 0 and ends["killed"] >= 5 and ends["finished"] >= 3, (run, ends)
+
+
 def test_it_talks_as_the_link_user(box, perth):
     """Whoever talks to the network is not root."""
     trace = perth.home / "trace"
