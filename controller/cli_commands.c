@@ -514,9 +514,10 @@ const struct command cli_commands[] = {
             "Notes in FILE the public keys of the gateways that enrolled at the controller,\n"
             "as 'enroll' does, so that compile knows them.  And tells the controller what FILE\n"
             "refuses, after 'revoke' and 'rekey': it takes no reports, renewals and tokens of\n"
-            "these generations any more.  No generation is lowered, no revoked gateway is let\n"
-            "in, and keys are never replaced by others of the same generation: what does not\n"
-            "fit is printed, changes nothing, and the exit code is 1.\n"
+            "these generations any more.  What is revoked there is so in FILE, too, until\n"
+            "'rekey' and 'sync' let it come back.  No generation is lowered, no revoked gateway\n"
+            "is let in, and keys are never replaced by others of the same generation: what\n"
+            "does not fit is printed, changes nothing, and the exit code is 1.\n"
             "\n"
             "      --socket FILE  where the controller is asked; default:\n"
             "                     " SERVICE_SOCKET "\n" REMOTE_HELP

@@ -52,6 +52,9 @@ static int tell_one(struct sync *s, const struct keys_gateway *g)
     json_array_append_new(s->told, body);
     if (!s->args->json && !s->args->quiet && g->revoked)
         printf("%s: the controller enrolls it no more\n", g->name);
+    else if (!s->args->json && !s->args->quiet && sync_readmits(g, s->list))
+        printf("%s: it was revoked, and the controller enrolls it again, from generation %u\n",
+               g->name, g->generation);
     else if (!s->args->json && !s->args->quiet)
         printf("%s: the controller refuses what is below generation %u\n", g->name, g->generation);
     return 0;
@@ -76,6 +79,8 @@ static const struct {
     [SYNC_REPLACED] = {"replaced", "new keys, generation"},
     [SYNC_LINK_KEY] = {"link-key", "a link key came to generation"},
     [SYNC_REKEY] = {"rekey", "the controller refuses its keys; new ones will be of generation"},
+    [SYNC_REVOKED] = {"revoked",
+                      "the controller knows that it is revoked; nobody has keys of generation"},
     [SYNC_RAISED] = {"raised", "it stays revoked; now nobody has keys of generation"},
 };
 

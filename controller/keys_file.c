@@ -324,7 +324,9 @@ uint32_t keys_file_revoke(struct keys_file *k, const char *gateway, bool out, ui
 {
     const struct keys_gateway *is = keys_file_find(k, gateway);
     struct keys_gateway next = is ? *is : (struct keys_gateway){.name = gateway, .generation = 1};
-    bool unused = next.revoked || next.rekey; /* nobody has a certificate of this generation */
+    /* Nobody has a certificate of this generation.  But who is let in again, or goes again, gets
+     * another: so a stale copy of the file does not look like the last word (controller/sync.c). */
+    bool unused = out ? next.revoked : next.rekey;
 
     if (known > next.generation) {
         next.generation = known;

@@ -71,8 +71,9 @@ const struct keys_gateway *keys_file_find(const struct keys_file *k, const char 
 void keys_file_put(struct keys_file *k, const struct keys_gateway *g);
 
 /* From now on every peer refuses the gateway's keys.  `out`: and it gets no certificate; else for
- * new keys it does.  `known`: its generation in the lock, 0: none.  Returns the generation that
- * comes next; 0: there is no higher one. */
+ * new keys it does.  `known`: its generation in the lock, 0: none.  Each change of mind
+ * raises the generation, the same once more does not.  Returns the generation that comes next; 0:
+ * there is no higher one. */
 uint32_t keys_file_revoke(struct keys_file *k, const char *gateway, bool out, uint32_t known);
 
 /* The generation of the certificate that the gateway gets: `wanted`, if that is not 0, else what

@@ -162,6 +162,31 @@ static enum sync_change keep_out(struct keys_gateway *is, const struct sync_gate
     return SYNC_RAISED;
 }
 
+/* The controller says that it is out, and the file knows nothing of that or is older: a gateway
+ * that came back has a higher generation than it went with.  What the file, or the controller, has
+ * a certificate of is not the generation that nobody has. */
+static enum sync_change put_out(struct keys_gateway *is, const struct sync_gateway *g,
+                                struct error_list *err)
+{
+    uint32_t used = is->tls_key && !is->rekey ? is->generation : 0;
+
+    if (g->generation > used)
+        used = g->generation;
+    if (used == UINT32_MAX)
+        return conflict(g, "although it is revoked, and there is no higher one", err);
+    if (used >= is->generation)
+        is->generation = used + 1;
+    if (g->least > is->generation)
+        is->generation = g->least;
+    if (!is->tls_key) {
+        is->tls_key = g->tls_key;
+        is->link_key = g->link_key;
+    }
+    is->revoked = true;
+    is->rekey = false;
+    return SYNC_REVOKED;
+}
+
 enum sync_change sync_merge(struct keys_file *k, const struct sync_gateway *g,
                             struct error_list *err)
 {
@@ -169,10 +194,12 @@ enum sync_change sync_merge(struct keys_file *k, const struct sync_gateway *g,
     struct keys_gateway next = record ? *record : (struct keys_gateway){.name = g->name};
     enum sync_change change = SYNC_NOTHING;
 
-    if (!record && g->generation == 0)
+    if (!record && g->generation == 0 && !g->revoked)
         return SYNC_NOTHING; /* nobody has keys of it */
     if (next.revoked)
         change = keep_out(&next, g, err);
+    else if (g->revoked && next.generation <= g->least)
+        change = put_out(&next, g, err);
     else if (g->generation > next.generation || (next.rekey && g->generation == next.generation))
         change = merge_new(&next, g, err);
     else if (g->generation == next.generation)
@@ -196,12 +223,25 @@ static int by_name(const void *key, const void *element)
     return strcmp(key, ((const struct sync_gateway *)element)->name);
 }
 
+static const struct sync_gateway *row_of(const struct sync_list *list, const char *name)
+{
+    return list->n ? bsearch(name, list->gateways, list->n, sizeof(*list->gateways), by_name)
+                   : NULL;
+}
+
 bool sync_refusal(const struct keys_gateway *record, const struct sync_list *list)
 {
-    const struct sync_gateway *g =
-        list->n ? bsearch(record->name, list->gateways, list->n, sizeof(*g), by_name) : NULL;
+    const struct sync_gateway *g = row_of(list, record->name);
 
     if (!g)
         return record->generation > 1 || record->revoked;
-    return g->least < record->generation || g->revoked != record->revoked;
+    /* That it is out is taken back by a higher generation only: see put_out(). */
+    return g->least < record->generation || (record->revoked && !g->revoked);
+}
+
+bool sync_readmits(const struct keys_gateway *record, const struct sync_list *list)
+{
+    const struct sync_gateway *g = row_of(list, record->name);
+
+    return g && g->revoked && !record->revoked && sync_refusal(record, list);
 }

@@ -4,8 +4,9 @@
  * what that file refuses, to the controller.
  *
  * Only ever towards less: no generation is lowered, no gateway that was revoked is let in, and a
- * key is never replaced by another one of the same generation.  What does not fit is a conflict,
- * which changes nothing, for a person to look at.  Pure.
+ * key is never replaced by another one of the same generation.  A gateway that was revoked comes
+ * back with a generation above the one that it went with, so that a file of before lets nobody in.
+ * What does not fit is a conflict, which changes nothing, for a person to look at.  Pure.
  */
 #ifndef P2PVPN_CONTROLLER_SYNC_H
 #define P2PVPN_CONTROLLER_SYNC_H
@@ -45,6 +46,7 @@ enum sync_change {
     SYNC_REPLACED, /* it has new keys, of a higher generation */
     SYNC_LINK_KEY, /* it had none */
     SYNC_REKEY,    /* the controller refuses the keys that it has */
+    SYNC_REVOKED,  /* the controller knows that it is out */
     SYNC_RAISED,   /* it is out, and what the controller knows of it needs a higher generation */
     SYNC_CONFLICT, /* *err says it; the record is as it was */
 };
@@ -56,5 +58,7 @@ enum sync_change sync_merge(struct keys_file *k, const struct sync_gateway *g,
 /* What the controller has to be told of one record.  False: nothing. */
 struct keys_gateway;
 bool sync_refusal(const struct keys_gateway *record, const struct sync_list *list);
+/* And that lets in a gateway which the controller keeps out. */
+bool sync_readmits(const struct keys_gateway *record, const struct sync_list *list);
 
 #endif

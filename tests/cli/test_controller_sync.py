@@ -131,11 +131,47 @@ def test_who_is_out_stays_out(box, desk):
     assert desk.sync().stdout == "Nothing is new.\n"
     # The operator lets it come back, with new keys.
     desk.ctl("rekey", "lost", "--lock", desk.folder / "none")
-    desk.sync()
+    assert ("lost: it was revoked, and the controller enrolls it again, from generation 4\n"
+            in desk.sync().stdout)
     (desk.folder / "back").mkdir()
     back = enrolled(box, desk.folder / "back", "lost")
     assert report(box, back) == 204
-    assert "lost: new keys, generation 3\n" in desk.sync().stdout
+    assert "lost: new keys, generation 4\n" in desk.sync().stdout
+
+
+def test_an_operator_who_does_not_know_yet(box, desk, tmp_path):
+    """Whoever has a file of before learns of the revocation; he does not take it back."""
+    others = []
+    enrolled(box, desk.folder, "gone")
+    desk.sync()
+    for name in ("old", "empty"):
+        (tmp_path / name).mkdir()
+        others.append(Desk(box, tmp_path / name))
+    others[0].file.write_text(desk.file.read_text())
+    desk.ctl("revoke", "gone", "--lock", desk.folder / "none")
+    assert "gone: the controller enrolls it no more\n" in desk.sync().stdout
+    for other in others:
+        assert ("gone: the controller knows that it is revoked; nobody has keys of generation 2\n"
+                in other.sync().stdout)
+        assert other.record("gone") == desk.record("gone")
+        assert other.sync().stdout == "Nothing is new.\n"
+        assert box.local("POST", "/v1/tokens", {"gateway": "gone"}).status == 409
+    assert desk.sync().stdout == "Nothing is new.\n"
+    # It comes back, and goes again before it has new keys: who has the file of in between is told, too.
+    desk.ctl("rekey", "gone", "--lock", desk.folder / "none")
+    desk.sync()
+    others[0].file.write_text(desk.file.read_text())
+    desk.ctl("revoke", "gone", "--lock", desk.folder / "none")
+    desk.sync()
+    said = json.loads(others[0].sync("--json").stdout)
+    assert said["changed"] == [{"gateway": "gone", "change": "revoked", "generation": 4}]
+    assert not said["told"] and box.local("POST", "/v1/tokens", {"gateway": "gone"}).status == 409
+    # And who rekeys it without knowing does not let it in, until he does.
+    others[1].file.write_text('{"p2pvpn-keys:keys": {"gateway": [{"name": "gone", "generation": 4, "rekey": true}]}}')
+    assert "gone: the controller knows" in others[1].sync().stdout
+    others[1].ctl("rekey", "gone", "--lock", desk.folder / "none")
+    others[1].sync()
+    assert box.local("POST", "/v1/tokens", {"gateway": "gone"}).json["generation"] == 5
 
 
 def test_refused_before_it_ever_came(box, desk):

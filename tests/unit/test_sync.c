@@ -32,6 +32,7 @@ static const struct {
     enum sync_change change;
     uint32_t then;
     enum state then_state;
+    bool out; /* the controller says that it is */
 } cases[] = {
     {0, IN, NULL, 1, KEY_A, LINK_A, 1, SYNC_ENROLLED, 1, IN},
     {0, IN, NULL, 0, NULL, NULL, 7, SYNC_NOTHING, 0, IN},
@@ -55,6 +56,21 @@ static const struct {
     {2, OUT, LINK_A, 5, KEY_B, LINK_B, 9, SYNC_RAISED, 9, OUT},
     {2, OUT, LINK_A, 0, NULL, NULL, 9, SYNC_RAISED, 9, OUT},
     {2, OUT, LINK_A, UINT32_MAX, KEY_B, LINK_B, 2, SYNC_CONFLICT, 2, OUT},
+    /* Another operator revoked it, and this file is of before; ... */
+    {0, IN, NULL, 0, NULL, NULL, 2, SYNC_REVOKED, 2, OUT, true},
+    {0, IN, NULL, 1, KEY_A, LINK_A, 2, SYNC_REVOKED, 2, OUT, true},
+    {1, IN, LINK_A, 1, KEY_A, LINK_A, 2, SYNC_REVOKED, 2, OUT, true},
+    {1, IN, LINK_A, 0, NULL, NULL, 2, SYNC_REVOKED, 2, OUT, true},
+    {1, IN, LINK_A, 2, KEY_B, LINK_B, 2, SYNC_REVOKED, 3, OUT, true},
+    {1, IN, LINK_A, 1, KEY_B, LINK_B, 2, SYNC_REVOKED, 2, OUT, true},
+    {2, IN, LINK_A, 0, NULL, NULL, 2, SYNC_REVOKED, 3, OUT, true},
+    {2, REKEY, LINK_A, 1, KEY_A, LINK_A, 2, SYNC_REVOKED, 2, OUT, true},
+    {2, REKEY, LINK_A, 1, KEY_A, LINK_A, 3, SYNC_REVOKED, 3, OUT, true},
+    {1, IN, LINK_A, UINT32_MAX, KEY_B, LINK_B, 2, SYNC_CONFLICT, 1, IN, true},
+    /* ... knows of it; or lets it in again, which the controller is told first. */
+    {2, OUT, LINK_A, 1, KEY_A, LINK_A, 2, SYNC_NOTHING, 2, OUT, true},
+    {3, REKEY, LINK_A, 1, KEY_A, LINK_A, 2, SYNC_NOTHING, 3, REKEY, true},
+    {3, IN, LINK_A, 1, KEY_A, LINK_A, 2, SYNC_NOTHING, 3, IN, true},
 };
 
 START_TEST(merged)
@@ -65,7 +81,8 @@ START_TEST(merged)
                                    .generation = cases[_i].theirs,
                                    .tls_key = cases[_i].key,
                                    .link_key = cases[_i].their_link,
-                                   .least = cases[_i].least};
+                                   .least = cases[_i].least,
+                                   .revoked = cases[_i].out};
 
     ck_assert_int_eq(keys_file_load("/none", &k, &err), 0);
     if (cases[_i].generation)
@@ -86,6 +103,8 @@ START_TEST(merged)
         ck_assert_int_eq(sync_merge(k, &g, &err), SYNC_NOTHING);
     if (cases[_i].change == SYNC_REPLACED)
         ck_assert(strcmp(is->tls_key, KEY_B) == 0 && strcmp(is->link_key, LINK_B) == 0);
+    if (cases[_i].change == SYNC_REVOKED && (cases[_i].key || cases[_i].generation))
+        ck_assert(strcmp(is->tls_key, KEY_A) == 0 && strcmp(is->link_key, LINK_A) == 0);
     keys_file_free(k);
 }
 END_TEST
@@ -118,6 +137,28 @@ START_TEST(answer_and_refusals)
     ck_assert(sync_refusal(&record, list));
     sync_free(list);
     json_decref(answer);
+}
+END_TEST
+
+/* Whatever a file of before says, a gateway that is out stays out; only a later generation lets it
+ * in. */
+START_TEST(out_at_the_controller)
+{
+    struct sync_gateway perth = {.name = "perth", .least = 2, .revoked = true};
+    const struct sync_list list = {.gateways = &perth, .n = 1};
+    struct keys_gateway record = {.name = "perth", .generation = 1};
+
+    ck_assert(!sync_refusal(&record, &list) && !sync_readmits(&record, &list));
+    record.generation = 2;
+    ck_assert(!sync_refusal(&record, &list) && !sync_readmits(&record, &list));
+    record.rekey = true;
+    ck_assert(!sync_refusal(&record, &list) && !sync_readmits(&record, &list));
+    record.generation = 3;
+    ck_assert(sync_refusal(&record, &list) && sync_readmits(&record, &list));
+    record = (struct keys_gateway){.name = "perth", .generation = 3, .revoked = true};
+    ck_assert(sync_refusal(&record, &list) && !sync_readmits(&record, &list));
+    perth.revoked = false;
+    ck_assert(sync_refusal(&record, &list) && !sync_readmits(&record, &list));
 }
 END_TEST
 
@@ -157,6 +198,7 @@ int main(void)
 
     tcase_add_loop_test(t, merged, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, answer_and_refusals);
+    tcase_add_test(t, out_at_the_controller);
     tcase_add_loop_test(t, no_answer, 0, sizeof(bad) / sizeof(bad[0]));
     return unit_run(s);
 }
