@@ -73,6 +73,10 @@ int key_gateway(const char *keys, char **name, struct error_list *err);
 /* When the gateway's certificate ends, in seconds since 1970; 0: there is none that can be read. */
 int64_t key_expires(const char *keys);
 
+/* When the authority ends that issued it: no certificate of that one is good for longer.  0: it is
+ * not known. */
+int64_t key_authority_expires(const char *keys);
+
 /* Which authorities there are for it: SHA-256 of their certificates (DER) as text, with blanks in
  * between, the first that of the one that issued it, then the others that are trusted.  On the
  * heap; NULL: none is known. */

@@ -111,15 +111,39 @@ char *key_authorities(const char *keys)
     return ret;
 }
 
+static int64_t end_of(const X509 *certificate)
+{
+    struct tm tm = {0};
+
+    return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1 ? timegm(&tm) : 0;
+}
+
 int64_t key_expires(const char *keys)
 {
     X509 *certificate = own_certificate(keys);
-    struct tm tm = {0};
+    int64_t expires = certificate ? end_of(certificate) : 0;
+
+    X509_free(certificate);
+    return expires;
+}
+
+int64_t key_authority_expires(const char *keys)
+{
+    _cleanup_free_ char *file = xasprintf("%s/ca.crt", keys);
+    struct error_list ignored = ERROR_LIST_INIT;
+    _cleanup_x509_ struct x509_file pem = X509_FILE_INIT;
+    X509 *own = own_certificate(keys), *authority;
     int64_t expires = 0;
 
-    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
-        expires = timegm(&tm);
-    X509_free(certificate);
+    if (own && x509_open(file, &pem, &ignored) == 0)
+        while (expires == 0 && (authority = x509_next_certificate(&pem))) {
+            if (X509_verify(own, X509_get0_pubkey(authority)) == 1)
+                expires = end_of(authority);
+            X509_free(authority);
+        }
+    ERR_clear_error();
+    X509_free(own);
+    error_clear(&ignored);
     return expires;
 }
 

@@ -27,8 +27,10 @@ bool report_renewal_due(const struct report_renewal *at, int64_t now)
 {
     int64_t later = (int64_t)at->phase * REPORT_RENEW_SPREAD_S / REPORT_EVERY_MS;
     int64_t tried = at->tried;
+    bool longest = at->authority != 0 && at->expires >= at->authority;
+    bool ends = at->expires - now < REPORT_RENEW_S - later && !longest;
 
-    if (at->expires == 0 || (at->expires - now >= REPORT_RENEW_S - later && !at->wanted))
+    if (at->expires == 0 || (!ends && !at->wanted))
         return false;
     return tried == 0 || now < tried || now - tried >= REPORT_RETRY_S;
 }
@@ -189,6 +191,7 @@ static int renew_in_time(const struct self *self, bool now, struct error_list *e
     _cleanup_free_ char *tried = xasprintf("%s/" TRIED_FILE, run_dir);
     _cleanup_free_ char *file = xasprintf("%s/" WANTED_FILE, run_dir);
     struct report_renewal at = {.expires = self->expires,
+                                .authority = key_authority_expires(self->keys),
                                 .phase = report_phase(self->gateway),
                                 .wanted = access(file, F_OK) == 0,
                                 .tried = last_try(tried)};

@@ -37,10 +37,12 @@ int report_tell_job(void *settings, struct error_list *err);
 int report_renew_job(void *settings, struct error_list *err);
 
 /* Whether a certificate is to be renewed.  Gateways that were enrolled together do not all restart
- * their links in the same minute, 278 days later: `phase` is report_phase() (report_when.h).  Pure.
+ * their links in the same minute, 278 days later: `phase` is report_phase() (report_when.h).  One
+ * that is good for as long as the authority is not: the next one would not be for longer.  Pure.
  */
 struct report_renewal {
-    int64_t expires; /* seconds since 1970; 0: not known */
+    int64_t expires;   /* seconds since 1970; 0: not known */
+    int64_t authority; /* the same of the authority that issued it */
     uint32_t phase;
     bool wanted;   /* by the controller: now */
     int64_t tried; /* last; 0: not, or the controller wanted it and has it */

@@ -30,17 +30,26 @@
 /* --- a certificate
  * ---------------------------------------------------------------------------------- */
 
+/* Whoever asks a certificate for its end hears of the authority's, if that is earlier. */
+static bool end_with(X509 *cert, const X509 *issuer)
+{
+    const ASN1_TIME *end = X509_get0_notAfter(issuer);
+
+    return ASN1_TIME_compare(X509_get0_notAfter(cert), end) <= 0 ||
+           X509_set1_notAfter(cert, end) == 1;
+}
+
 /* Unsigned, with everything but the extensions.  NULL: OpenSSL failed. */
-X509 *ca_certificate_new(const char *common_name, const X509_NAME *issuer, EVP_PKEY *key, long days)
+X509 *ca_certificate_new(const char *common_name, const X509 *issuer, EVP_PKEY *key, long days)
 {
     X509 *cert = X509_new();
     X509_NAME *name = x509_name(common_name);
     bool ok = cert && name && X509_set_version(cert, X509_VERSION_3) == 1 &&
               x509_set_serial(cert) && X509_set_subject_name(cert, name) == 1 &&
-              X509_set_issuer_name(cert, issuer ? issuer : name) == 1 &&
+              X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : name) == 1 &&
               X509_gmtime_adj(X509_getm_notBefore(cert), -CLOCK_SKEW) &&
               X509_gmtime_adj(X509_getm_notAfter(cert), days * DAY) &&
-              X509_set_pubkey(cert, key) == 1;
+              (!issuer || end_with(cert, issuer)) && X509_set_pubkey(cert, key) == 1;
 
     X509_NAME_free(name);
     if (!ok) {
@@ -257,6 +266,32 @@ int ca_check_time(const char *dir, const X509 *cert, struct error_list *err)
         return 0;
     return error_add(err, cert_file, 0, NULL,
                      "the certificate of the authority has expired; make a new authority");
+}
+
+int ca_days_left(const X509 *cert)
+{
+    int days = 0, seconds = 0;
+
+    return ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) == 1 ? days : 0;
+}
+
+int ca_warn_end(const char *dir, struct error_list *warnings)
+{
+    _cleanup_free_ char *file = xasprintf("%s/ca.crt", dir);
+    X509 *cert = ca_read_certificate(file, warnings);
+    int days = cert ? ca_days_left(cert) : 0;
+
+    X509_free(cert);
+    if (!cert)
+        return -EIO;
+    if (days < CA_WARN_DAYS)
+        error_add(warnings, file, 0, NULL,
+                  "the authority ends in %d day%s, and every certificate of it no later: %s", days,
+                  days == 1 ? "" : "s",
+                  has(dir, "next.crt")
+                      ? "go on with 'p2pvpn-ctl ca switch' when all gateways have renewed theirs"
+                      : "have another one follow it with 'p2pvpn-ctl ca rollover'");
+    return 0;
 }
 
 int ca_read_authority(const char *dir, struct passphrase *p, struct authority *ret,

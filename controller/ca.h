@@ -13,11 +13,12 @@
  * ca_switch() lets the new one issue.  When all have its certificates, ca_retire() ends the trust
  * in the old one.
  *
- * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days.  It carries the link
- * key of the request, so that one signature binds name, generation and both keys.  One name stands
- * for the same keys for ever: to give a gateway others, its generation is raised; and keys that had
- * another generation before are not taken.  Both extended key
- * usages are in it, because a gateway is the TLS server of one link and the client of another.
+ * A gateway's certificate names GATEWAY.gN, generation N, and lives 398 days, but not longer than
+ * the authority: so whoever watches the end of the one watches that of the other.  It carries the
+ * link key of the request, so that one signature binds name, generation and both keys.  One name
+ * stands for the same keys for ever: to give a gateway others, its generation is raised; and keys
+ * that had another generation before are not taken.  Both extended key usages are in it, because a
+ * gateway is the TLS server of one link and the client of another.
  */
 #ifndef P2PVPN_CONTROLLER_CA_H
 #define P2PVPN_CONTROLLER_CA_H
@@ -41,6 +42,7 @@ struct ca_answer {
     char fingerprint[DIGEST_SPOKEN_LEN + 1]; /* SHA-256 of the public key (SubjectPublicKeyInfo) */
     char link_key[LINK_KEY_TEXT_LEN + 1];    /* common/link_key.h; "": the request has none */
     char *gateway;
+    int days;     /* that it is good for */
     bool renewed; /* the same key had a certificate of this name before */
 };
 
@@ -53,6 +55,11 @@ int ca_init_with(const char *dir, const char *mesh, struct passphrase *p, struct
 
 /* -EINVAL: there is no authority in DIR. */
 int ca_check(const char *dir, struct error_list *err);
+
+/* Warns when it has less than two years left: each gateway needs two certificates on the way to
+ * another authority.  -EIO: it cannot be read, and *warnings says why. */
+#define CA_WARN_DAYS 730
+int ca_warn_end(const char *dir, struct error_list *warnings);
 
 /* The steps from one authority to the next.  -EINVAL: it is not its turn. */
 int ca_rollover(const char *dir, struct passphrase *p, struct error_list *err);
@@ -78,9 +85,10 @@ int ca_enroll(const char *dir, const char *request_file, uint32_t generation, st
 int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_file,
                    uint32_t generation, struct ca_answer *ret, struct error_list *err);
 /* A certificate that the controller (p2pvpn-controller(8)) knows an operator by, "NAME.operator",
- * and its new key in front of it, in PEM.  For clients alone, and nothing else takes it. */
+ * and its new key in front of it, in PEM; *days: that it is good for.  For clients alone, and
+ * nothing else takes it. */
 #define CA_OPERATOR_DAYS 90
-int ca_operator(const char *dir, struct passphrase *p, const char *name, struct buf *ret,
+int ca_operator(const char *dir, struct passphrase *p, const char *name, struct buf *ret, int *days,
                 struct error_list *err);
 
 /* Enrolling for those who answer many: the key is read, and decrypted, once and then kept.  `ca`

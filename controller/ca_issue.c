@@ -181,11 +181,17 @@ static bool add_link_key(X509 *cert, const char *link_key)
     return ok;
 }
 
+static int days_of(const struct authority *ca, int at_most)
+{
+    int left = ca_days_left(ca->cert);
+
+    return left < at_most ? left : at_most;
+}
+
 static int issue(const struct authority *ca, const char *common, const struct wish *w,
                  struct buf *ret, struct error_list *err)
 {
-    X509 *cert =
-        ca_certificate_new(common, X509_get_subject_name(ca->cert), w->key, CA_GATEWAY_DAYS);
+    X509 *cert = ca_certificate_new(common, ca->cert, w->key, CA_GATEWAY_DAYS);
     bool ok = cert &&
               x509_add_extension(cert, ca->cert, NID_basic_constraints, "critical,CA:FALSE") &&
               x509_add_extension(cert, ca->cert, NID_key_usage, "critical,digitalSignature") &&
@@ -227,6 +233,7 @@ static int enroll(const char *dir, const struct authority *ca, const char *reque
     if (r == 0)
         r = ca_add_authorities(dir, ca->cert, &ret->pem, err);
     ret->renewed = known > 0;
+    ret->days = days_of(ca, CA_GATEWAY_DAYS);
     X509_REQ_free(request);
     if (r < 0)
         ca_answer_clear(ret);
@@ -256,7 +263,7 @@ int ca_enroll_with(const char *dir, struct passphrase *p, const char *request_fi
  * ------------------------------------------------------------------------------------------------
  */
 
-int ca_operator(const char *dir, struct passphrase *p, const char *name, struct buf *ret,
+int ca_operator(const char *dir, struct passphrase *p, const char *name, struct buf *ret, int *days,
                 struct error_list *err)
 {
     _cleanup_free_ char *common = xasprintf("%s.operator", name);
@@ -273,8 +280,9 @@ int ca_operator(const char *dir, struct passphrase *p, const char *name, struct 
                          "%d)",
                          NAME_MAX_LEN);
     r = ca_read_authority(dir, p, &ca, err);
+    *days = r == 0 ? days_of(&ca, CA_OPERATOR_DAYS) : 0;
     if (r == 0 && x509_new_key(&key, &pem))
-        cert = ca_certificate_new(common, X509_get_subject_name(ca.cert), key, CA_OPERATOR_DAYS);
+        cert = ca_certificate_new(common, ca.cert, key, CA_OPERATOR_DAYS);
     ok = cert && x509_add_extension(cert, ca.cert, NID_basic_constraints, "critical,CA:FALSE") &&
          x509_add_extension(cert, ca.cert, NID_key_usage, "critical,digitalSignature") &&
          x509_add_extension(cert, ca.cert, NID_ext_key_usage, "clientAuth") &&

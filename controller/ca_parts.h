@@ -22,9 +22,12 @@ int ca_check_time(const char *dir, const X509 *cert, struct error_list *err);
 /* NULL: it cannot be read, and *err says why. */
 X509 *ca_read_certificate(const char *file, struct error_list *err);
 
-/* Unsigned, with everything but the extensions.  issuer NULL: itself.  NULL: OpenSSL failed. */
-X509 *ca_certificate_new(const char *common_name, const X509_NAME *issuer, EVP_PKEY *key,
-                         long days);
+/* Whole days that it is still valid for. */
+int ca_days_left(const X509 *cert);
+
+/* Unsigned, with everything but the extensions; it does not outlive its issuer.  issuer NULL:
+ * itself.  NULL: OpenSSL failed. */
+X509 *ca_certificate_new(const char *common_name, const X509 *issuer, EVP_PKEY *key, long days);
 
 /* The certificates that a gateway is to trust, behind its own. */
 int ca_add_authorities(const char *dir, X509 *own, struct buf *to, struct error_list *err);

@@ -25,6 +25,16 @@ static struct passphrase passphrase_of(const struct cli_args *args)
     return (struct passphrase){.file = args->passphrase_file, .what = "of the authority's key"};
 }
 
+/* After what was done. */
+static void warn_of_end(const char *dir)
+{
+    struct error_list warnings = ERROR_LIST_INIT;
+
+    ca_warn_end(dir, &warnings);
+    cli_print_warnings(&warnings);
+    error_clear(&warnings);
+}
+
 int cli_ca_init(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
@@ -86,7 +96,7 @@ int cli_ca_operator(const struct cli_args *args)
     struct error_list err = ERROR_LIST_INIT;
     struct passphrase p = passphrase_of(args);
     struct buf pem = BUF_INIT;
-    int r = ca_operator(args->ca, &p, args->argument, &pem, &err);
+    int days, r = ca_operator(args->ca, &p, args->argument, &pem, &days, &err);
 
     passphrase_clear(&p);
     if (r == 0)
@@ -98,7 +108,9 @@ int cli_ca_operator(const struct cli_args *args)
         printf("%s: key and certificate of the operator '%s', for %d days\n"
                "Whoever has this file can do at the controller what an operator may: bring it as "
                "you would bring a password.\n",
-               args->output, args->argument, CA_OPERATOR_DAYS);
+               args->output, args->argument, days);
+    if (r == 0)
+        warn_of_end(args->ca);
     return finish(&err, r);
 }
 
@@ -130,7 +142,7 @@ static void say_enrolled(const struct cli_args *args, const struct ca_answer *an
             "Public key: %s\n"
             "Compare this with what 'p2pvpn-agent enroll' shows on the gateway before you hand "
             "the answer out.\n",
-            answer->common_name, answer->renewed ? "renewed" : "enrolled", CA_GATEWAY_DAYS,
+            answer->common_name, answer->renewed ? "renewed" : "enrolled", answer->days,
             args->output ? ", answer in " : "", args->output ? args->output : "",
             answer->fingerprint);
     fprintf(stderr, "%s has its keys: keep it beside the model, compile reads it.\n",
@@ -166,6 +178,8 @@ int cli_enroll(const struct cli_args *args)
         fputs(buf_cstr(&answer.pem), stdout);
     if (r == 0 && !args->quiet)
         say_enrolled(args, &answer);
+    if (r == 0)
+        warn_of_end(args->ca);
     keys_file_free(keys);
     ca_answer_clear(&answer);
     return finish(&err, r);

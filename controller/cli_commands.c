@@ -222,6 +222,7 @@ const struct command cli_commands[] = {
             "with the gateway's certificate and that of the authority in one file, which\n"
             "'p2pvpn-agent enroll --install' installs there.  Compare the fingerprint that is\n"
             "printed with the one that the gateway shows before you hand the answer out.\n"
+            "Warns when the authority has less than two years left.\n"
             "Notes the gateway's public keys in FILE, which compile reads.\n"
             "\n"
             "      --ca DIR         the folder of the authority\n"

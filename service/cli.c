@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controller/ca.h"
 #include "service/log.h"
 #include "service/offer.h"
 #include "service/server.h"
@@ -26,6 +27,15 @@ static const char help[] =
     "  -h, --help     print this\n"
     "  -V, --version  print the version\n";
 
+/* Whether the authority ends before long; the exit code says nothing of it. */
+static void warn_of_end(const char *ca)
+{
+    struct error_list warnings = ERROR_LIST_INIT;
+
+    ca_warn_end(ca, &warnings);
+    say_errors(SAY_WARNING, &warnings);
+}
+
 static int run_check(const struct controller_settings *s, struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
@@ -39,6 +49,8 @@ static int run_check(const struct controller_settings *s, struct error_list *err
     r = signing_ready(&signing, s, &said);
     error_clear(&said);
     signing_clear(&signing);
+    if (r == 0 && s->ca)
+        warn_of_end(s->ca);
     return r < 0 ? -EINVAL : 0;
 }
 

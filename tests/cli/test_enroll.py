@@ -11,6 +11,7 @@ import pytest
 from conftest import BUILD, Run
 
 AGENT = BUILD / "agent/p2pvpn-agent"
+SHIM = BUILD / "tests/tools/clock_shim.so"
 # The agent gives the key to another user, which only root can.
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a key away")
 
@@ -303,6 +304,47 @@ def test_one_authority_follows_another(place):
     assert sorted(os.listdir(place.folder / "ca")) == ["ca.crt", "ca.key", "issued"]
     again = place.run("ca", "retire", "--ca", "ca")
     assert again.code == 1, again
+
+
+def end_of(file):
+    return subprocess.run(["openssl", "x509", "-in", file, "-noout", "-enddate"], capture_output=True,
+                          text=True, check=True, timeout=20).stdout
+
+
+def days_ago(days):
+    return {**os.environ, "LD_PRELOAD": str(SHIM), "P2PVPN_CLOCK_OFFSET": str(-days * 86400)}
+
+
+@needs_root
+def test_no_certificate_outlives_the_authority(place):
+    """And who issues it hears in time that another authority is due, until that one issues."""
+    made = place.run("ca", "init", "--no-passphrase", "--ca", "ca", env=days_ago(3650 - 10))
+    assert made.code == 0, made
+    assert agent(place, "enroll", "--gateway", "perth", "-o", "request").code == 0
+    run = place.run("enroll", "--ca", "ca", "-o", "answer", "--quiet", "request")
+    assert run.code == 0 and run.err.count("\n") == 1, run
+    assert re.match(r"warning: ca/ca.crt: the authority ends in (9|10) days", run.err), run
+    assert "p2pvpn-ctl ca rollover" in run.err
+    end = end_of(place.folder / "ca/ca.crt")
+    assert end_of(place.folder / "answer") == end
+    run = place.run("enroll", "--ca", "ca", "-o", "answer", "request")
+    assert re.search(r"perth.g1: renewed for (9|10) days", run.err), run
+    run = place.run("ca", "operator", "--ca", "ca", "-o", "ann.pem", "ann")
+    assert run.code == 0 and re.search(r"for (9|10) days", run.out) and "ca rollover" in run.err, run
+    assert end_of(place.folder / "ann.pem") == end
+    assert place.run("ca", "rollover", "--ca", "ca").code == 0
+    run = place.run("enroll", "--ca", "ca", "-o", "answer", "--quiet", "request")
+    assert run.code == 0 and "p2pvpn-ctl ca switch" in run.err, run
+    assert place.run("ca", "switch", "--ca", "ca").code == 0
+    run = place.run("enroll", "--ca", "ca", "-o", "answer", "--quiet", "request")
+    assert run.code == 0 and run.err == "" and end_of(place.folder / "answer") != end, run
+
+
+@pytest.mark.parametrize("left, warns", [(729, True), (732, False)])
+def test_two_years_are_enough(place, left, warns):
+    assert place.run("ca", "init", "--no-passphrase", "--ca", "ca", env=days_ago(3650 - left)).code == 0
+    run = place.run("ca", "operator", "--ca", "ca", "-o", "ann.pem", "ann")
+    assert run.code == 0 and ("warning: " in run.err) == warns and "for 90 days" in run.out, run
 
 
 @needs_root

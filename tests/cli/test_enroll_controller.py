@@ -387,6 +387,40 @@ def test_renewal_in_time(box, perth):
     assert perth.fingerprint not in (first, second)
 
 
+def test_no_renewal_that_would_gain_nothing():
+    """The authority ends in 100 days, and so does the certificate: it is not renewed again and again."""
+    with tempfile.TemporaryDirectory(prefix="p2pvpn-end-") as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        subprocess.run([CTL, "ca", "init", "--no-passphrase", "--ca", place / "ca"], check=True,
+                       capture_output=True, timeout=20,
+                       env={**os.environ, "LD_PRELOAD": str(SHIM),
+                            "P2PVPN_CLOCK_OFFSET": str((100 - 3650) * DAY)})
+        box = Controller(place / "controller", ca=place / "ca")
+        box.publish(1)
+        check = subprocess.run(box.command("check"), capture_output=True, text=True, timeout=20)
+        assert check.returncode == 0 and "'p2pvpn-ctl ca rollover'" in check.stderr, check
+        box.start()
+        try:
+            gateway = Gateway(place, "perth", url_of(box))
+            gateway.enroll("--token", new_token(box, "perth"))
+            first = gateway.fingerprint
+            gateway.run("report", "--once")
+            gateway.run("report", "--once", days=80)
+            assert gateway.fingerprint == first
+            for step in ("rollover", "switch"):
+                subprocess.run([CTL, "ca", step, "--ca", place / "ca"], check=True, capture_output=True,
+                               timeout=20)
+            wait_for("the controller to see it", lambda: row(box, "perth")["renewal-due"])
+            gateway.run("report", "--once")
+            assert gateway.fingerprint != first
+            openssl("x509", "-noout", "-checkend", 397 * DAY, text=gateway.certificate)
+        finally:
+            assert box.stop() == 0
+        check = subprocess.run(box.command("check"), capture_output=True, text=True, timeout=20)
+        assert check.returncode == 0 and check.stderr == "", check
+
+
 def test_a_certificate_that_has_ended(place, box):
     gateway = Gateway(place, "late", url_of(box))
     gateway.enroll("--token", new_token(box, "late"))

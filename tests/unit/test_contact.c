@@ -150,6 +150,22 @@ START_TEST(when_to_renew)
 }
 END_TEST
 
+/* Else it would be renewed, and restart its links, all the time until the authority ends. */
+START_TEST(no_longer_than_the_authority)
+{
+    struct report_renewal at = {.expires = NOW + 100 * DAY, .authority = NOW + 100 * DAY};
+
+    ck_assert(!report_renewal_due(&at, NOW));
+    at.authority--; /* it is of before there was such a limit */
+    ck_assert(!report_renewal_due(&at, NOW));
+    at.wanted = true; /* another one follows */
+    ck_assert(report_renewal_due(&at, NOW));
+    at.wanted = false;
+    at.authority += 2;
+    ck_assert(report_renewal_due(&at, NOW));
+}
+END_TEST
+
 START_TEST(a_report_that_is_shortened)
 {
     struct buf b = BUF_INIT;
@@ -197,6 +213,7 @@ int main(void)
     tcase_add_loop_test(tcase, bad_answers, 0, (int)(sizeof(bad) / sizeof(bad[0])));
     tcase_add_test(tcase, an_answer_that_is_too_long);
     tcase_add_test(tcase, when_to_renew);
+    tcase_add_test(tcase, no_longer_than_the_authority);
     tcase_add_test(tcase, each_gateway_renews_at_its_own_time);
     tcase_add_test(tcase, a_report_that_is_shortened);
     tcase_add_test(tcase, the_pin_of_a_token);
