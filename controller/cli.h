@@ -63,6 +63,11 @@ void cli_print_warnings(const struct error_list *warnings);
 void cli_add_warnings(struct buf *b, const struct error_list *warnings);
 void cli_add_figures(struct buf *b, const struct cost_figures *f);
 
+/* Root may write into anybody's folder, but keys that it makes there are root's alone, and whoever
+ * has the folder, such as the controller, stands without.  -EINVAL: it is another's, and *err says
+ * how to go on. */
+int cli_check_owner(const struct cli_args *args, const char *folder, struct error_list *err);
+
 /* The commands. */
 int cli_compile(const struct cli_args *args);
 int cli_cost(const struct cli_args *args);

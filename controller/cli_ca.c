@@ -55,8 +55,10 @@ int cli_ca_rollover(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
     struct passphrase p = passphrase_of(args);
-    int r = ca_rollover(args->ca, &p, &err);
+    int r = cli_check_owner(args, args->ca, &err);
 
+    if (r == 0)
+        r = ca_rollover(args->ca, &p, &err);
     passphrase_clear(&p);
     if (r == 0)
         printf("%s: made the authority that follows; it does not issue yet\n"
@@ -69,8 +71,10 @@ int cli_ca_rollover(const struct cli_args *args)
 int cli_ca_switch(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
-    int r = ca_switch(args->ca, &err);
+    int r = cli_check_owner(args, args->ca, &err);
 
+    if (r == 0)
+        r = ca_switch(args->ca, &err);
     if (r == 0)
         printf("%s: the new authority issues from now on\n"
                "Renew the certificate of every gateway once more; then run 'p2pvpn-ctl ca "
@@ -82,8 +86,10 @@ int cli_ca_switch(const struct cli_args *args)
 int cli_ca_retire(const struct cli_args *args)
 {
     struct error_list err = ERROR_LIST_INIT;
-    int r = ca_retire(args->ca, &err);
+    int r = cli_check_owner(args, args->ca, &err);
 
+    if (r == 0)
+        r = ca_retire(args->ca, &err);
     if (r == 0)
         printf("%s: answers carry the new authority only\n"
                "Each gateway ends its trust in the old one with its next certificate.\n",
@@ -159,6 +165,8 @@ int cli_enroll(const struct cli_args *args)
     uint32_t generation = 1;
     int r = ca_check(args->ca, &err);
 
+    if (r == 0)
+        r = cli_check_owner(args, args->ca, &err);
     if (r == 0)
         r = ca_read_request(args->argument, &request, &err);
     if (r == 0)

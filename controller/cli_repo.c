@@ -96,6 +96,14 @@ static int finish(const struct cli_args *args, int r, struct repository_result *
     return error_exit_code(r);
 }
 
+static int check_owners(const struct cli_args *args, const struct repository_options *o,
+                        struct error_list *err)
+{
+    int r = cli_check_owner(args, o->dir, err);
+
+    return r == 0 ? cli_check_owner(args, o->keys, err) : r;
+}
+
 /* --- the verbs
  * --------------------------------------------------------------------------------- */
 
@@ -116,7 +124,9 @@ int cli_repo_init(const struct cli_args *args)
               stderr);
         return EXIT_USAGE;
     }
-    r = repository_init(&o, n, threshold, &result, &err);
+    r = check_owners(args, &o, &err);
+    if (r == 0)
+        r = repository_init(&o, n, threshold, &result, &err);
     buf_printf(&text,
                "%s: a repository with %u root key%s, of which %u must sign\n"
                "%s: its keys; keep a copy, and take the root's keys off this machine\n"
@@ -133,8 +143,10 @@ int cli_repo_publish(const struct cli_args *args)
     struct error_list err = ERROR_LIST_INIT;
     struct publish_files files = {.n = 0};
     int64_t seen = 0;
-    int r = repository_begin(&o, &seen, &err);
+    int r = check_owners(args, &o, &err);
 
+    if (r == 0)
+        r = repository_begin(&o, &seen, &err);
     if (r == 0)
         r = publish_files_open(args->from, &files, &err);
     if (r == 0)
@@ -149,8 +161,10 @@ int cli_repo_refresh(const struct cli_args *args)
     struct repository_options o = options_of(args, &p);
     struct repository_result result = {.version = 0};
     struct error_list err = ERROR_LIST_INIT;
-    int r = repository_refresh(&o, &result, &err);
+    int r = check_owners(args, &o, &err);
 
+    if (r == 0)
+        r = repository_refresh(&o, &result, &err);
     return finish(args, r, &result, &p, &err, "");
 }
 
@@ -169,9 +183,11 @@ int cli_repo_rotate(const struct cli_args *args)
               stderr);
         return EXIT_USAGE;
     }
-    r = args->finish ? repository_finish(&o, &result, &err)
-                     : repository_rotate(&o, args->role, args->root_keys, args->root_threshold,
-                                         &result, &err);
+    r = check_owners(args, &o, &err);
+    if (r == 0 && args->finish)
+        r = repository_finish(&o, &result, &err);
+    else if (r == 0)
+        r = repository_rotate(&o, args->role, args->root_keys, args->root_threshold, &result, &err);
     buf_printf(&text, "root version %" PRId64 "%s\n", result.root_version,
                result.root_waits ? " is in place; the next one waits for signatures" : "");
     return finish(args, r, &result, &p, &err, buf_cstr(&text));
@@ -283,7 +299,9 @@ int cli_publish(const struct cli_args *given)
     with.output = given->output ? given->output : out;
     o.dir = args->repository ? args->repository : repo;
     o.keys = args->repo_keys ? args->repo_keys : keys;
-    r = repository_begin(&o, &seen, &err);
+    r = check_owners(args, &o, &err);
+    if (r == 0)
+        r = repository_begin(&o, &seen, &err);
     if (r == 0)
         r = make(args, &plan, &err);
     if (r == 0)
