@@ -140,7 +140,22 @@ int repo_key_make(const char *dir, const char *name, bool next, bool secret,
     return r;
 }
 
-int repo_key_promote(const char *dir, const char *name, struct error_list *err)
+bool repo_key_waits(const char *dir, const char *name)
+{
+    _cleanup_free_ char *path = path_of(dir, name, true);
+
+    return access(path, F_OK) == 0;
+}
+
+int repo_key_give_up(const char *dir, const char *name, struct error_list *err)
+{
+    _cleanup_free_ char *path = path_of(dir, name, true);
+
+    return unlink(path) < 0 && errno != ENOENT ? error_sys(err, errno, path, "cannot remove it")
+                                               : 0;
+}
+
+static int promote(const char *dir, const char *name, struct error_list *err)
 {
     _cleanup_free_ char *from = path_of(dir, name, true);
     _cleanup_free_ char *to = path_of(dir, name, false);
@@ -157,6 +172,21 @@ static bool is_named(const json_t *root, enum tuf_type type, unsigned number,
     return key->there && keyid && strcmp(keyid, key->keyid) == 0;
 }
 
+int repo_key_promote(const char *dir, const json_t *root, enum tuf_type type, unsigned number,
+                     struct passphrase *passphrase, struct error_list *err)
+{
+    char name[REPO_KEY_NAME_SIZE];
+    struct repo_key key;
+    int r;
+
+    repo_key_name(type, number, name);
+    r = repo_key_read(dir, name, true, passphrase, &key, err);
+    if (r == 0 && is_named(root, type, number, &key))
+        r = promote(dir, name, err);
+    repo_key_wipe(&key);
+    return r;
+}
+
 int repo_key_named(const char *dir, const json_t *root, enum tuf_type type, unsigned number,
                    struct passphrase *passphrase, struct repo_key *ret, struct error_list *err)
 {
@@ -169,7 +199,7 @@ int repo_key_named(const char *dir, const json_t *root, enum tuf_type type, unsi
         return r;
     r = repo_key_read(dir, name, true, passphrase, ret, err);
     if (r == 0 && is_named(root, type, number, ret))
-        return repo_key_promote(dir, name, err);
+        return promote(dir, name, err);
     repo_key_wipe(ret);
     return r < 0 ? r
                  : error_add(err, dir, 0, NULL,

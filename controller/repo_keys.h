@@ -6,7 +6,7 @@
  * them has one; snapshot.pem and timestamp.pem have none, as a service uses them.  What is not
  * needed may be elsewhere.  NAME.next.pem is a key that the next root will name, and becomes
  * NAME.pem when that root is in place: the root says which of the two it is, so nothing is lost
- * when a rotation is interrupted.
+ * when a rotation is interrupted or given up.
  */
 #ifndef P2PVPN_CONTROLLER_REPO_KEYS_H
 #define P2PVPN_CONTROLLER_REPO_KEYS_H
@@ -45,8 +45,16 @@ int repo_key_make(const char *dir, const char *name, bool next, bool secret,
 /* True: there are keys of roles that may have a passphrase, and none of them has one. */
 bool repo_keys_plain(const char *dir);
 
-/* NAME.next.pem becomes NAME.pem. */
-int repo_key_promote(const char *dir, const char *name, struct error_list *err);
+/* NAME.next.pem becomes NAME.pem if it is the key that the root names for a role; else it stays, as
+ * it is of a rotation that waits or was given up. */
+int repo_key_promote(const char *dir, const json_t *root, enum tuf_type type, unsigned number,
+                     struct passphrase *passphrase, struct error_list *err);
+
+/* Whether there is a NAME.next.pem. */
+bool repo_key_waits(const char *dir, const char *name);
+
+/* Removes NAME.next.pem, which no root names. */
+int repo_key_give_up(const char *dir, const char *name, struct error_list *err);
 
 /* The key that the root names for a role, from NAME.pem or NAME.next.pem, of which the latter is
  * promoted then.  -EINVAL: none of them is. */

@@ -42,6 +42,79 @@ static int write_root(const char *path, const json_t *root, struct error_list *e
     return fs_write(path, buf_cstr(&text), text.len, 0644, err);
 }
 
+/* --- the next keys
+ * ----------------------------------------------------------------------------- */
+
+/* How many keys of a role may lie in the folder. */
+static unsigned places(enum tuf_type type)
+{
+    return type == TUF_ROOT ? REPO_ROOT_KEYS_MAX : 1;
+}
+
+/* NAME.next.pem becomes NAME.pem for what is here and the root names; what is elsewhere is renamed
+ * there.  Opens every next key, so that with the passphrase of another this fails, not a later
+ * step. */
+static int promote_all(const struct repository *r, const json_t *root, struct error_list *err)
+{
+    int e = 0;
+
+    for (enum tuf_type t = 0; t < TUF_TYPES; t++)
+        for (unsigned i = 1; i <= places(t) && e == 0; i++)
+            e = repo_key_promote(r->o->keys, root, t, i, r->o->passphrase, err);
+    return e;
+}
+
+/* The keys of a role that are here can be opened: what is made beside them gets no passphrase that
+ * was mistyped. */
+static int open_all(const struct repository *r, enum tuf_type type, struct error_list *err)
+{
+    int e = 0;
+
+    for (unsigned i = 1; i <= places(type) && e == 0; i++) {
+        char name[REPO_KEY_NAME_SIZE];
+        struct repo_key key;
+
+        repo_key_name(type, i, name);
+        e = repo_key_read(r->o->keys, name, false, r->o->passphrase, &key, err);
+        repo_key_wipe(&key);
+    }
+    return e;
+}
+
+/* Which next keys there are: of a rotation that was given up, before this one makes its own. */
+struct next_keys {
+    bool there[TUF_TYPES][REPO_ROOT_KEYS_MAX];
+};
+
+static void look_for_next(const struct repository *r, struct next_keys *ret)
+{
+    *ret = (struct next_keys){.there = {{false}}};
+    for (enum tuf_type t = 0; t < TUF_TYPES; t++)
+        for (unsigned i = 1; i <= places(t); i++) {
+            char name[REPO_KEY_NAME_SIZE];
+
+            repo_key_name(t, i, name);
+            ret->there[t][i - 1] = repo_key_waits(r->o->keys, name);
+        }
+}
+
+/* Removes those that were made since: no file names them. */
+static void remove_made(const struct repository *r, const struct next_keys *before,
+                        struct error_list *err)
+{
+    struct next_keys now;
+
+    look_for_next(r, &now);
+    for (enum tuf_type t = 0; t < TUF_TYPES; t++)
+        for (unsigned i = 1; i <= places(t); i++) {
+            char name[REPO_KEY_NAME_SIZE];
+
+            repo_key_name(t, i, name);
+            if (now.there[t][i - 1] && !before->there[t][i - 1])
+                repo_key_give_up(r->o->keys, name, err);
+        }
+}
+
 /* --- signing
  * ----------------------------------------------------------------------------------- */
 
@@ -194,7 +267,10 @@ static int change(struct repository *r, json_t *draft, const char *role, unsigne
                          "there is no key '%.40s'; there are root-1 to root-%zu, targets, "
                          "snapshot and timestamp",
                          role, tuf_root_n_keys(draft, TUF_ROOT));
-    if (type != TUF_ROOT)
+    e = open_all(r, TUF_ROOT, err);
+    if (e == 0 && type != TUF_ROOT && repo_key_secret(type))
+        e = open_all(r, type, err);
+    if (e == 0 && type != TUF_ROOT)
         e = set_keys(r, draft, type, 1, 1, 1, err);
     return e == 0 ? set_keys(r, draft, TUF_ROOT, type == TUF_ROOT ? number : 0, n, threshold, err)
                   : e;
@@ -304,24 +380,6 @@ static int sign_published(struct repository *r, const json_t *draft, struct erro
     return e;
 }
 
-/* NAME.next.pem becomes NAME.pem for what is here; what is elsewhere is renamed there. */
-static int promote_all(const struct repository *r, const json_t *draft, struct error_list *err)
-{
-    int e = 0;
-
-    for (enum tuf_type t = 0; t < TUF_TYPES; t++)
-        for (unsigned i = 1; i <= tuf_root_n_keys(draft, t) && e == 0; i++) {
-            char name[REPO_KEY_NAME_SIZE];
-            _cleanup_free_ char *path = NULL;
-
-            repo_key_name(t, i, name);
-            path = xasprintf("%s/%s.next.pem", r->o->keys, name);
-            if (access(path, F_OK) == 0)
-                e = repo_key_promote(r->o->keys, name, err);
-        }
-    return e;
-}
-
 static int finish(struct repository *r, const json_t *draft, struct error_list *err)
 {
     _cleanup_free_ char *path = draft_path(r);
@@ -356,6 +414,23 @@ static int try_finish(struct repository *r, const json_t *draft, bool must,
     return 0;
 }
 
+/* The next root, changed as was asked and signed with the keys that are here.  When this fails no
+ * key stays that was made for it. */
+static int make_draft(struct repository *r, json_t *draft, const char *role, unsigned root_keys,
+                      unsigned threshold, struct error_list *err)
+{
+    struct next_keys before;
+    int e;
+
+    look_for_next(r, &before);
+    e = change(r, draft, role, root_keys, threshold, err);
+    if (e == 0)
+        e = sign_with_all(r->o->keys, r->o->passphrase, draft, NULL, err);
+    if (e < 0)
+        remove_made(r, &before, err);
+    return e;
+}
+
 int repository_rotate(const struct repository_options *o, const char *role, unsigned root_keys,
                       unsigned threshold, struct repository_result *ret, struct error_list *err)
 {
@@ -372,12 +447,12 @@ int repository_rotate(const struct repository_options *o, const char *role, unsi
         e = error_add(err, path, 0, NULL,
                       "the next root waits here for signatures; bring it in with 'p2pvpn-ctl repo "
                       "rotate --finish', or remove the file");
+    if (e == 0)
+        e = promote_all(&r, r.root, err);
     if (e == 0) {
         draft = tuf_root_next(r.root, r.tuf.expires[TUF_ROOT]);
-        e = change(&r, draft, role, root_keys, threshold, err);
+        e = make_draft(&r, draft, role, root_keys, threshold, err);
     }
-    if (e == 0)
-        e = sign_with_all(o->keys, o->passphrase, draft, NULL, err);
     if (e == 0)
         e = write_root(path, draft, err);
     if (e == 0)
@@ -402,6 +477,8 @@ int repository_finish(const struct repository_options *o, struct repository_resu
     if (e == 0 && !draft)
         e = error_add(err, o->dir, 0, NULL,
                       "no root waits for signatures; begin with 'p2pvpn-ctl repo rotate'");
+    if (e == 0)
+        e = promote_all(&r, r.root, err);
     if (e == 0)
         e = try_finish(&r, draft, true, ret, err);
     if (e == 0)

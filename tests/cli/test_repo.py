@@ -299,6 +299,82 @@ def test_offline_root(tmp_path):
     place.gets("gateways/head.tar")
 
 
+def give_up(place, vault, role):
+    """The root's keys come back from the vault, as many as must sign, after a rotation was given up."""
+    run = rotate(place, "--role", role)
+    assert run.code == 0 and "waits for signatures" in run.out, run
+    (place.repo / "next-root.json").unlink()
+    assert (place.keys / f"{role}.next.pem").exists()
+    for key in vault.iterdir():
+        key.rename(place.keys / key.name)
+
+
+@pytest.mark.parametrize("role", ["timestamp", "targets", "root-1"])
+def test_given_up(tmp_path, role):
+    """The next key of a rotation that was given up replaces nothing, until its role is rotated again."""
+    place = Repository(tmp_path)
+    assert place.init("--root-keys", "3", "--root-threshold", "2").code == 0
+    place.compile()
+    assert place.publish().code == 0
+    vault = tmp_path / "vault"
+    vault.mkdir()
+    for n in (2, 3):
+        (place.keys / f"root-{n}.pem").rename(vault / f"root-{n}.pem")
+    old = (place.keys / f"{role}.pem").read_bytes()
+    give_up(place, vault, role)
+    waits = (place.keys / f"{role}.next.pem").read_bytes()
+    run = rotate(place, "--role", "snapshot")
+    assert run.code == 0 and "root version 2" in run.out, run
+    assert (place.keys / f"{role}.pem").read_bytes() == old
+    assert place.refresh().code == 0 and place.publish().code == 0
+    run = rotate(place, "--role", role)
+    assert run.code == 0 and "root version 3" in run.out, run
+    assert (place.keys / f"{role}.pem").read_bytes() == waits and not list(place.keys.glob("*.next.pem"))
+    assert place.refresh().code == 0 and place.publish().code == 0
+    place.trust()
+    place.gets("gateways/head.tar")
+
+
+@pytest.mark.parametrize("role", ["root-1", "targets", "timestamp"])
+def test_rotate_with_a_wrong_passphrase(mesh, role):
+    before = {p.name: p.read_bytes() for p in mesh.keys.iterdir()}
+    (mesh.folder / "pass").write_text("something else\n")
+    run = rotate(mesh, "--role", role)
+    assert run.code == 1 and "passphrase is wrong" in run.err, run
+    assert {p.name: p.read_bytes() for p in mesh.keys.iterdir()} == before
+    (mesh.folder / "pass").write_text(SECRET)
+    run = rotate(mesh, "--role", role)
+    assert run.code == 0 and "root version 2" in run.out, run
+
+
+def test_rotate_targets_with_a_wrong_passphrase_where_no_root_is(mesh):
+    (mesh.keys / "root-1.pem").rename(mesh.folder / "root-1.pem")
+    (mesh.folder / "pass").write_text("something else\n")
+    run = rotate(mesh, "--role", "targets")
+    assert run.code == 1 and "targets.pem" in run.err and "passphrase is wrong" in run.err, run
+    assert not (mesh.keys / "targets.next.pem").exists() and not (mesh.repo / "next-root.json").exists()
+
+
+def test_failed_rotation_leaves_no_key(mesh):
+    """The timestamp's key is made before the root's, whose passphrase is refused."""
+    (mesh.keys / "root-1.pem").rename(mesh.folder / "root-1.pem")
+    (mesh.folder / "pass").write_text("short\n")
+    before = {p.name for p in mesh.keys.iterdir()}
+    run = rotate(mesh, "--role", "timestamp", "--root-keys", "2")
+    assert run.code == 1 and "at least 8 bytes" in run.err, run
+    assert {p.name for p in mesh.keys.iterdir()} == before
+
+
+def test_next_key_of_another_passphrase(mesh):
+    """Found before anything is changed, and named."""
+    (mesh.keys / "root-2.next.pem").write_bytes((mesh.keys / "root-1.pem").read_bytes())
+    bend(mesh.keys / "root-2.next.pem", b"M", b"N")
+    before = {p: p.read_bytes() for p in mesh.folder.rglob("*") if p.is_file()}
+    run = rotate(mesh, "--role", "timestamp")
+    assert run.code == 1 and "root-2.next.pem" in run.err, run
+    assert {p: p.read_bytes() for p in mesh.folder.rglob("*") if p.is_file()} == before
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"signed": {"_type": "root"}, "signatures": []}'])
 def test_sign_nothing_else(mesh, content):
     (mesh.folder / "file").write_bytes(content)

@@ -14,6 +14,7 @@ POINTS = 3  # of each system call, spread over the whole run
 COMMANDS = {
     "publish": ["repo", "publish", "--keys", "keys", "--passphrase-file", "pass", "--from", "out", "repo"],
     "rotate": ["repo", "rotate", "--keys", "keys", "--passphrase-file", "pass", "--role", "targets", "repo"],
+    "rotate root": ["repo", "rotate", "--keys", "keys", "--passphrase-file", "pass", "--role", "root-1", "repo"],
     "init": ["repo", "init", "--keys", "keys2", "--passphrase-file", "pass", "repo2"],
 }
 
@@ -78,6 +79,30 @@ def holds(place, command):
         assert not list(place.keys.glob("*.next.pem"))
         first, second = (place.signed(f"{n}.root")["roles"]["targets"]["keyids"] for n in (1, 2))
         assert first != second and not (place.metadata / "3.root.json").exists()
+
+
+def newest_root(place):
+    n = len(list(place.metadata.glob("*.root.json")))
+    return n, place.signed(f"{n}.root")["roles"]["root"]["keyids"]
+
+
+def test_killed_then_another_rotation(old, tmp_path):
+    """Wherever a rotation of the root's key is killed: what is rotated next brings in only the key that
+    its root names, and the root can sign again."""
+    killed = 0
+    for point in range(1, 1 + count(fresh(old, tmp_path), "rotate root", "rename")):
+        place = fresh(old, tmp_path)
+        run = traced(place, "rotate root", "-e", f"inject=rename:signal=KILL:when={point}")
+        killed += run.returncode != 0
+        waits = (place.repo / "next-root.json").exists() and not (place.metadata / "2.root.json").exists()
+        for what in (["--finish"] if waits else [], ["--role", "root-1"], ["--role", "timestamp"], []):
+            before, named = newest_root(place)
+            run = place.run(*COMMANDS["rotate"][:-3], *what, "repo")
+            assert run.code == 0 and f"root version {before + 1}" in run.out, (point, what, run)
+            assert what != ["--role", "root-1"] or newest_root(place)[1] != named, (point, what)
+        assert not list(place.keys.glob("*.next.pem"))
+        assert place.refresh().code == 0 and targets(place) == 6
+    assert killed, "no run was killed: the test tests nothing"
 
 
 @pytest.mark.parametrize("command,syscall", [
