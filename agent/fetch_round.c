@@ -175,10 +175,12 @@ static enum tuf_code get_targets(struct fetch *f, struct tuf_updater *u, bool *c
     return r;
 }
 
-static int64_t earliest_expiry(const struct tuf_trusted *t)
+/* Of all that our targets hang on; of the bins only those in which they lie. */
+static int64_t earliest_expiry(const struct tuf_updater *u)
 {
+    const struct tuf_trusted *t = &u->trusted;
     const struct tuf_metadata *const all[] = {t->root, t->timestamp, t->snapshot, t->targets};
-    int64_t first = INT64_MAX;
+    int64_t first = u->roles_expire ? u->roles_expire : INT64_MAX;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (all[i] && all[i]->expires < first)
@@ -187,13 +189,15 @@ static int64_t earliest_expiry(const struct tuf_trusted *t)
 }
 
 /* Whatever became of the round: what is trusted now says how fresh we can be. */
-static void note_trusted(struct fetch *f, const struct tuf_trusted *t)
+static void note_trusted(struct fetch *f, const struct tuf_updater *u)
 {
+    const struct tuf_trusted *t = &u->trusted;
+
     if (!t->timestamp)
         return;
     f->report.version = t->timestamp->version;
     if (t->root && t->snapshot && t->targets)
-        f->report.expires = earliest_expiry(t);
+        f->report.expires = earliest_expiry(u);
 }
 
 static enum tuf_code ask_mirror(struct fetch *f, size_t i, int64_t now, bool *changed,
@@ -216,7 +220,7 @@ static enum tuf_code ask_mirror(struct fetch *f, size_t i, int64_t now, bool *ch
     r = tuf_updater_refresh(&u, err);
     if (r == TUF_OK)
         r = get_targets(f, &u, changed, err);
-    note_trusted(f, &u.trusted);
+    note_trusted(f, &u);
     tuf_updater_close(&u);
     if (r != TUF_OK)
         return r;

@@ -163,7 +163,7 @@ static int check_all(struct check *c, void (*progress)(size_t done, size_t total
     enum tuf_code code = tuf_repo_read_state(c->metadata, &timestamp, &snapshot, &te);
 
     if (code == TUF_OK)
-        code = tuf_repo_read_targets(c->metadata, snapshot, &all, &te);
+        code = tuf_repo_read_targets(c->metadata, snapshot, &all, NULL, &te);
     if (code == TUF_OK)
         code = tuf_repo_read_bins(c->metadata, snapshot, &bits, &te);
     if (code == TUF_OK) {

@@ -157,10 +157,9 @@ int repository_key(struct repository *r, enum tuf_type type, struct error_list *
 /* --- what there is
  * ------------------------------------------------------------------------------- */
 
-static void note_expiry(const struct repository *r, enum tuf_type type, const json_t *file,
+static void note_expiry(const struct repository *r, enum tuf_type type, int64_t when,
                         struct repository_result *ret)
 {
-    int64_t when = tuf_repo_expires_of(tuf_repo_body_of(file));
     int64_t before = r->days[type] * DAY / 3;
     const char *name = tuf_type_name(type);
     const char *verb = type == TUF_ROOT ? "rotate" : type == TUF_TARGETS ? "publish" : "refresh";
@@ -179,38 +178,41 @@ static void note_expiry(const struct repository *r, enum tuf_type type, const js
                   (int)((when - r->now) / DAY), verb);
 }
 
+static void note_file(const struct repository *r, enum tuf_type type, const json_t *file,
+                      struct repository_result *ret)
+{
+    note_expiry(r, type, tuf_repo_expires_of(tuf_repo_body_of(file)), ret);
+}
+
 int repository_look(struct repository *r, struct repository_result *ret, struct error_list *err)
 {
-    json_t *root = NULL, *timestamp = NULL, *snapshot = NULL, *targets = NULL, *all = NULL;
+    json_t *root = NULL, *timestamp = NULL, *snapshot = NULL, *all = NULL;
+    int64_t first = 0; /* targets.json or a bin */
     struct tuf_error e;
     enum tuf_code code = tuf_repo_read_root(r->metadata, &root, &e);
 
     if (code == TUF_OK)
         code = tuf_repo_read_state(r->metadata, &timestamp, &snapshot, &e);
     if (code == TUF_OK) {
-        note_expiry(r, TUF_ROOT, root, ret);
+        note_file(r, TUF_ROOT, root, ret);
         ret->root_version = tuf_repo_version_of(tuf_repo_body_of(root));
     }
     if (code == TUF_OK && snapshot) {
         ret->version = tuf_repo_version_of(tuf_repo_body_of(timestamp));
-        note_expiry(r, TUF_TIMESTAMP, timestamp, ret);
-        note_expiry(r, TUF_SNAPSHOT, snapshot, ret);
-        code = tuf_repo_read_role(r->metadata, "targets",
-                                  tuf_repo_version_of(tuf_repo_meta_of(snapshot, "targets")),
-                                  &targets, &e);
+        note_file(r, TUF_TIMESTAMP, timestamp, ret);
+        note_file(r, TUF_SNAPSHOT, snapshot, ret);
+        code = tuf_repo_read_bins(r->metadata, snapshot, &ret->bins, &e);
+        if (code == TUF_OK)
+            code = tuf_repo_read_targets(r->metadata, snapshot, &all, &first, &e);
         if (code == TUF_OK) {
-            note_expiry(r, TUF_TARGETS, targets, ret);
-            code = tuf_repo_read_bins(r->metadata, snapshot, &ret->bins, &e);
-        }
-        if (code == TUF_OK &&
-            (code = tuf_repo_read_targets(r->metadata, snapshot, &all, &e)) == TUF_OK)
+            note_expiry(r, TUF_TARGETS, first, ret);
             ret->targets = json_object_size(all);
+        }
     }
     json_decref(all);
     json_decref(root);
     json_decref(timestamp);
     json_decref(snapshot);
-    json_decref(targets);
     return code == TUF_OK ? 0 : repository_fail(r, &e, err);
 }
 
@@ -391,7 +393,7 @@ static int prepare(struct repository *r, const struct tuf_repo_file *files, size
     if (code == TUF_OK)
         code = tuf_repo_read_bins(r->metadata, snapshot, &bins, &te);
     if (code == TUF_OK)
-        code = tuf_repo_read_targets(r->metadata, snapshot, &before, &te);
+        code = tuf_repo_read_targets(r->metadata, snapshot, &before, NULL, &te);
     if (code == TUF_OK) {
         r->tuf.bins = repository_bins(bins, n);
         e = compare(r, before, files, n, ret, err);

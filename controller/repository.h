@@ -37,7 +37,7 @@ struct repository_options {
 struct repository_result {
     int64_t version; /* of timestamp.json, by which clients see something new */
     int64_t root_version;
-    int64_t expires[TUF_TYPES]; /* seconds since 1970; 0: not known */
+    int64_t expires[TUF_TYPES]; /* seconds since 1970, the first of the bins', too; 0: not known */
     size_t targets;             /* how many there are now */
     size_t added, changed, removed;
     bool root_waits;            /* for signatures */

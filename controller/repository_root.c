@@ -335,7 +335,7 @@ static enum tuf_code publish_again(struct repository *r, struct tuf_error *te)
     if (code == TUF_OK)
         code = tuf_repo_read_bins(r->metadata, snapshot, &r->tuf.bins, te);
     if (code == TUF_OK)
-        code = tuf_repo_read_targets(r->metadata, snapshot, &all, te);
+        code = tuf_repo_read_targets(r->metadata, snapshot, &all, NULL, te);
     files = xcalloc(json_object_size(all) + 1, sizeof(*files));
     json_object_foreach(all, path, value)
     {

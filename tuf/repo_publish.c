@@ -17,6 +17,7 @@
 struct publish {
     const struct tuf_repo *repo;
     json_t *timestamp, *snapshot; /* files that are there; NULL: none */
+    bool bins_anew;               /* every bin is written, though it says the same */
 };
 
 static int64_t version_in(const json_t *file)
@@ -158,8 +159,8 @@ static enum tuf_code put_targets(struct publish *p, const char *role, json_t *bo
     enum tuf_code r =
         was ? tuf_repo_read_role(p->repo->metadata_dir, role, version, &file, err) : TUF_OK;
 
-    if (r == TUF_OK && file && lasts(p->repo, TUF_TARGETS, file) && agree(file, body, "targets") &&
-        agree(file, body, "delegations")) {
+    if (r == TUF_OK && file && !p->bins_anew && lasts(p->repo, TUF_TARGETS, file) &&
+        agree(file, body, "targets") && agree(file, body, "delegations")) {
         _cleanup_free_ char *listed = xasprintf("%s.json", role);
 
         json_object_set(json_object_get(snapshot, "meta"), listed, was);
@@ -171,6 +172,19 @@ static enum tuf_code put_targets(struct publish *p, const char *role, json_t *bo
         json_decref(body);
     }
     json_decref(file);
+    return r;
+}
+
+/* targets.json, whose body it takes.  When it comes as the next version every bin does, too, so
+ * that none expires sooner, at a time when nothing else is due. */
+static enum tuf_code put_top(struct publish *p, json_t *body, json_t *snapshot,
+                             struct tuf_error *err)
+{
+    enum tuf_code r = put_targets(p, "targets", body, snapshot, err);
+    const json_t *is = json_object_get(json_object_get(snapshot, "meta"), "targets.json");
+
+    p->bins_anew = r == TUF_OK && tuf_repo_version_of(is) !=
+                                      tuf_repo_version_of(tuf_repo_meta_of(p->snapshot, "targets"));
     return r;
 }
 
@@ -232,13 +246,14 @@ static enum tuf_code put_all_targets(struct publish *p, const struct tuf_repo_fi
     targets = targets_body(p->repo);
     if (p->repo->bins > 0) {
         tuf_repo_delegate_bins(targets, "bin", p->repo->bins, named(p->repo), 1, 1);
-        r = put_bins(p, files, n, targets, snapshot, err);
+        r = put_top(p, json_incref(targets), snapshot, err);
+        if (r == TUF_OK)
+            r = put_bins(p, files, n, targets, snapshot, err);
     } else {
         for (size_t i = 0; i < n; i++)
             tuf_repo_add_target_hash(targets, files[i].path, files[i].len, files[i].sha256);
+        r = put_top(p, json_incref(targets), snapshot, err);
     }
-    if (r == TUF_OK)
-        return put_targets(p, "targets", targets, snapshot, err);
     json_decref(targets);
     return r;
 }

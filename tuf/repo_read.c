@@ -122,9 +122,10 @@ static enum tuf_code read_listed(const char *dir, const json_t *snapshot, const 
 }
 
 enum tuf_code tuf_repo_read_targets(const char *dir, const json_t *snapshot, json_t **ret,
-                                    struct tuf_error *err)
+                                    int64_t *ret_expires, struct tuf_error *err)
 {
     json_t *meta = json_object_get(tuf_repo_body_of(snapshot), "meta"), *all = json_object(), *file;
+    int64_t first = INT64_MAX;
     enum tuf_code r = TUF_OK;
 
     for (void *it = json_object_iter(meta); it && r == TUF_OK;
@@ -133,8 +134,12 @@ enum tuf_code tuf_repo_read_targets(const char *dir, const json_t *snapshot, jso
         size_t n = strlen(key);
         _cleanup_free_ char *role = xstrndup(key, n > strlen(ENDING) ? n - strlen(ENDING) : n);
 
-        if ((r = read_listed(dir, snapshot, role, &file, err)) == TUF_OK)
+        if ((r = read_listed(dir, snapshot, role, &file, err)) == TUF_OK) {
+            int64_t expires = tuf_repo_expires_of(tuf_repo_body_of(file));
+
             json_object_update(all, json_object_get(tuf_repo_body_of(file), "targets"));
+            first = expires < first ? expires : first;
+        }
         json_decref(file);
     }
     if (r != TUF_OK) {
@@ -142,6 +147,8 @@ enum tuf_code tuf_repo_read_targets(const char *dir, const json_t *snapshot, jso
         all = NULL;
     }
     *ret = all;
+    if (ret_expires)
+        *ret_expires = first < INT64_MAX ? first : 0;
     return r;
 }
 

@@ -26,9 +26,10 @@ enum tuf_code tuf_repo_read_root(const char *dir, json_t **ret, struct tuf_error
 enum tuf_code tuf_repo_read_state(const char *dir, json_t **ret_timestamp, json_t **ret_snapshot,
                                   struct tuf_error *err);
 
-/* Every target that the snapshot's roles list: path -> {"length", "hashes"}. */
+/* Every target that the snapshot's roles list: path -> {"length", "hashes"}.  *ret_expires, unless
+ * NULL: when the first of these roles, targets.json and the bins, expires; 0: there are none. */
 enum tuf_code tuf_repo_read_targets(const char *dir, const json_t *snapshot, json_t **ret,
-                                    struct tuf_error *err);
+                                    int64_t *ret_expires, struct tuf_error *err);
 
 /* Bits of the hashed bins to which the snapshot's targets delegate; 0: none. */
 enum tuf_code tuf_repo_read_bins(const char *dir, const json_t *snapshot, unsigned *ret,

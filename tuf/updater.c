@@ -204,10 +204,9 @@ static enum tuf_code update_snapshot(struct tuf_updater *u, struct tuf_error *er
 }
 
 /* A role from the folder or else from the mirror: checked against who delegates to it now. */
-static enum tuf_code load_role(void *ctx, const struct tuf_role *role, struct tuf_metadata **ret,
-                               struct tuf_error *err)
+static enum tuf_code load_role(struct tuf_updater *u, const struct tuf_role *role,
+                               struct tuf_metadata **ret, struct tuf_error *err)
 {
-    struct tuf_updater *u = ctx;
     _cleanup_buf_ struct buf data = BUF_INIT;
     struct tuf_file file;
     enum tuf_code r = tuf_trusted_listed(&u->trusted, role->name, &file, err);
@@ -226,6 +225,19 @@ static enum tuf_code load_role(void *ctx, const struct tuf_role *role, struct tu
         return r;
     if ((r = store_role(u, role->name, &data, err)) != TUF_OK)
         *ret = tuf_metadata_free(*ret);
+    return r;
+}
+
+/* One to which the targets delegate; one that has expired has done so by now. */
+static enum tuf_code load_delegated(void *ctx, const struct tuf_role *role,
+                                    struct tuf_metadata **ret, struct tuf_error *err)
+{
+    struct tuf_updater *u = ctx;
+    enum tuf_code r = load_role(u, role, ret, err);
+    int64_t expires = r == TUF_OK ? (*ret)->expires : u->now;
+
+    if ((r == TUF_OK || r == TUF_EXPIRED) && (u->roles_expire == 0 || expires < u->roles_expire))
+        u->roles_expire = expires;
     return r;
 }
 
@@ -318,7 +330,7 @@ enum tuf_code tuf_updater_target(struct tuf_updater *u, const char *path, const 
     buf_reset(ret);
     if (!tuf_path_safe(path) || strlen(path) > TUF_TARGET_PATH_MAX)
         return tuf_fail(err, TUF_NO_TARGET, "'%.100s' cannot be the path of a target", path);
-    if ((r = tuf_trusted_find(&u->trusted, path, load_role, u, &role, &file, err)) != TUF_OK)
+    if ((r = tuf_trusted_find(&u->trusted, path, load_delegated, u, &role, &file, err)) != TUF_OK)
         return r;
     if (have && tuf_file_check(&file, path, buf_cstr(have), have->len, &other) == TUF_OK)
         buf_add(ret, buf_cstr(have), have->len);

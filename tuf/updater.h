@@ -32,6 +32,7 @@ struct tuf_updater {
     size_t target_max; /* bytes of a target; 0: 64 MiB */
 
     struct tuf_trusted trusted; /* zero at first */
+    int64_t roles_expire;       /* the first of the delegated roles that were read; 0: none was */
 };
 
 /* Bytes, where nobody signed for a length. */

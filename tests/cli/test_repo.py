@@ -503,8 +503,11 @@ def test_bins(tmp_path):
     for i in range(100):
         place.remove_site(f"s{i + 20}")
     place.compile()
-    run = place.publish()
+    run = place.publish("--expires", "targets=20")
     assert run.code == 0 and "in 256 bins" in run.out, run
+    assert not (place.metadata / "2.targets.json").exists()
+    run = place.refresh()
+    assert run.code == 0 and "targets expires in" in run.err, run
     place.gets("gateways/s7.tar", "gateways/s519.tar")
     run = place.run("repo", "check", "repo")
     assert run.code == 0, run

@@ -121,68 +121,123 @@ START_TEST(report_is_a_file)
 }
 END_TEST
 
+/* --- a repository and who looks at it --------------------------------------------------------- */
+
+static struct world {
+    char folder[UNIT_FOLDER_SIZE];
+    char *metadata, *targets, *url;
+    struct tuf_repo repo;
+    struct settings settings;
+    struct fetch f;
+} w;
+
+/* Everything that is signed is valid for a day. */
+static void begin(void)
+{
+    struct tuf_error e;
+
+    w = (struct world){.f = {.settings = &w.settings, .repository = REPOSITORY_INIT}};
+    unit_folder(w.folder);
+    _cleanup_free_ char *own = xasprintf("%s/own", w.folder);
+    _cleanup_free_ char *root = xasprintf("%s/metadata/1.root.json", w.folder);
+
+    w.metadata = xasprintf("%s/metadata", w.folder);
+    w.targets = xasprintf("%s/targets", w.folder);
+    w.url = xasprintf("file://%s", w.folder);
+    w.repo = (struct tuf_repo){.metadata_dir = w.metadata, .target_dir = w.targets};
+    for (int t = 0; t < TUF_TYPES; t++) {
+        w.repo.expires[t] = NOW + DAY;
+        ck_assert(tuf_seed_generate(w.repo.seeds[t].bytes));
+    }
+    ck_assert_int_eq(fs_mkdirs(w.metadata, 0755, &err), 0);
+    ck_assert_int_eq(fs_mkdirs(w.targets, 0755, &err), 0);
+    ck_assert_int_eq(fs_mkdirs(own, 0755, &err), 0);
+    ck_assert_int_eq(tuf_repo_init(&w.repo, &e), TUF_OK);
+    settings_defaults(&w.settings);
+    w.f.repository.mirrors[0] = w.url;
+    w.f.repository.n_mirrors = 1;
+    w.f.repository.gateway = "a";
+    ck_assert_int_eq(fs_read(root, TUF_ROOT_MAX, &w.f.repository.root, &err), 0);
+    w.f.metadata_dir = xasprintf("%s/metadata", own);
+    w.f.bundle = xasprintf("%s/bundle.tar", own);
+    w.f.origins = xasprintf("%s/origins", own);
+    w.f.curl = tuf_curl_new(30, &e);
+    ck_assert_ptr_nonnull(w.f.curl);
+}
+
+static void end(void)
+{
+    tuf_curl_free(w.f.curl);
+    buf_free(&w.f.timestamp);
+    buf_free(&w.f.repository.root);
+    free(w.f.metadata_dir);
+    free(w.f.bundle);
+    free(w.f.origins);
+    free(w.metadata);
+    free(w.targets);
+    free(w.url);
+    ck_assert_int_eq(fs_remove_tree(w.folder, &err), 0);
+}
+
+/* The bin of our bundle is part of what we know, and may expire before all else. */
+START_TEST(own_bin_expires_first)
+{
+    struct tuf_repo_file files[] = {{.path = "gateways/a.tar", .data = "one", .len = 3},
+                                    {.path = "gateways/b.tar", .data = "one", .len = 3}};
+    struct tuf_error e;
+    bool changed;
+
+    begin();
+    w.repo.bins = 8;
+    ck_assert_int_eq(tuf_repo_publish(&w.repo, files, 2, 0, &e), TUF_OK);
+    ck_assert_int_eq(fetch_round(&w.f, NOW, true, &changed, &e), TUF_OK);
+    ck_assert_int_eq(w.f.report.expires, NOW + DAY);
+    w.repo.expires[TUF_TARGETS] = NOW + DAY / 4;
+    files[1].data = "two"; /* another's */
+    ck_assert_int_eq(tuf_repo_publish(&w.repo, files, 2, 1, &e), TUF_OK);
+    ck_assert_int_eq(fetch_round(&w.f, NOW, true, &changed, &e), TUF_OK);
+    ck_assert_int_eq(w.f.report.expires, NOW + DAY);
+    w.repo.expires[TUF_TARGETS] = NOW + DAY / 2;
+    files[0].data = "two";
+    ck_assert_int_eq(tuf_repo_publish(&w.repo, files, 2, 2, &e), TUF_OK);
+    ck_assert_int_eq(fetch_round(&w.f, NOW, true, &changed, &e), TUF_OK);
+    ck_assert_int_eq(w.f.report.expires, NOW + DAY / 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(fetch_round(&w.f, NOW + DAY / 2 + i, false, &changed, &e), TUF_EXPIRED);
+        ck_assert_int_le(w.f.report.expires, NOW + DAY / 2 + i);
+    }
+    end();
+}
+END_TEST
+
 /* --- memory ----------------------------------------------------------------------------------- */
 
 START_TEST(a_thousand_looks_leave_nothing)
 {
-    char folder[UNIT_FOLDER_SIZE];
-    struct settings settings;
-    struct fetch f = {.settings = &settings, .repository = REPOSITORY_INIT};
     struct tuf_repo_file files[] = {{.path = "gateways/a.tar", .len = 3},
                                     {.path = "mesh/origins", .data = "table", .len = 5}};
     struct tuf_error e;
     size_t before = 0;
     bool changed;
 
-    unit_folder(folder);
-    _cleanup_free_ char *metadata = xasprintf("%s/metadata", folder);
-    _cleanup_free_ char *targets = xasprintf("%s/targets", folder);
-    _cleanup_free_ char *own = xasprintf("%s/own", folder);
-    _cleanup_free_ char *root = xasprintf("%s/1.root.json", metadata);
-    _cleanup_free_ char *url = xasprintf("file://%s", folder);
-    struct tuf_repo repo = {.metadata_dir = metadata, .target_dir = targets};
-
-    for (int t = 0; t < TUF_TYPES; t++) {
-        repo.expires[t] = NOW + DAY;
-        ck_assert(tuf_seed_generate(repo.seeds[t].bytes));
-    }
-    ck_assert_int_eq(fs_mkdirs(metadata, 0755, &err), 0);
-    ck_assert_int_eq(fs_mkdirs(targets, 0755, &err), 0);
-    ck_assert_int_eq(fs_mkdirs(own, 0755, &err), 0);
-    ck_assert_int_eq(tuf_repo_init(&repo, &e), TUF_OK);
-    settings_defaults(&settings);
-    f.repository.mirrors[0] = url;
-    f.repository.n_mirrors = 1;
-    f.repository.gateway = "a";
-    ck_assert_int_eq(fs_read(root, TUF_ROOT_MAX, &f.repository.root, &err), 0);
-    f.metadata_dir = xasprintf("%s/metadata", own);
-    f.bundle = xasprintf("%s/bundle.tar", own);
-    f.origins = xasprintf("%s/origins", own);
-    f.curl = tuf_curl_new(30, &e);
-    ck_assert_ptr_nonnull(f.curl);
+    begin();
     for (unsigned i = 0; i < 300 + 1000; i++) {
         enum tuf_code r;
 
         if (i % 50 == 0) { /* every kind of look: something new, all anew, nothing, one refused */
             files[0].data = i % 100 ? "one" : "two";
-            ck_assert_int_eq(tuf_repo_publish(&repo, files, 2, i / 50, &e), TUF_OK);
+            ck_assert_int_eq(tuf_repo_publish(&w.repo, files, 2, i / 50, &e), TUF_OK);
         }
         if (i == 300) /* OpenSSL and libcurl have all that they keep */
             before = mallinfo2().uordblks;
-        r = fetch_round(&f, i % 10 == 9 ? NOW + 2 * DAY : NOW, i % 2 == 0, &changed, &e);
+        r = fetch_round(&w.f, i % 10 == 9 ? NOW + 2 * DAY : NOW, i % 2 == 0, &changed, &e);
         ck_assert_msg(r == (i % 10 == 9 ? TUF_EXPIRED : TUF_OK), "%u: %s", i, e.text);
         ck_assert_int_eq(changed, i % 50 == 0);
     }
     /* What was freed just now still counts; the smallest thing left by each look would be 32,000.
      */
     ck_assert_int_lt((long)mallinfo2().uordblks - (long)before, 2000);
-    tuf_curl_free(f.curl);
-    buf_free(&f.timestamp);
-    buf_free(&f.repository.root);
-    free(f.metadata_dir);
-    free(f.bundle);
-    free(f.origins);
-    ck_assert_int_eq(fs_remove_tree(folder, &err), 0);
+    end();
 }
 END_TEST
 
@@ -198,6 +253,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, report_round_trip);
     tcase_add_loop_test(tc, no_report, 0, sizeof(no_reports) / sizeof(no_reports[0]));
     tcase_add_test(tc, report_is_a_file);
+    tcase_add_test(tc, own_bin_expires_first);
     tcase_add_test(tc, a_thousand_looks_leave_nothing);
     suite_add_tcase(s, tc);
     return unit_run(s);

@@ -330,6 +330,87 @@ START_TEST(test_what_stays)
 }
 END_TEST
 
+/* Publishes on this day what expires 90 days later, and renews what has less than half of them. */
+static void publish_on(int64_t day, const struct tuf_repo_file *files, size_t n)
+{
+    int64_t seen;
+
+    for (int t = 0; t < TUF_TYPES; t++) {
+        repo.expires[t] = NOW + (t == TUF_TARGETS ? day + 90 : 1000) * DAY;
+        repo.keep_until[t] = NOW + (t == TUF_TARGETS ? day + 45 : 0) * DAY;
+    }
+    ck_assert_int_eq(tuf_repo_seen(&repo, &seen, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_publish(&repo, files, n, seen, &err), TUF_OK);
+}
+
+/* The day on which the first of targets.json and the bins expires; how many bins are of a version.
+ */
+static int64_t first_expires(int64_t version, size_t *ret_bins)
+{
+    json_t *timestamp, *snapshot, *all, *said;
+    int64_t first = 0;
+    const char *name;
+
+    ck_assert_int_eq(tuf_repo_read_state(folder, &timestamp, &snapshot, &err), TUF_OK);
+    ck_assert_int_eq(tuf_repo_read_targets(folder, snapshot, &all, &first, &err), TUF_OK);
+    *ret_bins = 0;
+    json_object_foreach(json_object_get(tuf_repo_body_of(snapshot), "meta"), name, said)
+    {
+        *ret_bins += strncmp(name, "bin-", 4) == 0 && tuf_repo_version_of(said) == version;
+    }
+    json_decref(all);
+    json_decref(snapshot);
+    json_decref(timestamp);
+    return (first - NOW) / DAY;
+}
+
+/* A bin that changed later than the rest is renewed with targets.json, though it is not due yet:
+ * else it would expire long before anything says that it is time to publish. */
+START_TEST(test_bins_expire_with_targets)
+{
+    struct tuf_repo_file files[] = {{"a", "of a", 4}, {"b", "of b", 4}, {"c", "of c", 4}};
+    size_t bins;
+
+    repo.bins = 4;
+    repo.expires[TUF_ROOT] = NOW + 1000 * DAY;
+    starts();
+    publish_on(0, files, 3);
+    ck_assert_int_eq(first_expires(1, &bins), 90);
+    ck_assert_uint_eq(bins, 16);
+    files[0].data = "next";
+    publish_on(5, files, 3);
+    ck_assert_int_eq(first_expires(2, &bins), 90);
+    ck_assert_uint_eq(bins, 1);
+    publish_on(44, files, 3); /* nothing is due */
+    ck_assert_int_eq(first_expires(2, &bins), 90);
+    ck_assert_uint_eq(bins, 1);
+    publish_on(49, files, 3);
+    ck_assert_int_eq(first_expires(2, &bins), 139);
+    ck_assert_uint_eq(bins, 15);
+    for (size_t i = 0; i < 3; i++) {
+        _cleanup_buf_ struct buf data = BUF_INIT;
+
+        ck_assert_int_eq(get(files[i].path, NOW + 138 * (int64_t)DAY, &data), TUF_OK);
+    }
+}
+END_TEST
+
+START_TEST(test_first_expiry_is_a_bins)
+{
+    struct tuf_repo_file files[] = {{"a", "of a", 4}, {"b", "of b", 4}};
+    size_t bins;
+
+    repo.bins = 4;
+    repo.expires[TUF_ROOT] = NOW + 1000 * DAY;
+    starts();
+    publish_on(0, files, 2);
+    files[0].data = "next";
+    publish_on(-30, files, 2);
+    ck_assert_int_eq(first_expires(2, &bins), 60);
+    ck_assert_uint_eq(bins, 1);
+}
+END_TEST
+
 START_TEST(test_keys_on_disk)
 {
     struct buf plain = BUF_INIT, secret = BUF_INIT;
@@ -427,6 +508,8 @@ int main(void)
     tcase_add_test(t, test_rotation);
     tcase_add_test(t, test_threshold);
     tcase_add_test(t, test_what_stays);
+    tcase_add_test(t, test_bins_expire_with_targets);
+    tcase_add_test(t, test_first_expiry_is_a_bins);
     tcase_add_test(t, test_keys_on_disk);
     tcase_add_test(t, test_conformance_client);
     tcase_add_test(t, test_unsafe_paths);
