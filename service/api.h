@@ -43,7 +43,7 @@ struct api {
     struct db *db;
     unsigned char pin[32]; /* SHA-256 of this controller's public key */
     int64_t version;       /* of the timestamp that is published */
-    int64_t expires;       /* of the one that was signed here; 0: none was */
+    int64_t expires;       /* refresh.h; 0: not known */
     struct api_counters counters;
     struct wanted wanted;
     struct reports reports; /* not yet written */

@@ -375,7 +375,8 @@ void api_metrics(struct api *api, const struct api_request *q, struct api_respon
            (uint64_t)api->version);
     if (api->expires)
         metric(b, "timestamp_expires_seconds", "gauge",
-               "When the timestamp that was signed here expires, in seconds since 1970.",
+               "When what is published expires, its timestamp or its snapshot, whichever is first, "
+               "in seconds since 1970.",
                (uint64_t)api->expires);
     if (api->settings->ca)
         metric(b, "authority_up", "gauge", "Whether the authority's key can be used.",

@@ -93,6 +93,7 @@ static void look(struct server *s)
         say(SAY_WARNING, "the repository went back from version %" PRId64 " to %" PRId64,
             s->api.version, version);
     s->api.version = version;
+    refresh_published(&s->refresh, s->settings, time(NULL));
     conns_published(&s->conns);
 }
 
