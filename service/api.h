@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "service/http.h"
+#include "service/renewals.h"
 #include "service/reports.h"
 #include "service/route.h"
 #include "service/settings.h"
@@ -50,7 +51,7 @@ struct api {
     struct signing signing;
     const struct trust *trust;
     struct api_refusals refusals[2]; /* of tokens that nobody knows here; of others */
-    int64_t renewal_told;            /* seconds since 1970: when a gateway was last told to renew */
+    struct renewals renewals;
 };
 
 struct api_request {

@@ -13,31 +13,17 @@
 
 #define DAY 86400
 #define CERTIFICATE_DAYS 398
-#define RENEWAL_PACE 60        /* seconds from one gateway that is told to renew to the next */
-#define RENEWAL_ALL (8 * 3600) /* and all of them together, if they are many */
-#define SILENT_SECONDS 300     /* without a report a gateway counts as silent */
+#define SILENT_SECONDS 300 /* without a report a gateway counts as silent */
 
-/* One gateway after the other, as each restarts its links by turns then: a small mesh has only one
- * at work at a time, and a large one is through within a working day. */
-static int64_t renewal_pace(unsigned gateways)
+static bool may_renew(struct api *api, const char *gateway, const struct report *report)
 {
-    int64_t pace = RENEWAL_ALL / (gateways ? gateways : 1);
-
-    return pace > RENEWAL_PACE ? RENEWAL_PACE : pace > 1 ? pace : 1;
-}
-
-static bool may_renew(struct api *api, const struct report *report)
-{
-    int64_t now = time(NULL), since = now - api->renewal_told;
     unsigned n = 0;
 
-    if (!trust_renewal_due(api->trust, report->authorities) || since == 0)
+    if (!trust_renewal_due(api->trust, report->authorities))
         return false;
-    if (since > 0 && since < RENEWAL_PACE &&
-        (db_gateway_count(api->db, &n) < 0 || since < renewal_pace(n)))
-        return false;
-    api->renewal_told = now;
-    return true;
+    if (db_gateway_count(api->db, &n) < 0)
+        n = 0;
+    return renewals_tell(&api->renewals, gateway, api->trust->authorities, n, time(NULL));
 }
 
 void api_report(struct api *api, const struct api_request *q, struct api_response *ret)
@@ -51,7 +37,7 @@ void api_report(struct api *api, const struct api_request *q, struct api_respons
     if (!body_report(&b, q->body, q->body_len, q->peer->name, &report, &keep))
         api_error(ret, 422, "%s", b.why);
     else {
-        ret->renew = may_renew(api, &report);
+        ret->renew = may_renew(api, q->peer->name, &report);
         reports_add(&api->reports, q->peer, time(NULL), &report, &keep);
     }
     ret->commit = ret->status == 0;

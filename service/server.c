@@ -323,6 +323,7 @@ static void close_all(struct server *s)
     trust_close(&s->trust);
     s->api.db = db_close(s->api.db);
     reports_clear(&s->api.reports);
+    renewals_clear(&s->api.renewals);
     wanted_clear(&s->api.wanted);
     signing_clear(&s->api.signing);
     refresh_clear(&s->refresh);
