@@ -3,9 +3,9 @@
  * Database: what the controller remembers, in STATE/controller.db.
  *
  * WAL and synchronous=FULL: what was committed is on the disk.  A copy, STATE/controller.db.copy,
- * is made each day, before the schema is upgraded, and whenever db_copy() is called; it is replaced
- * whole.  A database that is damaged is set aside as controller.db.damaged-TIME, and the copy takes
- * its place.
+ * is made each day (copies.h), before the schema is upgraded, and whenever db_copy() is called; it
+ * is replaced whole.  A database that is damaged is set aside as controller.db.damaged-TIME, and
+ * the copy takes its place.
  *
  * Functions return 0 or a negative errno: -EAGAIN another process has it locked, -ENOSPC the disk
  * is full, -ENOENT there is no such row, -EIO anything else; db_why() is then a sentence.
@@ -32,6 +32,7 @@ int db_open(const char *state_dir, struct db **ret, struct error_list *notes,
 struct db *db_close(struct db *db); /* NULL ok; returns NULL */
 const char *db_why(const struct db *db);
 int db_copy(struct db *db);
+int64_t db_copied(const struct db *db); /* when, seconds since 1970; 0: there is no copy */
 /* Whether it can be read and written at this moment.  After a write that has failed it tries one.
  */
 int db_check(struct db *db);

@@ -213,6 +213,13 @@ int db_copy(struct db *db)
     return r;
 }
 
+int64_t db_copied(const struct db *db)
+{
+    struct stat st;
+
+    return stat(db->copy, &st) == 0 ? (int64_t)st.st_mtime : 0;
+}
+
 int db_check(struct db *db)
 {
     int64_t n = 0;

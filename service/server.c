@@ -21,6 +21,7 @@
 #include "common/fs.h"
 #include "common/notify.h"
 #include "service/conn.h"
+#include "service/copies.h"
 #include "service/db.h"
 #include "service/listen.h"
 #include "service/log.h"
@@ -32,7 +33,6 @@
 #define TICK_SECONDS 1
 #define LOOK_TICKS 5 /* at the repository, should inotify have missed something */
 #define END_SECONDS 5
-#define COPY_SECONDS 86400
 #define SPARE_FILES 64 /* descriptors beside connections and the files they are sent */
 
 struct server {
@@ -49,8 +49,8 @@ struct server {
     struct event *term, *interrupt, *tick, *watch;
     int inotify, lock;
     unsigned ticks, ending;
-    bool trouble;  /* with the database, as the log says */
-    time_t copied; /* the database, last */
+    bool trouble; /* with the database, as the log says */
+    struct copies copies;
     struct refresh refresh;
     struct trust trust;
 };
@@ -141,11 +141,7 @@ static void on_tick(int fd, short what, void *data)
         return;
     }
     notify_run(&s->notify, now_ms());
-    if (time(NULL) - s->copied >= COPY_SECONDS) {
-        s->copied = time(NULL);
-        if (db_copy(s->api.db) < 0)
-            say(SAY_WARNING, "no copy was made: %s", db_why(s->api.db));
-    }
+    copies_run(&s->copies, s->api.db, time(NULL), now_ms());
     look_at_db(s);
     refresh_run(&s->refresh, s->settings, time(NULL));
     s->api.expires = s->refresh.expires;
@@ -215,7 +211,6 @@ static int open_db(struct server *s, struct error_list *err)
     int r = db_open(s->settings->state, &s->api.db, &notes, err);
 
     say_errors(SAY_WARNING, &notes);
-    s->copied = time(NULL);
     if (r == 0)
         clean(s->settings);
     return r;

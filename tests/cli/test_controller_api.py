@@ -2,6 +2,7 @@
 """Enrolment, reports and what operators see: every endpoint without and with the wrong certificate,
 tokens that are not good, fields out of range, and a database that is locked, full, damaged, old."""
 import base64
+import contextlib
 import json
 import os
 import re
@@ -522,6 +523,23 @@ def test_a_damaged_database(alone):
     assert tokens(alone) == {"kept"}
     assert "the database was damaged" in alone.text()
     assert list(alone.state.glob("controller.db.damaged-*"))
+
+
+def test_a_copy_each_day(alone):
+    """Also of a controller that never runs for as long."""
+    alone.start()
+    new_token(alone, "kept")
+    alone.stop()
+    copy = alone.state / "controller.db.copy"
+
+    def is_there():
+        with contextlib.closing(sqlite3.connect(copy)) as db:
+            return db.execute("SELECT gateway FROM token").fetchall() == [("kept",)]
+
+    assert not is_there()
+    os.utime(copy, (time.time() - 90000,) * 2)
+    alone.start()
+    wait_for("the copy", is_there)
 
 
 def test_a_damaged_database_and_copy(alone):
