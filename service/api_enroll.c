@@ -23,6 +23,7 @@
 #define ID_LEN 32
 #define REFUSED_PACE 10    /* seconds from one row of the audit log about it to the next */
 #define REFUSED_ROWS 10000 /* that are kept */
+#define RENEW_ROWS 50000   /* of the audit log about renewals, of all gateways */
 
 static void refuse(struct api_response *ret, int status, struct error_list *err)
 {
@@ -457,6 +458,13 @@ void api_renew(struct api *api, const struct api_request *q, struct api_response
 
     if (!api_may(api, q->peer, ret))
         return;
+    if (!renewals_may(&api->renewals, q->peer->name, time(NULL))) {
+        api_error(ret, 503,
+                  "this gateway has had %d certificates within an hour, and gets no more for now: "
+                  "renew it later, and revoke it if nobody knows why it asks for so many",
+                  RENEWALS_MOST);
+        return;
+    }
     if (!body_renew(&b, q->body, q->body_len, &pem)) {
         api_error(ret, 422, "%s", b.why);
         return;
@@ -479,10 +487,12 @@ void api_renew(struct api *api, const struct api_request *q, struct api_response
     if (db_begin(api->db) < 0)
         api_db_failed(api, ret);
     else if (sign(api, q->peer, pem, &who, q->peer->generation, "renew", &answer, ret) == 0) {
-        if (db_commit(api->db) < 0)
+        if (db_audit_keep(api->db, "renew", RENEW_ROWS) < 0 || db_commit(api->db) < 0) {
             api_db_failed(api, ret);
-        else
+        } else {
+            renewals_made(&api->renewals, q->peer->name, time(NULL));
             answer_with(ret, buf_cstr(&answer));
+        }
     }
     db_rollback(api->db);
 }

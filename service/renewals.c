@@ -68,8 +68,54 @@ bool renewals_tell(struct renewals *r, const char *gateway, const char *authorit
     return true;
 }
 
+/* Not when the clock went back since. */
+static bool lately(const json_t *when, int64_t now)
+{
+    int64_t since = now - json_integer_value(when);
+
+    return when && since >= 0 && since < RENEWALS_WITHIN;
+}
+
+bool renewals_may(const struct renewals *r, const char *gateway, int64_t now)
+{
+    const json_t *times = json_object_get(r->made, gateway);
+
+    return json_array_size(times) < RENEWALS_MOST || !lately(json_array_get(times, 0), now);
+}
+
+static void forget_made(struct renewals *r, int64_t now)
+{
+    const char *name;
+    json_t *times;
+    void *next;
+
+    json_object_foreach_safe(r->made, next, name, times)
+    {
+        if (!lately(json_array_get(times, json_array_size(times) - 1), now))
+            json_object_del(r->made, name);
+    }
+}
+
+void renewals_made(struct renewals *r, const char *gateway, int64_t now)
+{
+    json_t *times;
+
+    if (!r->made)
+        r->made = json_object();
+    forget_made(r, now);
+    times = json_object_get(r->made, gateway);
+    if (!times) {
+        times = json_array();
+        json_object_set_new(r->made, gateway, times);
+    }
+    if (json_array_size(times) == RENEWALS_MOST)
+        json_array_remove(times, 0);
+    json_array_append_new(times, json_integer(now));
+}
+
 void renewals_clear(struct renewals *r)
 {
     json_decref(r->names);
+    json_decref(r->made);
     *r = (struct renewals){0};
 }

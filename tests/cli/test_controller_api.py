@@ -506,6 +506,44 @@ def test_a_full_disk(alone):
     assert acknowledged | {"after"} == tokens(alone)
 
 
+def test_renewals_without_end(alone, tmp_path):
+    """Neither the disk nor the others suffer from one that asks again and again; the log shows it."""
+    alone.start()
+    greedy, modest = gateways = [Gateway(tmp_path, name) for name in ("greedy", "modest")]
+    for gateway in gateways:
+        answer = enroll(alone, gateway, new_token(alone, gateway.name))
+        assert answer.status == 200, answer.body
+        gateway.cert = gateway.take(answer.json["answer"])
+
+    def renew(gateway):
+        return alone.ask("POST", "/v1/renew", {"request": gateway.request}, cert=gateway.cert)
+
+    assert [renew(greedy).status for _ in range(10)] == [200] * 10
+    refused = renew(greedy)
+    assert refused.status == 503 and "10 certificates within an hour" in refused.json["error"]
+    assert renew(modest).status == 200
+    rows = [a["gateway"] for a in alone.local("GET", "/v1/audit?last=100").json["audit"] if a["what"] == "renew"]
+    assert sorted(rows) == ["greedy"] * 10 + ["modest"]
+
+
+def test_of_renewals_the_newest_rows_stay(alone, tmp_path):
+    alone.start()
+    gateway = Gateway(tmp_path, "newest")
+    cert = gateway.take(enroll(alone, gateway, new_token(alone, "newest")).json["answer"])
+    alone.stop()
+    with contextlib.closing(sqlite3.connect(alone.state / "controller.db")) as db:
+        db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 50010) "
+                   "INSERT INTO audit(at, who, source, what, gateway, detail) "
+                   "SELECT i, 'other', '', 'renew', 'other', '' FROM n")
+        db.commit()
+    alone.start()
+    assert alone.ask("POST", "/v1/renew", {"request": gateway.request}, cert=cert).status == 200
+    with contextlib.closing(sqlite3.connect(alone.state / "controller.db")) as db:
+        count = "SELECT count(*), min(at) FROM audit WHERE what "
+        assert db.execute(count + "= 'renew'").fetchone() == (50000, 12)
+        assert db.execute(count + "IN ('enroll', 'token')").fetchone()[0] > 0
+
+
 def test_a_damaged_database(alone):
     alone.start()
     new_token(alone, "kept")

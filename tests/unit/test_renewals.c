@@ -101,6 +101,25 @@ START_TEST(the_clock_was_ahead)
 }
 END_TEST
 
+START_TEST(ten_an_hour)
+{
+    for (int i = 0; i < 10; i++) {
+        ck_assert(renewals_may(&renewals, "perth", NOW + 60 * i));
+        renewals_made(&renewals, "perth", NOW + 60 * i);
+    }
+    ck_assert(!renewals_may(&renewals, "perth", NOW + 600));
+    ck_assert(!renewals_may(&renewals, "perth", NOW + HOUR - 1));
+    ck_assert(renewals_may(&renewals, "sydney", NOW + 600));
+    ck_assert(renewals_may(&renewals, "perth", NOW + HOUR));
+    renewals_made(&renewals, "perth", NOW + HOUR);
+    ck_assert(!renewals_may(&renewals, "perth", NOW + HOUR + 59));
+    ck_assert(renewals_may(&renewals, "perth", NOW + HOUR + 60));
+    ck_assert(renewals_may(&renewals, "perth", NOW - HOUR)); /* the clock was ahead */
+    renewals_made(&renewals, "sydney", NOW + 3 * HOUR);
+    ck_assert_uint_eq(json_object_size(renewals.made), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("renewals");
@@ -113,5 +132,6 @@ int main(void)
     tcase_add_test(t, what_is_over_is_forgotten);
     tcase_add_test(t, the_next_step_of_the_authorities);
     tcase_add_test(t, the_clock_was_ahead);
+    tcase_add_test(t, ten_an_hour);
     return unit_run(s);
 }
