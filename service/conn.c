@@ -99,17 +99,15 @@ static void evict(struct conns *all, enum conn_place place)
 /* The oldest in this place that has shown no certificate; false: there is none. */
 static bool evict_anybody(struct conns *all, enum conn_place place)
 {
-    struct conn *c;
+    struct conn *c = TAILQ_FIRST(&all->lists[place]);
 
-    TAILQ_FOREACH(c, &all->lists[place], entry)
-    {
-        if (c->peer && c->peer->kind != PEER_ANYBODY)
-            continue;
-        all->api->counters.evicted++;
-        conn_close(c);
-        return true;
-    }
-    return false;
+    while (c && c->peer && c->peer->kind != PEER_ANYBODY)
+        c = TAILQ_NEXT(c, entry);
+    if (!c)
+        return false;
+    all->api->counters.evicted++;
+    conn_close(c);
+    return true;
 }
 
 /* Room for one more, at the cost of those who have shown least: who comes may have a certificate.
