@@ -232,8 +232,9 @@ int cli_repo_check(const struct cli_args *args)
 /* --- publish, from the model on
  * ---------------------------------------------------------------- */
 
-/* What would be done, and the gateways' archives. */
-static int make(const struct cli_args *args, struct buf *plan, struct error_list *err)
+/* What would be done, which is told before anything is, and the gateways' archives.  *any: there is
+ * something to do. */
+static int make(const struct cli_args *args, struct buf *plan, bool *any, struct error_list *err)
 {
     const struct preview_options look = {
         .mesh_file = args->argument,
@@ -263,6 +264,11 @@ static int make(const struct cli_args *args, struct buf *plan, struct error_list
         cli_add_plan(plan, &preview_of, NULL);
     else if (r == 0)
         cli_add_plan_text(plan, &preview_of);
+    if (r == 0 && !args->json && !args->quiet) {
+        fputs(buf_cstr(plan), stdout);
+        fflush(stdout);
+    }
+    *any = r == 0 && preview_any(&preview_of);
     cli_print_warnings(&preview_of.summary.warnings);
     preview_clear(&preview_of);
     if (r < 0)
@@ -294,6 +300,7 @@ int cli_publish(const struct cli_args *given)
     struct publish_files files = {.n = 0};
     _cleanup_buf_ struct buf plan = BUF_INIT, b = BUF_INIT;
     int64_t seen = 0;
+    bool any = false;
     int r;
 
     with.output = given->output ? given->output : out;
@@ -303,7 +310,7 @@ int cli_publish(const struct cli_args *given)
     if (r == 0)
         r = repository_begin(&o, &seen, &err);
     if (r == 0)
-        r = make(args, &plan, &err);
+        r = make(args, &plan, &any, &err);
     if (r == 0)
         r = publish_files_open(args->output, &files, &err);
     if (r == 0)
@@ -319,6 +326,9 @@ int cli_publish(const struct cli_args *given)
         repository_result_clear(&result);
         return EXIT_DONE;
     }
-    buf_char(&plan, '\n');
-    return finish(args, r, &result, &p, &err, buf_cstr(&plan));
+    buf_char(&b, '\n');
+    if (!any && result.added + result.changed + result.removed)
+        buf_str(&b, "An earlier run had compiled this and not published it, and it is published "
+                    "now.\n");
+    return finish(args, r, &result, &p, &err, buf_cstr(&b));
 }

@@ -539,6 +539,25 @@ def test_publish_a_mesh(tmp_path):
     assert run.code == 0 and not result["plan"]["changes"] and result["repository"]["changed"] == 0
 
 
+def test_publish_after_one_that_failed_late(tmp_path):
+    """What is about to happen is said before it does, and nothing is published without a word."""
+    place = Repository(tmp_path)
+    assert place.init().code == 0 and publish_mesh(place).code == 0
+    place.add_gateway("perth", "10.40.0.0/16")
+    targets = place.folder / "repo/targets/gateways"
+    targets.rename(place.folder / "away")
+    targets.write_text("in the way")
+    run = publish_mesh(place)
+    assert run.code in (1, 3) and "new gateways:\n  perth" in run.out and run.err, run
+    targets.unlink()
+    (place.folder / "away").rename(targets)
+    run = publish_mesh(place)
+    assert run.code == 0 and "nothing to do" in run.out, run
+    assert "An earlier run had compiled this and not published it" in run.out and "1 new" in run.out, run
+    run = publish_mesh(place)
+    assert run.code == 0 and "An earlier run" not in run.out, run
+
+
 def test_publish_refuses_what_compile_refuses(tmp_path):
     place = Repository(tmp_path)
     assert place.init().code == 0
