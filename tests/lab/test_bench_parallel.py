@@ -7,13 +7,22 @@ import subprocess
 from p2plab.lab import SOURCE, build_root
 
 
+def shares_of(rows):
+    return [[int(share) for share in re.findall(r"(\d+) %", row)] for row in rows]
+
+
 def test_it_runs():
-    done = subprocess.run([SOURCE / "scripts/bench", "parallel", "--smoke", "--build", build_root()],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    print(done.stdout)
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line[:1].isdigit() and "%" in line]
-    assert [row.split()[0] for row in rows] == ["1", "2", "4"]
-    for row in rows:
-        shares = [int(share) for share in re.findall(r"(\d+) %", row)]
-        assert len(shares) == int(row.split()[0]) and min(shares) > 0
+    # 16 streams are spread by their ports, which are others each time: 4 of 100 runs leave one of four
+    # tunnels without a stream.  A tunnel that nothing goes through has none in any.
+    for _ in range(3):
+        done = subprocess.run([SOURCE / "scripts/bench", "parallel", "--smoke", "--build", build_root()],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        print(done.stdout)
+        assert done.returncode == 0, done.stderr
+        rows = [line for line in done.stdout.splitlines() if line[:1].isdigit() and "%" in line]
+        assert [row.split()[0] for row in rows] == ["1", "2", "4"]
+        shares = shares_of(rows)
+        assert [len(s) for s in shares] == [1, 2, 4]
+        if all(min(s) > 0 for s in shares):
+            return
+    assert False, shares
