@@ -406,8 +406,8 @@ def test_a_certificate_that_ends_soon_is_said_in_time(mesh):
     folder, keys = carl.dir / "short", state(carl) / "keys"
     folder.mkdir()
     (folder / "ext").write_text("extendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n")
-    run(["openssl", "req", "-new", "-key", keys / "gateway.key", "-subj", "/CN=carl.g2", "-out",
-         folder / "csr"])
+    name = f"/CN=carl.g{carl.bundle()['generation']}"
+    run(["openssl", "req", "-new", "-key", keys / "gateway.key", "-subj", name, "-out", folder / "csr"])
     run(["openssl", "x509", "-req", "-in", folder / "csr", "-CA", mesh.ca / "ca.crt", "-CAkey",
          mesh.ca / "ca.key", "-set_serial", "77", "-days", "20", "-extfile", folder / "ext", "-out",
          folder / "crt"])
