@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/visible.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "common/name.h"

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from controller_box import Controller, wait_for
+from test_controller_api import Authority
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +158,16 @@ def test_an_address_has_so_many_connections(box):
 
 def test_who_waits_without_a_certificate_makes_room(tmp_path):
     """All connections there may be, from many addresses, each within what an address may have, and none
-    of them slow: the oldest of them has to ask again, and who comes is heard."""
-    controller = Controller(tmp_path, max_connections=24, max_per_address=4)
+    of them slow: the oldest without a certificate has to ask again, and who comes is heard."""
+    authority = Authority(tmp_path)
+    controller = Controller(tmp_path, max_connections=24, max_per_address=4, client_ca=authority.dir / "ca.crt")
+    cert = authority.certificate("perth.g1")
     controller.publish(1)
     controller.start()
     waiting = []
     try:
         for i in range(24):
-            connection = controller.connection()
+            connection = controller.connection(None if i else cert)
             connection.source_address = (f"127.0.0.{2 + i // 4}", 0)
             connection.request("GET", "/v1/wait?version=1&timeout=300")
             waiting.append(connection)
@@ -173,9 +176,11 @@ def test_who_waits_without_a_certificate_makes_room(tmp_path):
         for _ in range(3):
             assert controller.ask("GET", "/v1/health").status == 200
         assert metric % 23 in controller.ask("GET", "/metrics").body.decode(), "one place was enough"
-        waiting[-1].sock.settimeout(0.1)
-        with pytest.raises(TimeoutError):
-            waiting[-1].sock.recv(1)
+        for stays in (waiting[0], waiting[-1]):
+            stays.sock.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                stays.sock.recv(1)
+        assert waiting[1].sock.recv(1) == b"", "the oldest without one"
     finally:
         for connection in waiting:
             connection.close()

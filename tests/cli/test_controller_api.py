@@ -308,9 +308,15 @@ def test_requests_of_one_address_keep_nobody_else_out(tmp_path, authority):
         assert ask(3, "127.0.0.2").status == 202, "that one waits already"
         assert ask(20, "127.0.0.3").status == 202
         assert ask(21, "127.0.0.2", new_token(box, "greedy")).status == 202
+        # With the list full, for everybody: who has a token is not kept out.
+        for address in range(4, 19):
+            for n in range(16):
+                ask(100 + 16 * address + n, f"127.0.0.{address}")
+        assert ask(90, "127.0.0.20").status == 503 and ask(91, "127.0.0.20", new_token(box, "greedy")).status == 202
         # An operator has decided: there is room again.
         assert box.local("POST", f"/v1/requests/{said[0].json['id']}", {"decision": "refuse"}).status == 200
-        assert box.local("POST", f"/v1/requests/{said[1].json['id']}", {"decision": "refuse"}).status == 200
+        for i in range(1, 6):
+            assert box.local("POST", f"/v1/requests/{said[i].json['id']}", {"decision": "refuse"}).status == 200
         assert ask(22, "127.0.0.2").status == 202
     finally:
         assert box.stop() == 0
