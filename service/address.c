@@ -25,24 +25,28 @@ struct address_name {
     UT_hash_handle hh;
 };
 
+/* Of an IPv4 address, as it is on the wire. */
+static void key_of_v4(const void *address, unsigned char ret[static 8])
+{
+    memset(ret, 0, 8);
+    ret[0] = 0xff; /* no IPv6 address that anybody has begins so and goes on with zeros */
+    memcpy(ret + 4, address, 4);
+}
+
+static void key_of_v6(const struct in6_addr *address, unsigned char ret[static 8])
+{
+    if (IN6_IS_ADDR_V4MAPPED(address))
+        key_of_v4(address->s6_addr + 12, ret);
+    else
+        memcpy(ret, address->s6_addr, 8);
+}
+
 static void key_of(const struct sockaddr *address, unsigned char ret[static 8])
 {
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-    memset(ret, 0, 8);
-    if (address->sa_family == AF_INET) {
-        ret[0] = 0xff; /* no IPv6 address that anybody has begins so and goes on with zeros */
-        memcpy(ret + 4, &((const struct sockaddr_in *)address)->sin_addr, 4);
-    } else {
-        const unsigned char *a = ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr;
-
-        if (memcmp(a, mapped, sizeof(mapped)) == 0) {
-            ret[0] = 0xff;
-            memcpy(ret + 4, a + 12, 4);
-        } else {
-            memcpy(ret, a, 8);
-        }
-    }
+    if (address->sa_family == AF_INET)
+        key_of_v4(&((const struct sockaddr_in *)address)->sin_addr, ret);
+    else
+        key_of_v6(&((const struct sockaddr_in6 *)address)->sin6_addr, ret);
 }
 
 static void drop_unused(struct addresses *all, struct address *one)
@@ -167,13 +171,13 @@ void address_clear(struct addresses *all)
 
 static void key_of_text(const char *text, unsigned char ret[static 8])
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    struct in_addr v4;
+    struct in6_addr v6;
 
-    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-        key_of((const struct sockaddr *)&v4, ret);
-    else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1)
-        key_of((const struct sockaddr *)&v6, ret);
+    if (inet_pton(AF_INET, text, &v4) == 1)
+        key_of_v4(&v4, ret);
+    else if (inet_pton(AF_INET6, text, &v6) == 1)
+        key_of_v6(&v6, ret);
     else
         memset(ret, 0, 8);
 }
