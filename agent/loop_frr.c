@@ -104,6 +104,39 @@ static bool repair_frr(struct loop *l, int64_t now)
     return false;
 }
 
+/* FRR is to be given what is wanted, at once. */
+static void configure_anew(struct loop *l, int64_t now)
+{
+    l->frr_in_force = false;
+    l->converge_at = l->frr_at = now;
+}
+
+/* FRR has what is wanted. */
+static void on_held(struct loop *l, int64_t now)
+{
+    l->frr_in_force = l->frr_settled = true;
+    l->frr_at = now + FRR_CHECK_MS;
+    if (!l->worker_applies)
+        return;
+    l->report.applied = time(NULL);
+    log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
+    drain_in_force(l->drain, now);
+    l->converge_at = l->repeat_at = now; /* what waited for FRR */
+    l->repeats = REPEATS;
+}
+
+static void on_failure(struct loop *l, int64_t now, int r, const struct error_list *err)
+{
+    l->frr_in_force = false;
+    l->frr_at = now + FRR_RETRY_MS;
+    l->frr_failures++;
+    if (l->frr_failures == FRR_PATIENCE)
+        l->converge_at = now;
+    if (l->worker_applies && (r == -EINVAL || l->frr_failures == FRR_PATIENCE))
+        transaction_refuse(l->transaction,
+                           err->n ? err->items[0].message : "FRR could not be configured");
+}
+
 void loop_frr_collect(struct loop *l)
 {
     struct error_list err = ERROR_LIST_INIT;
@@ -114,36 +147,21 @@ void loop_frr_collect(struct loop *l)
         return;
     if (!l->worker_applies)
         l->check_took = r == 0 ? now - l->worker_began : 0;
-    l->frr_at = now + (r < 0 ? FRR_RETRY_MS : FRR_CHECK_MS);
+    if (r >= 0)
+        l->frr_failures = 0;
+    /* Done is done, whatever happened meanwhile: the next one finds nothing to count. */
+    if (r == 0 && l->worker_applies && l->frr_settled && l->found->differs != VTY_DIGEST_START)
+        agent_report_repaired(&l->report, REPAIR_FRR);
     if (r >= 0 && !l->frr_stale)
         frr_watch_judged(l->frr_watch, l->found->running);
-    if (r == 0 && !l->frr_stale) {
-        l->frr_failures = 0;
-        l->frr_in_force = true;
-        if (l->worker_applies && l->frr_settled && l->found->differs != VTY_DIGEST_START)
-            agent_report_repaired(&l->report, REPAIR_FRR);
-        l->frr_settled = true;
-        if (l->worker_applies) {
-            l->report.applied = time(NULL);
-            log_say(LOG_LEVEL_INFO, "FRR holds what revision %.12s says", l->bundle->revision);
-            drain_in_force(l->drain, now);
-            l->converge_at = l->repeat_at = now; /* what waited for FRR */
-            l->repeats = REPEATS;
-        }
-    } else if (r >= 0) {
-        if (l->frr_stale || repair_frr(l, now)) {
-            l->frr_in_force = false;
-            l->converge_at = now;
-        }
-    } else {
-        l->frr_in_force = false;
-        l->frr_failures++;
-        if (l->frr_failures == FRR_PATIENCE)
-            l->converge_at = now;
-        if (l->worker_applies && !l->frr_stale && (r == -EINVAL || l->frr_failures == FRR_PATIENCE))
-            transaction_refuse(l->transaction,
-                               err.n ? err.items[0].message : "FRR could not be configured");
-    }
+    if (l->frr_stale)
+        configure_anew(l, now);
+    else if (r < 0)
+        on_failure(l, now, r, &err);
+    else if (r == 0)
+        on_held(l, now);
+    else if (repair_frr(l, now))
+        configure_anew(l, now);
     log_report(LOG_EVENT_FRR_FAILED, &l->told_frr, &err);
     error_clear(&err);
 }

@@ -4,6 +4,7 @@ and again meets patience, not a storm.  One mesh of three gateways for the whole
 
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -224,6 +225,46 @@ def test_fault_26_bgpd_is_killed(mesh, record_property):
     assert ping.loss.longest_gap <= 20, ping.loss
 
 
+def agent_of(gateway):
+    """Its process id."""
+    return next(p.pid for p in gateway.namespace.processes()
+                if p.name == "p2pvpn-agent" and "run" in p.argv)
+
+
+def trouble(gateway):
+    return json.loads((gateway.dir / "run/agent.json").read_text(encoding="ascii"))["trouble"]
+
+
+def children(pid):
+    return set(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
+
+
+def test_a_daemon_that_starts_again_while_frr_is_configured(mesh):
+    """FRR was away, and what the agent gave it then may not have met the last of its daemons: that is
+    given once more at once, and what was put right counts."""
+    gw = mesh[NEAR]
+    agent, before = agent_of(gw), counts(gw)
+    gw.frr.kill_daemon("bgpd")
+    wait_for(lambda: "frr" in trouble(gw), IN_TIME, "a failure to be reported")
+    os.kill(gw.frr.pid("bfdd"), signal.SIGSTOP)
+    others = children(agent)
+    try:
+        gw.frr.start_daemon("bgpd")
+        wait_for(lambda: children(agent) - others, IN_TIME, "the agent to configure FRR", interval=0.01)
+        said = len(gw.agent_log())
+        os.chmod(gw.frr.socket("bgpd"), 0o770)  # as good as a new one
+        aside = gw.bundle_dir.rename(gw.bundle_dir.with_suffix(".aside"))
+        wait_for(lambda: "there is no bundle here" in gw.agent_log()[said:], IN_TIME,
+                 "the agent to have looked around", interval=0.01)
+        aside.rename(gw.bundle_dir)
+    finally:
+        os.kill(gw.frr.pid("bfdd"), signal.SIGCONT)
+    wait_for(lambda: counts(gw)["frr"] == before["frr"] + 1 and "frr" not in trouble(gw), IN_TIME,
+             "the repair to be counted", lambda _: gw.explain())
+    wait_for(neighbor_removed(gw), IN_TIME, "what is removed next", lambda _: gw.explain(), 0.02)
+    mesh.wait_converged()
+
+
 # --- who fights back ----------------------------------------------------------------------------
 
 FIGHT = "was put right 3 times in a row and is wrong again"
@@ -249,12 +290,6 @@ class Opponent:
             time.sleep(0.1)  # not a wait: the pace of the opponent
         if until:
             raise LabError(f"within {seconds} s, and {self.repairs} repairs, it never came true")
-
-
-def agent_of(gateway):
-    """Its process id."""
-    return next(p.pid for p in gateway.namespace.processes()
-                if p.name == "p2pvpn-agent" and "run" in p.argv)
 
 
 def processor_seconds(gateway):

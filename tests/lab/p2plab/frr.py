@@ -55,7 +55,7 @@ class Frr:
         if daemon == "bgpd":
             argv += ["-p", "179", *(["-M", "rpki"] if self.rpki else [])]
         log = self._log_dir / f"{daemon}.log"
-        socket = state_dirs(self.pathspace)[0] / f"{daemon}.vty"
+        socket = self.socket(daemon)
         socket.unlink(missing_ok=True)
         child = self._namespace.start(argv, log)
         wait_for(lambda: socket.exists() or child.poll() is not None, 20, f"{daemon} to start",
@@ -63,6 +63,10 @@ class Frr:
         if child.poll() is not None:
             raise LabError(f"{daemon} ended at once:\n{log.read_text(errors='replace')}")
         self._daemons[daemon] = look_at(child.pid)
+
+    def socket(self, daemon):
+        """Where vtysh speaks to it."""
+        return state_dirs(self.pathspace)[0] / f"{daemon}.vty"
 
     def pid(self, daemon):
         return self._daemons[daemon].pid
