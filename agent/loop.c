@@ -26,6 +26,7 @@
 #include "agent/state.h"
 #include "agent/status_agent.h"
 #include "agent/transaction.h"
+#include "agent/vtysh.h"
 
 #define LOGS_MS 60000
 #define DAY (24 * 60 * 60)
@@ -150,6 +151,8 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = origin_cache_new(l->settings, &l->origins, err);
     if (r == 0)
         r = metrics_file_new(l->settings, &l->metrics, err);
+    if (r == 0)
+        r = vtysh_remember(err);
     if (r == 0)
         r = frr_watch_new(l->settings, &l->frr_watch, err);
     if (r == 0)

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -25,6 +26,16 @@
 #define LINE_MAX_BYTES 1000
 #define MAX_ARGUMENTS 12
 
+/* What the program can do, and which file that was: another one is asked again. */
+struct ability {
+    dev_t device;
+    ino_t inode; /* 0: nobody has asked */
+    struct timespec modified;
+    bool no_fork; /* FRR 9.0 and newer: load a file in order, by one process */
+};
+
+static struct ability *remembered; /* NULL: nobody is to remember */
+
 const char *const vtysh_daemons[] = {"zebra", "bgpd", "bfdd", NULL};
 
 static bool namespace_valid(const char *name)
@@ -37,11 +48,6 @@ static bool namespace_valid(const char *name)
 
 int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *err)
 {
-    static const char *const argv[] = {VTYSH_PROGRAM, "--help", NULL};
-    struct command c = {.argv = argv, .timeout_ms = SHOW_TIMEOUT_MS};
-    struct command_result r;
-    int failed;
-
     if (frr_namespace && !namespace_valid(frr_namespace))
         return error_add(err, NULL, 0, NULL,
                          "\"%s\" is no name of an FRR namespace: give what follows -N of vtysh, "
@@ -54,13 +60,8 @@ int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *
                   VTYSH_PROGRAM);
         return -ENOENT;
     }
-    failed = command_run(&c, &r, err);
-    if (failed == 0)
-        *ret = (struct vtysh){.frr_namespace = frr_namespace,
-                              .no_fork = strstr(buf_cstr(&r.output), "--no-fork") != NULL,
-                              .timeout_ms = LOAD_TIMEOUT_MS};
-    command_result_clear(&r);
-    return failed;
+    *ret = (struct vtysh){.frr_namespace = frr_namespace, .timeout_ms = LOAD_TIMEOUT_MS};
+    return 0;
 }
 
 /* --- signs of life ------------------------------------------------------------------------------
@@ -301,6 +302,46 @@ static int check_lengths(const char *text, struct error_list *err)
     return 0;
 }
 
+int vtysh_remember(struct error_list *err)
+{
+    void *memory = remembered ? remembered
+                              : mmap(NULL, sizeof(*remembered), PROT_READ | PROT_WRITE,
+                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return error_sys(err, errno, NULL, "cannot share memory with a worker");
+    remembered = memory;
+    return 0;
+}
+
+/* Its help says it, which costs a start of the program. */
+static int can_load_in_order(const struct vtysh *v, bool *ret, struct error_list *err)
+{
+    static const char *const arguments[] = {"--help", NULL};
+    struct command_result r = COMMAND_RESULT_INIT;
+    struct ability is;
+    struct stat st;
+    int failed;
+
+    if (stat(VTYSH_PROGRAM, &st) < 0)
+        return error_sys(err, errno, VTYSH_PROGRAM, "cannot be looked at");
+    is = (struct ability){.device = st.st_dev, .inode = st.st_ino, .modified = st.st_mtim};
+    if (remembered && remembered->device == is.device && remembered->inode == is.inode &&
+        remembered->modified.tv_sec == is.modified.tv_sec &&
+        remembered->modified.tv_nsec == is.modified.tv_nsec) {
+        *ret = remembered->no_fork;
+        return 0;
+    }
+    failed = run(v, arguments, NULL, SHOW_TIMEOUT_MS, &r, err);
+    if (failed == 0) {
+        *ret = is.no_fork = strstr(buf_cstr(&r.output), "--no-fork") != NULL;
+        if (remembered)
+            *remembered = is;
+    }
+    command_result_clear(&r);
+    return failed;
+}
+
 int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
 {
     static const char *const arguments[] = {"-C", "-f", "/proc/self/fd/0", NULL};
@@ -339,12 +380,15 @@ int vtysh_load(const struct vtysh *v, const char *text, struct buf *complaints,
     struct command_result r = COMMAND_RESULT_INIT;
     int failed = check_lengths(text, err);
     unsigned lines = 0;
+    bool ordered = false;
 
     for (const char *p = text; *p; p++)
         lines += *p == '\n';
     if (failed == 0)
-        failed = run(v, v->no_fork ? in_order : plain, text, v->timeout_ms + lines * LOAD_LINE_MS,
-                     &r, err);
+        failed = can_load_in_order(v, &ordered, err);
+    if (failed == 0)
+        failed =
+            run(v, ordered ? in_order : plain, text, v->timeout_ms + lines * LOAD_LINE_MS, &r, err);
     if (failed == 0) {
         find_complaints(&r.errors, complaints);
         find_complaints(&r.output, complaints);

@@ -32,12 +32,15 @@ extern const char *const vtysh_daemons[];
 
 struct vtysh {
     const char *frr_namespace; /* of `vtysh -N`; NULL: the system's FRR.  Not owned */
-    bool no_fork;              /* FRR 9.0 and newer: load a file in order, by one process */
     unsigned timeout_ms; /* to load a file, and 20 ms for each line; asking takes at most 10 s */
 };
 
-/* Looks at what is installed, once.  -ENOENT: FRR is not; -EINVAL: no usable namespace name. */
+/* Starts nothing.  -ENOENT: FRR is not installed; -EINVAL: no usable namespace name. */
 int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *err);
+
+/* What a worker finds out about the program is known to the next: call this before they are forked.
+ */
+int vtysh_remember(struct error_list *err);
 
 /* zebra, bgpd and bfdd run and answer.  Otherwise -ENOTCONN, and a sentence for each that does
  * not, which says what to do. */
