@@ -186,34 +186,49 @@ void agent_report_open(const char *run_dir, const char *source, struct agent_rep
     *ret = (struct agent_report_file){.path = xasprintf("%s/" AGENT_REPORT_FILE, run_dir)};
 }
 
-static void write_report(struct agent_report_file *f, const struct agent_report *r)
+static bool write_report(struct agent_report_file *f, struct buf *text)
 {
     struct error_list ignored = ERROR_LIST_INIT; /* the next second tries again */
-    _cleanup_buf_ struct buf text = BUF_INIT;
+    bool written = fs_write(f->path, text->data, text->len, 0644, &ignored) == 0;
 
-    agent_report_format(r, &text);
-    if ((!f->written || strcmp(f->written, buf_cstr(&text)) != 0) &&
-        fs_write(f->path, text.data, text.len, 0644, &ignored) == 0) {
+    if (written) {
         free(f->written);
-        f->written = buf_steal(&text);
+        f->written = buf_steal(text);
     }
     error_clear(&ignored);
+    return written;
+}
+
+static bool differs(const struct agent_report_file *f, const struct buf *text)
+{
+    return !f->written || strcmp(f->written, text->data) != 0;
 }
 
 void agent_report_run(struct agent_report_file *f, const struct agent_report *r)
 {
+    _cleanup_buf_ struct buf text = BUF_INIT;
     int64_t now = monotonic_ms();
 
-    if (now < f->next)
+    agent_report_format(r, &text);
+    f->waits = differs(f, &text);
+    if (!f->waits || now < f->next)
         return;
+    f->waits = !write_report(f, &text);
     f->next = now + WRITE_GAP_MS;
-    write_report(f, r);
+}
+
+int64_t agent_report_deadline(const struct agent_report_file *f)
+{
+    return f->waits ? f->next : SUPERVISE_NEVER;
 }
 
 void agent_report_close(struct agent_report_file *f, const struct agent_report *r)
 {
-    if (f->path)
-        write_report(f, r);
+    _cleanup_buf_ struct buf text = BUF_INIT;
+
+    agent_report_format(r, &text);
+    if (f->path && differs(f, &text))
+        write_report(f, &text);
     free(f->path);
     free(f->written);
     *f = (struct agent_report_file){0};

@@ -84,13 +84,17 @@ struct agent_report_file {
     char *path;
     char *written; /* NULL: nothing yet */
     int64_t next;  /* not earlier, in monotonic_ms() */
+    bool waits;    /* something is to be written then */
 };
 
 /* *report becomes that of this process, with the counts of the one before. */
 void agent_report_open(const char *run_dir, const char *source, struct agent_report *report,
                        struct agent_report_file *ret);
-/* Writes it if it is due; it is no trouble if that fails. */
+/* Writes what is new, at once if nothing was written in the last second; it is no trouble if that
+ * fails. */
 void agent_report_run(struct agent_report_file *f, const struct agent_report *r);
+/* When agent_report_run() has to be called again, in monotonic_ms(); SUPERVISE_NEVER: need not. */
+int64_t agent_report_deadline(const struct agent_report_file *f);
 /* Writes what has not been written yet. */
 void agent_report_close(struct agent_report_file *f, const struct agent_report *r);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "agent/drift.h"
@@ -38,6 +39,7 @@ struct guard {
     char wanted[DIGEST_TEXT_LEN + 1]; /* firewall_digest() */
     char going[DIGEST_TEXT_LEN + 1];  /* what the worker sets */
     char was[DIGEST_TEXT_LEN + 1];    /* what the table was, when it was right last */
+    int64_t *generation;              /* nf_generation() when it was; a worker writes it */
     struct repairs repairs;
     bool hosts;                           /* there are names to resolve */
     bool changed;                         /* the table is not as we left it */
@@ -76,13 +78,18 @@ static int listing(char ret[static DIGEST_TEXT_LEN + 1], struct error_list *err)
 }
 
 /* What the table is now is what it should be. */
-static int record(const struct settings *s, struct error_list *err)
+static int record(const struct settings *s, int64_t *generation, struct error_list *err)
 {
     _cleanup_free_ char *path = settings_firewall_record(s);
     char digest[DIGEST_TEXT_LEN + 1];
+    int64_t before = nf_generation();
     int r = listing(digest, err);
 
-    return r < 0 ? r : fs_write(path, digest, DIGEST_TEXT_LEN, 0600, err);
+    if (r == 0)
+        r = fs_write(path, digest, DIGEST_TEXT_LEN, 0600, err);
+    if (r == 0 && generation)
+        *generation = before;
+    return r;
 }
 
 /* 1: somebody changed it.  Without a record it is taken for what it should be; `keep`: and that is
@@ -144,7 +151,8 @@ static void tell_of_others(const struct firewall *f)
     error_clear(&ignored);
 }
 
-static int set_table(const struct settings *s, const struct firewall *f, struct error_list *err)
+static int set_table(const struct settings *s, const struct firewall *f, int64_t *generation,
+                     struct error_list *err)
 {
     _cleanup_buf_ struct buf text = BUF_INIT;
     struct observed have = OBSERVED_INIT;
@@ -159,16 +167,22 @@ static int set_table(const struct settings *s, const struct firewall *f, struct 
         r = guard_text(s, f, &text, err);
     if (r == 0)
         r = nft_run(text.data, text.len, err);
-    return r < 0 ? r : record(s, err);
+    return r < 0 ? r : record(s, generation, err);
 }
 
-int guard_set(const struct settings *s, const struct firewall *f, struct error_list *err)
+static int set_and_tell(const struct settings *s, const struct firewall *f, int64_t *generation,
+                        struct error_list *err)
 {
-    int r = set_table(s, f, err);
+    int r = set_table(s, f, generation, err);
 
     if (r == 0)
         tell_of_others(f);
     return r;
+}
+
+int guard_set(const struct settings *s, const struct firewall *f, struct error_list *err)
+{
+    return set_and_tell(s, f, NULL, err);
 }
 
 int guard_remove(const struct settings *s, struct error_list *err)
@@ -205,7 +219,8 @@ int guard_look_once(const struct settings *s, const struct firewall *f, struct p
 }
 
 /* Asks for the names, and tells the kernel what is new.  1: some name is not known. */
-static int resolve(const struct settings *s, const struct firewall *f, struct error_list *err)
+static int resolve(const struct settings *s, const struct firewall *f, int64_t *generation,
+                   struct error_list *err)
 {
     _cleanup_free_ char *path = settings_endpoints(s);
     _cleanup_buf_ struct buf text = BUF_INIT;
@@ -217,7 +232,7 @@ static int resolve(const struct settings *s, const struct firewall *f, struct er
         firewall_render_hosts(f, hosts.list, hosts.n, &text);
         r = nft_run(text.data, text.len, err);
         if (r == 0)
-            r = record(s, err);
+            r = record(s, generation, err);
         if (r == 0)
             r = hosts_save(&hosts, path, err);
     }
@@ -239,8 +254,12 @@ int guard_new(const struct settings *s, struct guard **ret, struct error_list *e
     g->worker = (struct worker)WORKER_INIT;
     g->resolve_at = g->try_at = SUPERVISE_NEVER; /* but a check at once: who knows since when */
     g->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (g->epoll < 0)
+    g->generation = mmap(NULL, sizeof(*g->generation), PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (g->epoll < 0 || g->generation == MAP_FAILED)
         r = error_sys(err, errno, NULL, "cannot set up the guard of the firewall");
+    else
+        *g->generation = -1;
     if (r == 0 && !s->no_firewall)
         r = nf_monitor_open(FIREWALL_TABLE, &g->monitor, err);
     if (r == 0 && g->monitor)
@@ -258,6 +277,8 @@ struct guard *guard_free(struct guard *g)
         return NULL;
     worker_kill(&g->worker);
     nf_monitor_close(g->monitor);
+    if (g->generation != MAP_FAILED)
+        munmap(g->generation, sizeof(*g->generation));
     if (g->epoll >= 0)
         close(g->epoll);
     repairs_reset(&g->repairs);
@@ -345,11 +366,11 @@ static int work(void *arg, struct error_list *err)
 
     switch (g->job) {
     case JOB_SET:
-        return guard_set(g->settings, &g->f, err);
+        return set_and_tell(g->settings, &g->f, g->generation, err);
     case JOB_CHECK:
         return check(g->settings, true, err);
     default:
-        return resolve(g->settings, &g->f, err);
+        return resolve(g->settings, &g->f, g->generation, err);
     }
 }
 
@@ -373,6 +394,7 @@ static void start(struct guard *g, enum job job, const struct firewall *f)
 void guard_look_again(struct guard *g)
 {
     g->check_at = g->resolve_at = monotonic_ms();
+    *g->generation = -1;
     g->try_at = SUPERVISE_NEVER;
     repairs_reset(&g->repairs);
 }
@@ -449,6 +471,15 @@ static bool due(int64_t *at, int64_t now)
     return true;
 }
 
+/* Nobody has changed any table since ours was listed and found right: what was heard was our own
+ * doing. */
+static bool as_it_was(const struct guard *g)
+{
+    int64_t now = nf_generation();
+
+    return now >= 0 && now == *g->generation && !g->changed;
+}
+
 bool guard_run(struct guard *g, const struct firewall *f)
 {
     bool again = false;
@@ -466,7 +497,7 @@ bool guard_run(struct guard *g, const struct firewall *f)
         again = true;
     if (g->worker.pid || !f)
         return again;
-    if (due(&g->check_at, now))
+    if (due(&g->check_at, now) && !as_it_was(g))
         start(g, JOB_CHECK, f);
     else if (due(&g->resolve_at, now) && g->hosts)
         start(g, JOB_RESOLVE, f);

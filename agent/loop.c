@@ -208,6 +208,7 @@ static int wait_ms(const struct loop *l)
     next = earliest(next, transaction_deadline(l->transaction));
     next = earliest(next, guard_deadline(l->guard));
     next = earliest(next, staging_deadline(&l->staging));
+    next = earliest(next, agent_report_deadline(&l->report_file));
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);

@@ -128,8 +128,8 @@ static int receive(int fd, answer_fn *answer, void *arg)
     }
 }
 
-/* Asks, with the acknowledgement as the end; `table` NULL: for all there are. */
-static int ask(int type, uint8_t family, const char *table, answer_fn *answer, void *arg)
+/* Asks, with the acknowledgement, or of a dump its end, as the end.  `table` may be NULL. */
+static int ask(int type, int flags, uint8_t family, const char *table, answer_fn *answer, void *arg)
 {
     struct {
         struct nlmsghdr h;
@@ -138,7 +138,7 @@ static int ask(int type, uint8_t family, const char *table, answer_fn *answer, v
     } q = {
         .h = {.nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
               .nlmsg_len = NLMSG_LENGTH(sizeof(q.g)),
-              .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (table ? NLM_F_ACK : NLM_F_DUMP))},
+              .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
         .g = {.nfgen_family = family, .version = NFNETLINK_V0},
     };
     const struct timeval limit = {.tv_sec = TIMEOUT_S};
@@ -189,7 +189,7 @@ static void read_comment(const struct nlmsghdr *h, void *arg)
 int nf_table_comment(const char *table, char ret[static NF_COMMENT_SIZE], struct error_list *err)
 {
     char comment[NF_COMMENT_SIZE] = "";
-    int r = ask(NFT_MSG_GETTABLE, NFPROTO_INET, table, read_comment, comment);
+    int r = ask(NFT_MSG_GETTABLE, NLM_F_ACK, NFPROTO_INET, table, read_comment, comment);
 
     if (is_missing(r))
         return -ENOENT;
@@ -223,7 +223,7 @@ static void read_chain(const struct nlmsghdr *h, void *arg)
 int nf_input_drop(char **ret, struct error_list *err)
 {
     char *found = NULL;
-    int r = ask(NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, read_chain, &found);
+    int r = ask(NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_UNSPEC, NULL, read_chain, &found);
 
     if (r < 0 && !is_missing(r)) {
         free(found);
@@ -231,6 +231,20 @@ int nf_input_drop(char **ret, struct error_list *err)
     }
     *ret = found;
     return 0;
+}
+
+static void read_generation(const struct nlmsghdr *h, void *arg)
+{
+    if (type_of(h) == NFT_MSG_NEWGEN)
+        *(int64_t *)arg = number(attribute(h, NFTA_GEN_ID));
+}
+
+int64_t nf_generation(void)
+{
+    int64_t generation = -1;
+    int r = ask(NFT_MSG_GETGEN, NLM_F_ACK, NFPROTO_UNSPEC, NULL, read_generation, &generation);
+
+    return r < 0 ? -1 : generation;
 }
 
 /* --- changes -------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #define P2PVPN_AGENT_NF_TABLES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/error.h"
 
@@ -20,6 +21,9 @@ int nf_table_comment(const char *table, char ret[static NF_COMMENT_SIZE], struct
 /* A base chain at the input hook that drops what it does not accept, "table ip filter, chain
  * INPUT", on the heap; NULL: there is none.  A verdict of ours cannot let in what it drops. */
 int nf_input_drop(char **ret, struct error_list *err);
+
+/* Another number after each change of any table (nf_tables_api.c, NFTA_GEN_ID); -1: not known. */
+int64_t nf_generation(void);
 
 /*
  * Hears that somebody changed a table of the family inet.  It says only that something happened,

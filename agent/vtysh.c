@@ -16,6 +16,7 @@
 #include "agent/vty.h"
 #include "common/alloc.h"
 #include "common/command.h"
+#include "common/frr_config.h"
 
 #define SHOW_TIMEOUT_MS 10000
 #define LOAD_TIMEOUT_MS 60000
@@ -25,13 +26,16 @@
 #define SYNC_LOOKS 20
 #define LINE_MAX_BYTES 1000
 #define MAX_ARGUMENTS 12
+#define KINDS 64 /* of texts, remembered */
 
 /* What the program can do, and which file that was: another one is asked again. */
 struct ability {
     dev_t device;
     ino_t inode; /* 0: nobody has asked */
     struct timespec modified;
-    bool no_fork; /* FRR 9.0 and newer: load a file in order, by one process */
+    bool in_order_known, in_order; /* FRR 9.0 and newer: --no-fork, a file by one process */
+    uint64_t kinds[KINDS];         /* kind_of() what it took */
+    unsigned n_kinds;              /* that were ever remembered; the last ones are there */
 };
 
 static struct ability *remembered; /* NULL: nobody is to remember */
@@ -314,32 +318,71 @@ int vtysh_remember(struct error_list *err)
     return 0;
 }
 
+/* What is known of the program that is there now, perhaps nothing yet; in `own` where nobody is to
+ * remember. */
+static struct ability *ability(struct ability *own)
+{
+    struct ability *known = remembered ? remembered : own;
+    struct stat st = {0};
+
+    if (stat(VTYSH_PROGRAM, &st) < 0 || known->inode != st.st_ino || known->device != st.st_dev ||
+        known->modified.tv_sec != st.st_mtim.tv_sec ||
+        known->modified.tv_nsec != st.st_mtim.tv_nsec)
+        *known = (struct ability){.device = st.st_dev, .inode = st.st_ino, .modified = st.st_mtim};
+    return known;
+}
+
 /* Its help says it, which costs a start of the program. */
 static int can_load_in_order(const struct vtysh *v, bool *ret, struct error_list *err)
 {
     static const char *const arguments[] = {"--help", NULL};
     struct command_result r = COMMAND_RESULT_INIT;
-    struct ability is;
-    struct stat st;
-    int failed;
+    struct ability own = {0}, *known = ability(&own);
+    int failed = known->in_order_known ? 0 : run(v, arguments, NULL, SHOW_TIMEOUT_MS, &r, err);
 
-    if (stat(VTYSH_PROGRAM, &st) < 0)
-        return error_sys(err, errno, VTYSH_PROGRAM, "cannot be looked at");
-    is = (struct ability){.device = st.st_dev, .inode = st.st_ino, .modified = st.st_mtim};
-    if (remembered && remembered->device == is.device && remembered->inode == is.inode &&
-        remembered->modified.tv_sec == is.modified.tv_sec &&
-        remembered->modified.tv_nsec == is.modified.tv_nsec) {
-        *ret = remembered->no_fork;
-        return 0;
+    if (failed == 0 && !known->in_order_known) {
+        known->in_order = strstr(buf_cstr(&r.output), "--no-fork") != NULL;
+        known->in_order_known = true;
     }
-    failed = run(v, arguments, NULL, SHOW_TIMEOUT_MS, &r, err);
-    if (failed == 0) {
-        *ret = is.no_fork = strstr(buf_cstr(&r.output), "--no-fork") != NULL;
-        if (remembered)
-            *remembered = is;
-    }
+    *ret = failed == 0 && known->in_order;
     command_result_clear(&r);
     return failed;
+}
+
+/* A number, an address, a prefix, a community, or a name of ours: no keyword is one. */
+static bool is_argument(const char *word, size_t len)
+{
+    _cleanup_free_ char *copy = xstrndup(word, len);
+
+    return (*word >= '0' && *word <= '9') || memchr(word, ':', len) || frr_own_name(copy);
+}
+
+/* A digest of the commands without their arguments; lines of one kind in a row are one. */
+static uint64_t kind_of(const char *text)
+{
+    uint64_t kind = VTY_DIGEST_START, line, before = 0;
+    size_t len;
+
+    for (const char *p = text; *p; p += *p == '\n') {
+        line = VTY_DIGEST_START;
+        for (; *p && *p != '\n'; p += len) {
+            len = strcspn(p, " \n");
+            len = len ? len : 1; /* a space */
+            line = is_argument(p, len) ? vty_digest(line, "#", 1) : vty_digest(line, p, len);
+        }
+        if (line != before)
+            kind = vty_digest(kind, (const char *)&line, sizeof(line));
+        before = line;
+    }
+    return kind;
+}
+
+static bool is_known(const struct ability *a, uint64_t kind)
+{
+    for (unsigned i = 0; i < a->n_kinds && i < KINDS; i++)
+        if (a->kinds[i] == kind)
+            return true;
+    return false;
 }
 
 int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
@@ -347,9 +390,13 @@ int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
     static const char *const arguments[] = {"-C", "-f", "/proc/self/fd/0", NULL};
     struct command_result r = COMMAND_RESULT_INIT;
     struct buf complaints = BUF_INIT;
+    struct ability own = {0}, *known = ability(&own);
+    uint64_t kind = kind_of(text);
     const char *rest, *line;
     int failed = check_lengths(text, err), len;
 
+    if (failed == 0 && is_known(known, kind))
+        return 0;
     if (failed == 0)
         failed = run(v, arguments, text, SHOW_TIMEOUT_MS * 3, &r, err);
     if (failed == 0 && r.status != 0) {
@@ -367,6 +414,8 @@ int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
                                             "(exit status %d)",
                                             r.status);
     }
+    if (failed == 0)
+        known->kinds[known->n_kinds++ % KINDS] = kind;
     command_result_clear(&r);
     buf_free(&complaints);
     return failed;

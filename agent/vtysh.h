@@ -38,8 +38,8 @@ struct vtysh {
 /* Starts nothing.  -ENOENT: FRR is not installed; -EINVAL: no usable namespace name. */
 int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *err);
 
-/* What a worker finds out about the program is known to the next: call this before they are forked.
- */
+/* What a worker finds out about the program that is installed is known to the next one: to be
+ * called before they are forked. */
 int vtysh_remember(struct error_list *err);
 
 /* zebra, bgpd and bfdd run and answer.  Otherwise -ENOTCONN, and a sentence for each that does
@@ -76,8 +76,10 @@ int vtysh_rpki_synchronized(const struct vtysh *v, bool *ret, struct error_list 
 /* Waits up to ten seconds for that.  -ETIMEDOUT with nothing in *err: it does not yet. */
 int vtysh_rpki_wait(const struct vtysh *v, struct error_list *err);
 
-/* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  -EINVAL:
- * every line that it does not know. */
+/* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  The same
+ * commands with other numbers, addresses and names of ours than it knew before are not asked about
+ * again (vtysh_remember()): most changes are of that kind, and an argument out of its range is seen
+ * when the text is loaded.  -EINVAL: every line that it does not know. */
 int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err);
 
 /* Runs the text as configuration.  0 says only that vtysh came to its end; what it complained about

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/agent_report.h"
+#include "agent/supervise.h"
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "tests/unit/unit.h"
@@ -116,15 +117,22 @@ START_TEST(life_of_a_report)
     agent_report_run(&file, &r);
     ck_assert_int_eq(stat(path, &second), 0);
     ck_assert_uint_eq(first.st_ino, second.st_ino); /* too soon */
+    ck_assert_int_eq(agent_report_deadline(&file), file.next);
     file.next = 0;
     agent_report_run(&file, &r);
     ck_assert_int_eq(stat(path, &first), 0);
+    ck_assert_int_eq(agent_report_deadline(&file), SUPERVISE_NEVER);
     file.next = 0;
     agent_report_run(&file, &r);
     ck_assert_int_eq(stat(path, &second), 0);
     ck_assert_uint_eq(first.st_ino, second.st_ino); /* nothing new */
+    agent_report_repaired(&r, REPAIR_PROCESS);
+    agent_report_run(&file, &r);
+    ck_assert_int_eq(stat(path, &second), 0);
+    ck_assert_uint_ne(first.st_ino,
+                      second.st_ino); /* at once: that it was asked before is no write */
     ck_assert_int_eq(agent_report_read(folder, &seen, &err), 0);
-    ck_assert_uint_eq(seen.repairs[REPAIR_PROCESS].total, 1);
+    ck_assert_uint_eq(seen.repairs[REPAIR_PROCESS].total, 2);
     ck_assert_int_gt(seen.repairs[REPAIR_PROCESS].last, 0);
     ck_assert(agent_report_alive(&seen));
     seen.start++;
@@ -135,7 +143,7 @@ START_TEST(life_of_a_report)
     agent_report_clear(&seen);
 
     agent_report_open(folder, "/etc/other", &r, &file);
-    ck_assert_uint_eq(r.repairs[REPAIR_PROCESS].total, 2);
+    ck_assert_uint_eq(r.repairs[REPAIR_PROCESS].total, 3);
     ck_assert_str_eq(r.source, "/etc/other");
     agent_report_close(&file, &r);
     agent_report_clear(&r);
