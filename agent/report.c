@@ -130,7 +130,7 @@ static bool describe(const struct settings *s, const char *gateway, int64_t expi
     return well;
 }
 
-/* 0, or REPORT_PROBLEMS if it told of some. */
+/* 0, REPORT_PROBLEMS, REPORT_WANTED or both. */
 static int tell(const struct contact *c, const char *gateway, int64_t expires,
                 struct error_list *err)
 {
@@ -145,8 +145,10 @@ static int tell(const struct contact *c, const char *gateway, int64_t expires,
     r = contact_ask(c, &ask, &answer, err);
     if (r == 0 && answer.renew)
         r = fs_write(wanted, "", 0, 0644, err);
+    if (r == 0)
+        r = (well ? 0 : REPORT_PROBLEMS) | (answer.renew ? REPORT_WANTED : 0);
     contact_answer_clear(&answer);
-    return r < 0 || well ? r : REPORT_PROBLEMS;
+    return r;
 }
 
 struct self {

@@ -26,11 +26,12 @@
 int report_once(const struct settings *s, bool renew, struct error_list *err);
 
 /* The reporter's jobs; the argument is its settings.  The first returns the gateway's phase
- * (report_when.h), with REPORT_PROBLEMS if it told of some, or REPORT_TO_NOBODY when no controller
- * is known or it has no certificate yet; the second 0 when there is nothing to do, or one of the
- * others. */
+ * (report_when.h), with REPORT_PROBLEMS if it told of some and REPORT_WANTED if the controller
+ * wants the certificate renewed, or REPORT_TO_NOBODY when no controller is known or it has no
+ * certificate yet; the second 0 when there is nothing to do, or one of the others. */
 #define REPORT_TO_NOBODY INT_MAX
 #define REPORT_PROBLEMS (1 << 20)
+#define REPORT_WANTED (1 << 21)
 #define REPORT_RENEWED 1
 #define REPORT_RENEW_LATER 2 /* it failed before; see REPORT_RETRY_S */
 int report_tell_job(void *settings, struct error_list *err);

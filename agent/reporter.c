@@ -21,8 +21,10 @@
 #include "agent/supervise.h" /* monotonic_ms() */
 #include "common/alloc.h"
 #include "common/fs.h"
+#include "tuf/fetch_curl.h"
 
 #define LOCK_FILE "report.lock"
+#define RENEWAL_LOOK_MS 20000 /* reports in a row look at the certificate once */
 
 static uint32_t chance(void)
 {
@@ -54,6 +56,13 @@ static void watch_folders(const struct reporter *r)
         inotify_add_watch(r->inotify, folders[i], IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
 }
 
+/* At once. */
+static void look_at_all(struct reporter *r)
+{
+    report_when_hurry(&r->when, monotonic_ms());
+    r->renewal_at = 0;
+}
+
 static void take_event(struct reporter *r, const struct inotify_event *e)
 {
     static const char *const who[] = {CONTACT_FILE, REPOSITORY_FILE, "gateway.crt"};
@@ -62,7 +71,7 @@ static void take_event(struct reporter *r, const struct inotify_event *e)
         report_when_changed(&r->when, monotonic_ms());
     for (size_t i = 0; e->len && i < sizeof(who) / sizeof(who[0]); i++)
         if (strcmp(e->name, who[i]) == 0)
-            report_when_hurry(&r->when, monotonic_ms());
+            look_at_all(r);
 }
 
 static void take_events(struct reporter *r)
@@ -150,7 +159,7 @@ static void has_told(struct reporter *r, int result, const struct error_list *er
     bool told = what == REPORT_TOLD || what == REPORT_TOLD_PROBLEMS;
 
     if (told)
-        r->when.phase = (uint32_t)(result & ~REPORT_PROBLEMS);
+        r->when.phase = (uint32_t)(result & ~(REPORT_PROBLEMS | REPORT_WANTED));
     report_when_end(&r->when, what, monotonic_ms(), wall_ms(), chance());
     if (what == REPORT_FAILED)
         note_failure(r, result, err);
@@ -181,8 +190,10 @@ static void done(struct reporter *r, int result, const struct error_list *err)
         return;
     }
     has_told(r, result, err);
+    if (result == REPORT_TO_NOBODY)
+        return;
     /* Also when it could not be told: what is wrong may be the report alone. */
-    if (result != REPORT_TO_NOBODY)
+    if (monotonic_ms() >= r->renewal_at || (result >= 0 && result & REPORT_WANTED))
         begin(r, true);
 }
 
@@ -194,7 +205,9 @@ static void begin(struct reporter *r, bool renews)
 
     r->renews = renews;
     r->worker_until = monotonic_ms() + REPORTER_JOB_MS;
-    if (!renews) {
+    if (renews) {
+        r->renewal_at = monotonic_ms() + RENEWAL_LOOK_MS;
+    } else {
         watch_folders(r);
         report_when_begin(&r->when, monotonic_ms());
     }
@@ -323,11 +336,12 @@ int reporter_run(const struct settings *s, struct error_list *err)
         sigaction(numbers[i], &action, NULL);
     }
     sigprocmask(SIG_BLOCK, &ours, &during);
+    tuf_curl_preload(); /* each report is a process or two of its own */
     result = reporter_open(&r, s, report_tell_job, report_renew_job, err);
     while (result == 0 && !stop) {
         reporter_step(&r, &during);
         if (hurry)
-            report_when_hurry(&r.when, monotonic_ms());
+            look_at_all(&r);
         hurry = 0;
     }
     reporter_close(&r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reporter: `p2pvpn-agent report` that stays: tells the controller when report_when.h says so, and
- * has the certificate looked at after each time.
+ * has the certificate looked at after that.
  *
  * It waits for RUN/agent.json to change, and for what says whether there is a controller and who
  * this gateway is: STATE/controller.conf, STATE/repository.json, KEYS/gateway.crt.  As long as one
@@ -38,6 +38,7 @@ struct reporter {
     struct worker worker;
     bool renews;            /* that is what the worker does */
     int64_t worker_until;   /* CLOCK_MONOTONIC, ms */
+    int64_t renewal_at;     /* the same: not sooner, if nobody says so */
     bool known;             /* it was told once, and that was said */
     bool away, not_renewed; /* was said */
     int inotify, lock;

@@ -159,6 +159,14 @@ static bool load(struct library *lib, struct tuf_error *err)
     return true;
 }
 
+bool tuf_curl_preload(void)
+{
+    struct tuf_error ignored;
+    struct library lib;
+
+    return load(&lib, &ignored) && lib.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
+
 struct tuf_curl *tuf_curl_new(unsigned seconds, struct tuf_error *err)
 {
     struct tuf_curl *c = xcalloc(1, sizeof(*c));

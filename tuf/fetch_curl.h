@@ -19,6 +19,10 @@
 
 struct tuf_curl;
 
+/* Loads the library now, for processes that are forked again and again and each use it: it is there
+ * already for all of them.  False: it cannot be loaded, and tuf_curl_new() will say why. */
+bool tuf_curl_preload(void);
+
 /* seconds: for each file, from its request to its last byte. */
 struct tuf_curl *tuf_curl_new(unsigned seconds, struct tuf_error *err);
 struct tuf_curl *tuf_curl_free(struct tuf_curl *c); /* NULL ok; returns NULL */

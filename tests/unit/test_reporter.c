@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -284,13 +285,19 @@ static int tell(void *settings, struct error_list *e)
         error_add(e, NULL, 0, NULL, "the controller cannot be asked: \xc3\xa9\n");
         return -EIO;
     }
+    if (strcmp(s->gateway, "wanted") == 0)
+        return (int)report_phase(s->gateway) | REPORT_WANTED;
     return strcmp(s->gateway, "nobody") == 0 ? REPORT_TO_NOBODY : (int)report_phase(s->gateway);
 }
+
+static int *renewals; /* how often; shared with the workers */
 
 static int renew(void *settings, struct error_list *e)
 {
     (void)settings;
     (void)e;
+    if (renewals)
+        ++*renewals;
     return 0;
 }
 
@@ -374,6 +381,45 @@ START_TEST(what_it_watches)
 }
 END_TEST
 
+/* After the first report, after one that says so, and when the certificate is another. */
+START_TEST(when_the_certificate_is_looked_at)
+{
+    char folder[UNIT_FOLDER_SIZE];
+    struct settings s;
+    struct reporter r;
+    _cleanup_free_ char *keys = NULL, *certificate = NULL;
+
+    unit_folder(folder);
+    settings_defaults(&s);
+    s.run_dir = s.state_dir = folder;
+    s.gateway = "perth";
+    keys = settings_keys_dir(&s);
+    certificate = xasprintf("%s/gateway.crt", keys);
+    ck_assert_int_eq(fs_mkdirs(keys, 0700, &err), 0);
+    renewals = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(renewals, MAP_FAILED);
+    ck_assert_int_eq(reporter_open(&r, &s, tell, renew, &err), 0);
+    for (int i = 0; i < 3; i++)
+        one_report(&r);
+    ck_assert_int_eq(*renewals, 1);
+    s.gateway = "wanted";
+    one_report(&r);
+    ck_assert_int_eq(*renewals, 2);
+    ck_assert_uint_eq(r.when.phase, report_phase("wanted"));
+    s.gateway = "away";
+    one_report(&r);
+    ck_assert_int_eq(*renewals, 2);
+    ck_assert_int_eq(fs_write(certificate, "", 0, 0644, &err), 0);
+    reporter_step(&r, NULL);
+    one_report(&r);
+    ck_assert_int_eq(*renewals, 3);
+    reporter_close(&r);
+    munmap(renewals, sizeof(int));
+    renewals = NULL;
+    ck_assert_int_eq(fs_remove_tree(folder, &err), 0);
+}
+END_TEST
+
 START_TEST(a_thousand_reports_leave_nothing)
 {
     static const char *const gateways[] = {"perth", "away", "perth", "nobody"};
@@ -425,6 +471,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, no_note, 0, sizeof(no_notes) / sizeof(no_notes[0]));
     tcase_add_test(tc, what_it_notes);
     tcase_add_test(tc, what_it_watches);
+    tcase_add_test(tc, when_the_certificate_is_looked_at);
     tcase_add_test(tc, a_thousand_reports_leave_nothing);
     suite_add_tcase(s, tc);
     return unit_run(s);
