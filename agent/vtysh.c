@@ -34,7 +34,7 @@ struct ability {
     ino_t inode; /* 0: nobody has asked */
     struct timespec modified;
     bool in_order_known, in_order; /* FRR 9.0 and newer: --no-fork, a file by one process */
-    uint64_t kinds[KINDS];         /* kind_of() what it took */
+    uint64_t kinds[KINDS];         /* vtysh_kind() what it took */
     unsigned n_kinds;              /* that were ever remembered; the last ones are there */
 };
 
@@ -357,8 +357,7 @@ static bool is_argument(const char *word, size_t len)
     return (*word >= '0' && *word <= '9') || memchr(word, ':', len) || frr_own_name(copy);
 }
 
-/* A digest of the commands without their arguments; lines of one kind in a row are one. */
-static uint64_t kind_of(const char *text)
+uint64_t vtysh_kind(const char *text)
 {
     uint64_t kind = VTY_DIGEST_START, line, before = 0;
     size_t len;
@@ -391,7 +390,7 @@ int vtysh_check(const struct vtysh *v, const char *text, struct error_list *err)
     struct command_result r = COMMAND_RESULT_INIT;
     struct buf complaints = BUF_INIT;
     struct ability own = {0}, *known = ability(&own);
-    uint64_t kind = kind_of(text);
+    uint64_t kind = vtysh_kind(text);
     const char *rest, *line;
     int failed = check_lengths(text, err), len;
 

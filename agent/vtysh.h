@@ -76,6 +76,10 @@ int vtysh_rpki_synchronized(const struct vtysh *v, bool *ret, struct error_list 
 /* Waits up to ten seconds for that.  -ETIMEDOUT with nothing in *err: it does not yet. */
 int vtysh_rpki_wait(const struct vtysh *v, struct error_list *err);
 
+/* A digest of the commands of a text without their arguments; lines of one kind in a row are one.
+ * Pure. */
+uint64_t vtysh_kind(const char *text);
+
 /* Whether FRR knows the commands of this text (`vtysh -C -f`), which it does not run.  The same
  * commands with other numbers, addresses and names of ours than it knew before are not asked about
  * again (vtysh_remember()): most changes are of that kind, and an argument out of its range is seen

@@ -205,6 +205,33 @@ def test_a_line_that_vtysh_does_not_know_changes_nothing(mesh, tmp_path):
     assert head.frr.running_config() == before
 
 
+def with_list(mesh, file, prefix):
+    """The configuration of head with one list more."""
+    file.write_text(mesh["head"].conf.read_text().replace(
+        "ip prefix-list P2PVPN", f"ip prefix-list P2PVPN-TEST seq 5 permit {prefix}\nip prefix-list P2PVPN",
+        1))
+    return file
+
+
+def test_vtysh_is_not_asked_about_the_same_commands_again(mesh, tmp_path):
+    """An argument that it would not have let pass is seen by what FRR holds then."""
+    head = mesh["head"]
+    good, better, bad = (with_list(mesh, tmp_path / name, prefix) for name, prefix in
+                         (("a", "192.0.2.0/25"), ("b", "192.0.2.128/25"), ("c", "192.0.2.0/33")))
+    assert run(head, "each", good, better).returncode == 0
+    assert "permit 192.0.2.128/25" in head.frr.running_config()
+    alone = run(head, "apply", bad)
+    assert alone.returncode == 1 and "does not know a configuration line" in alone.stderr
+    before, sessions = head.frr.running_config(), head.frr.sessions()
+    done = run(head, "each", good, better, bad)
+    assert done.returncode == 1
+    assert 'did not take "ip prefix-list P2PVPN-TEST seq 5 permit 192.0.2.0/33"' in done.stderr
+    assert "the FRR configuration of before is back in place" in done.stderr
+    assert head.frr.running_config() == before
+    assert head.frr.sessions() == sessions
+    assert run(head, "each", good, mesh["head"].conf).returncode == 0
+
+
 def test_what_somebody_took_away_comes_back(mesh):
     head = mesh["head"]
     load(head, "no ip prefix-list P2PVPN-LAN-sales-office\n"

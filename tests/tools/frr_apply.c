@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drives agent/frr_apply.h against a real FRR: tests/lab/test_frr_apply.py.
  * usage: frr_apply NAMESPACE STATE-FOLDER (apply|check) FILE [all] [drain=LINK]... [keep=LINK]...
+ *        frr_apply NAMESPACE STATE-FOLDER each FILE...
  *        frr_apply NAMESPACE STATE-FOLDER remove */
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,24 @@ static int drained(const char *state, char **wishes, int n, struct buf *text,
     return r;
 }
 
+/* As an agent does that stays: what vtysh took of the first is known when the second comes. */
+static int each(const struct vtysh *v, const char *state, char **files, int n,
+                struct frr_result *result, struct error_list *err)
+{
+    int r = vtysh_remember(err);
+
+    for (int i = 0; r == 0 && i < n; i++) {
+        struct buf text = BUF_INIT;
+
+        frr_result_clear(result);
+        r = fs_read(files[i], 1u << 24, &text, err);
+        if (r == 0)
+            r = frr_apply(v, buf_cstr(&text), state, result, err);
+        buf_free(&text);
+    }
+    return r;
+}
+
 int main(int argc, char **argv)
 {
     struct frr_result result = FRR_RESULT_INIT;
@@ -44,10 +63,16 @@ int main(int argc, char **argv)
     int r;
 
     if (argc < 4 || (strcmp(argv[3], "remove") != 0 && argc < 5)) {
-        fprintf(stderr, "usage: %s NAMESPACE STATE-FOLDER (apply|check) FILE | remove\n", argv[0]);
+        fprintf(stderr,
+                "usage: %s NAMESPACE STATE-FOLDER (apply|check) FILE | each FILE... | remove\n",
+                argv[0]);
         return EXIT_USAGE;
     }
     r = vtysh_open(&v, argv[1], &err);
+    if (r == 0 && strcmp(argv[3], "each") == 0) {
+        r = each(&v, argv[2], argv + 4, argc - 4, &result, &err);
+        goto end;
+    }
     if (r == 0 && argc > 4)
         r = fs_read(argv[4], 1u << 24, &text, &err);
     if (r == 0 && argc > 5)
@@ -58,6 +83,7 @@ int main(int argc, char **argv)
         r = frr_check(&v, buf_cstr(&text), argv[2], &result, &err);
     else if (r == 0)
         r = frr_remove(&v, argv[2], &result, &err);
+end:
     printf("added %zu removed %zu\n%s", result.added, result.removed, buf_cstr(&result.changes));
     error_print(&err, stderr);
     error_clear(&err);
