@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 #define REPORT_EVERY_MS 30000
-#define REPORT_GAP_MS 1000    /* at least, from the beginning of one report to that of the next */
+#define REPORT_GAP_MS 1000   /* at least, from the beginning of one report to that of the next */
 #define REPORT_UNWELL_MS 500 /* the same after the first that told of problems; then doubled */
-#define REPORT_SETTLE_MS 100  /* after a change, for what changes with it */
-#define REPORT_SPREAD_MS 400  /* more, by name: one publication changes all gateways at once */
+#define REPORT_SETTLE_MS 100 /* after a change, for what changes with it */
+#define REPORT_SPREAD_MS 400 /* more, by name: one publication changes all gateways at once */
 #define REPORT_RETRY_FIRST_MS 5000
 #define REPORT_RETRY_MAX_MS 300000
 
