@@ -406,6 +406,7 @@ static int act(struct job *j, const char *desired)
         r = judge(j, &anew);
         return r == 0 ? write_record(j, owned) : r;
     }
+    vtysh_forget();
     report_difference(j);
     r = roll_back(j, before, both);
     return r < 0 ? r : -EINVAL;

@@ -27,6 +27,7 @@
 #define RECORD_MAX 4096
 
 enum job { JOB_NONE, JOB_SET, JOB_CHECK, JOB_RESOLVE };
+enum found { UNKNOWN = 1, CHANGED }; /* by a worker */
 
 struct guard {
     const struct settings *settings;
@@ -46,6 +47,11 @@ struct guard {
     int64_t check_at, resolve_at, try_at; /* SUPERVISE_NEVER: no need */
     char *told;
 };
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* --- at once --------------------------------------------------------------------------------- */
 
@@ -92,7 +98,7 @@ static int record(const struct settings *s, int64_t *generation, struct error_li
     return r;
 }
 
-/* 1: somebody changed it.  Without a record it is taken for what it should be; `keep`: and that is
+/* CHANGED: by somebody.  Without a record it is taken for what it should be; `keep`: and that is
  * recorded. */
 static int check(const struct settings *s, bool keep, struct error_list *err)
 {
@@ -110,7 +116,7 @@ static int check(const struct settings *s, bool keep, struct error_list *err)
         return 0;
     if (missing)
         return fs_write(path, digest, DIGEST_TEXT_LEN, 0600, err);
-    return strcmp(buf_cstr(&recorded), digest) != 0;
+    return strcmp(buf_cstr(&recorded), digest) != 0 ? CHANGED : 0;
 }
 
 static void load_hosts(const struct settings *s, const struct firewall *f, struct hosts *ret)
@@ -213,12 +219,13 @@ int guard_look_once(const struct settings *s, const struct firewall *f, struct p
     if (r == 0 && have->firewall == FIREWALL_OURS &&
         strcmp(have->firewall_digest, c->firewall_digest) == 0) {
         r = check(s, false, err);
-        have->firewall_changed = r == 1;
+        have->firewall_changed = r == CHANGED;
     }
     return r < 0 ? r : 0;
 }
 
-/* Asks for the names, and tells the kernel what is new.  1: some name is not known. */
+/* Asks for the names, and tells the kernel what is new.  UNKNOWN: some name is not known.  CHANGED:
+ * by somebody, and that has to be put right first. */
 static int resolve(const struct settings *s, const struct firewall *f, int64_t *generation,
                    struct error_list *err)
 {
@@ -230,14 +237,16 @@ static int resolve(const struct settings *s, const struct firewall *f, int64_t *
     load_hosts(s, f, &hosts);
     if (hosts_resolve(&hosts, DNS_LIMIT_MS)) {
         firewall_render_hosts(f, hosts.list, hosts.n, &text);
-        r = nft_run(text.data, text.len, err);
+        r = check(s, false, err);
+        if (r == 0)
+            r = nft_run(text.data, text.len, err);
         if (r == 0)
             r = record(s, generation, err);
         if (r == 0)
             r = hosts_save(&hosts, path, err);
     }
     for (size_t i = 0; r == 0 && i < hosts.n; i++)
-        r = hosts.list[i].n == 0;
+        r = hosts.list[i].n == 0 ? UNKNOWN : 0;
     hosts_free(&hosts);
     return r;
 }
@@ -385,7 +394,9 @@ static void start(struct guard *g, enum job job, const struct firewall *f)
         epoll_ctl(g->epoll, EPOLL_CTL_ADD, g->worker.fd, &event) < 0) {
         worker_kill(&g->worker);
         g->job = JOB_NONE;
-        g->try_at = monotonic_ms() + RETRY_MS;
+        *(job == JOB_SET     ? &g->try_at
+          : job == JOB_CHECK ? &g->check_at
+                             : &g->resolve_at) = monotonic_ms() + RETRY_MS;
         log_errors(LOG_LEVEL_ERROR, &err);
     }
     error_clear(&err);
@@ -429,7 +440,7 @@ static bool finish(struct guard *g)
         return false;
     g->job = JOB_NONE;
     if (job == JOB_SET) {
-        g->changed = false;
+        g->changed &= r < 0;
         g->resolve_at = monotonic_ms();
         if (r < 0)
             g->try_at = g->resolve_at + RETRY_MS;
@@ -438,13 +449,18 @@ static bool finish(struct guard *g)
         else
             memcpy(g->was, g->going, sizeof(g->was));
         log_report(LOG_EVENT_LINKS_FAILED, &g->told, &err);
+    } else if (r == CHANGED) {
+        g->changed = true;
+        g->resolve_at = earlier(g->resolve_at, monotonic_ms() + RESOLVE_SOON_MS);
+    } else if (job == JOB_CHECK && r < 0) {
+        g->check_at = earlier(g->check_at, monotonic_ms() + RETRY_MS);
     } else if (job == JOB_CHECK) {
-        g->changed = r == 1;
+        g->changed = false;
     } else if (g->resolve_at == SUPERVISE_NEVER) { /* else it was asked for once more meanwhile */
         g->resolve_at = monotonic_ms() + (r == 0 ? RESOLVE_MS : RESOLVE_SOON_MS);
     }
     error_clear(&err);
-    return job == JOB_SET || (job == JOB_CHECK && r != 0);
+    return job == JOB_SET || r == CHANGED || (job == JOB_CHECK && r < 0);
 }
 
 int guard_fd(const struct guard *g)
@@ -452,15 +468,12 @@ int guard_fd(const struct guard *g)
     return g->epoll;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t guard_deadline(const struct guard *g)
 {
-    return g->worker.pid ? SUPERVISE_NEVER
-                         : earlier(g->try_at, earlier(g->check_at, g->resolve_at));
+    /* Names come after a check (guard_run()). */
+    int64_t next = g->check_at != SUPERVISE_NEVER ? g->check_at : g->resolve_at;
+
+    return g->worker.pid ? SUPERVISE_NEVER : earlier(g->try_at, next);
 }
 
 static bool due(int64_t *at, int64_t now)
@@ -499,7 +512,7 @@ bool guard_run(struct guard *g, const struct firewall *f)
         return again;
     if (due(&g->check_at, now) && !as_it_was(g))
         start(g, JOB_CHECK, f);
-    else if (due(&g->resolve_at, now) && g->hosts)
+    else if (g->check_at == SUPERVISE_NEVER && due(&g->resolve_at, now) && g->hosts)
         start(g, JOB_RESOLVE, f);
     return again;
 }

@@ -76,6 +76,7 @@ void loop_frr_start(struct loop *l, bool apply)
     l->worker_began = monotonic_ms();
     l->frr_stale = false;
     l->worker_applies = apply;
+    l->worker_repairs = apply && l->frr_settled;
     if (worker_start(&l->worker, apply ? work_apply : work_check, l, &err) < 0 ||
         epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->worker.fd, &event) < 0) {
         worker_kill(&l->worker);
@@ -129,7 +130,6 @@ static void on_failure(struct loop *l, int64_t now, int r, const struct error_li
 {
     l->frr_in_force = false;
     l->frr_at = now + FRR_RETRY_MS;
-    l->frr_failures++;
     if (l->frr_failures == FRR_PATIENCE)
         l->converge_at = now;
     if (l->worker_applies && (r == -EINVAL || l->frr_failures == FRR_PATIENCE))
@@ -147,10 +147,9 @@ void loop_frr_collect(struct loop *l)
         return;
     if (!l->worker_applies)
         l->check_took = r == 0 ? now - l->worker_began : 0;
-    if (r >= 0)
-        l->frr_failures = 0;
+    l->frr_failures = r < 0 ? l->frr_failures + 1 : 0;
     /* Done is done, whatever happened meanwhile: the next one finds nothing to count. */
-    if (r == 0 && l->worker_applies && l->frr_settled && l->found->differs != VTY_DIGEST_START)
+    if (r == 0 && l->worker_repairs && l->found->differs != VTY_DIGEST_START)
         agent_report_repaired(&l->report, REPAIR_FRR);
     if (r >= 0 && !l->frr_stale)
         frr_watch_judged(l->frr_watch, l->found->running);

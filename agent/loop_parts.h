@@ -67,6 +67,7 @@ struct loop {
     struct guard *guard;
     struct worker worker;
     bool worker_applies;   /* else it checks */
+    bool worker_repairs;   /* what it applies was right before */
     bool frr_in_force;     /* as far as we know */
     bool frr_stale;        /* something changed while the worker was at it */
     unsigned frr_failures; /* in a row */

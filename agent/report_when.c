@@ -23,7 +23,8 @@ uint32_t report_phase(const char *gateway)
 
 void report_when_start(struct report_when *w, int64_t now)
 {
-    *w = (struct report_when){.begun = now - REPORT_GAP_MS, .next = now, .wish = REPORT_NO_WISH};
+    *w = (struct report_when){
+        .begun = now - REPORT_GAP_MS, .gap = REPORT_GAP_MS, .next = now, .wish = REPORT_NO_WISH};
 }
 
 void report_when_changed(struct report_when *w, int64_t now)
@@ -77,19 +78,22 @@ void report_when_end(struct report_when *w, enum report_result result, int64_t n
 {
     w->failures = result == REPORT_FAILED ? w->failures + 1 : 0;
     w->next = now + (w->failures ? until_retry(w->failures, random) : until_phase(w->phase, wall));
+    w->gap = REPORT_GAP_MS;
     if (result != REPORT_TOLD_PROBLEMS) {
         w->unwell = 0;
         return;
     }
+    if (w->unwell == 0)
+        w->gap = REPORT_UNWELL_MS;
     w->next = earlier(w->next, w->begun + until_again(w->unwell));
     w->unwell++;
 }
 
 int64_t report_when_due(const struct report_when *w)
 {
-    int64_t wish = w->wish, gap = w->unwell == 1 ? REPORT_UNWELL_MS : REPORT_GAP_MS;
+    int64_t wish = w->wish;
 
     if (w->failures)
         wish = later(wish, w->begun + REPORT_EVERY_MS);
-    return later(earlier(w->next, wish), w->begun + gap);
+    return later(earlier(w->next, wish), w->begun + w->gap);
 }

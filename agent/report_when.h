@@ -33,6 +33,7 @@ struct report_when {
     unsigned failures; /* in a row */
     unsigned unwell;   /* reports of problems in a row, since the last change */
     int64_t begun;     /* the last report */
+    int64_t gap;       /* at least, until the next begins */
     int64_t next;      /* when nothing happens */
     int64_t wish;      /* one is wanted then, or as soon after it as may be; REPORT_NO_WISH */
 };

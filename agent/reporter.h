@@ -6,7 +6,9 @@
  * It waits for RUN/agent.json to change, and for what says whether there is a controller and who
  * this gateway is: STATE/controller.conf, STATE/repository.json, KEYS/gateway.crt.  As long as one
  * of those is missing it is quiet.  Whatever is slow or large, everything but waiting, is done by
- * workers (worker.h), which read all of that anew: so it neither grows nor has to be restarted.
+ * workers (worker.h), which read all of that anew: so it does not grow.  What they share is the
+ * library that was there when it began: after an update of libcurl or OpenSSL restart it, as
+ * everything that uses them.
  * What became of it is in RUN/controller.json (report_note.h); that the controller cannot be told
  * is said once, and when it is over.
  *

@@ -318,6 +318,12 @@ int vtysh_remember(struct error_list *err)
     return 0;
 }
 
+void vtysh_forget(void)
+{
+    if (remembered)
+        *remembered = (struct ability){0};
+}
+
 /* What is known of the program that is there now, perhaps nothing yet; in `own` where nobody is to
  * remember. */
 static struct ability *ability(struct ability *own)
@@ -342,7 +348,7 @@ static int can_load_in_order(const struct vtysh *v, bool *ret, struct error_list
 
     if (failed == 0 && !known->in_order_known) {
         known->in_order = strstr(buf_cstr(&r.output), "--no-fork") != NULL;
-        known->in_order_known = true;
+        known->in_order_known = r.status == 0;
     }
     *ret = failed == 0 && known->in_order;
     command_result_clear(&r);

@@ -41,6 +41,8 @@ int vtysh_open(struct vtysh *ret, const char *frr_namespace, struct error_list *
 /* What a worker finds out about the program that is installed is known to the next one: to be
  * called before they are forked. */
 int vtysh_remember(struct error_list *err);
+/* FRR did not take what had passed: the next text is asked about, whatever its kind. */
+void vtysh_forget(void);
 
 /* zebra, bgpd and bfdd run and answer.  Otherwise -ENOTCONN, and a sentence for each that does
  * not, which says what to do. */

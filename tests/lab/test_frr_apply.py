@@ -214,7 +214,8 @@ def with_list(mesh, file, prefix):
 
 
 def test_vtysh_is_not_asked_about_the_same_commands_again(mesh, tmp_path):
-    """An argument that it would not have let pass is seen by what FRR holds then."""
+    """An argument that it would not have let pass is seen by what FRR holds then; and the next time it
+    is asked."""
     head = mesh["head"]
     good, better, bad = (with_list(mesh, tmp_path / name, prefix) for name, prefix in
                          (("a", "192.0.2.0/25"), ("b", "192.0.2.128/25"), ("c", "192.0.2.0/33")))
@@ -223,8 +224,9 @@ def test_vtysh_is_not_asked_about_the_same_commands_again(mesh, tmp_path):
     alone = run(head, "apply", bad)
     assert alone.returncode == 1 and "does not know a configuration line" in alone.stderr
     before, sessions = head.frr.running_config(), head.frr.sessions()
-    done = run(head, "each", good, better, bad)
+    done = run(head, "each", good, better, bad, bad)
     assert done.returncode == 1
+    assert done.stderr.count("does not know a configuration line") == 1
     assert 'did not take "ip prefix-list P2PVPN-TEST seq 5 permit 192.0.2.0/33"' in done.stderr
     assert "the FRR configuration of before is back in place" in done.stderr
     assert head.frr.running_config() == before

@@ -36,13 +36,16 @@ static int drained(const char *state, char **wishes, int n, struct buf *text,
     return r;
 }
 
-/* As an agent does that stays: what vtysh took of the first is known when the second comes. */
+/* As an agent does that stays: what vtysh took of the first is known when the second comes.  The
+ * result is that of the last. */
 static int each(const struct vtysh *v, const char *state, char **files, int n,
                 struct frr_result *result, struct error_list *err)
 {
     int r = vtysh_remember(err);
 
-    for (int i = 0; r == 0 && i < n; i++) {
+    if (r < 0)
+        return r;
+    for (int i = 0; i < n; i++) {
         struct buf text = BUF_INIT;
 
         frr_result_clear(result);
