@@ -338,6 +338,31 @@ def test_what_somebody_did_to_it_is_undone(mesh, name, change):
     wait_for(lambda: repairs(gateway) == before_repairs + 1, 5, "one repair more", log_of(gateway))
 
 
+def agent_mounts(gateway, *argv):
+    """In the file systems as the agent sees them."""
+    agent = next(p.pid for p in gateway.namespace.processes()
+                 if p.name == "p2pvpn-agent" and "run" in p.argv)
+    subprocess.run(["nsenter", f"--mount=/proc/{agent}/ns/mnt", *argv], check=True)
+
+
+@pytest.mark.parametrize("fails", ["-f", "-s"])
+def test_what_nft_could_not_do_is_done_later(mesh, tmp_path, fails):
+    """-f: it does not set the table.  -s: it does not even list it."""
+    gateway, before = mesh["east"], table(mesh["east"])
+    shutil.copy("/usr/sbin/nft", tmp_path / "nft")
+    broken, asked = tmp_path / "broken", tmp_path / "asked"
+    broken.write_text(f'#!/bin/sh\n[ "$1" != {fails} ] || {{ echo >{asked}; exit 1; }}\n'
+                      f'exec {tmp_path}/nft "$@"\n')
+    broken.chmod(0o755)
+    agent_mounts(gateway, "mount", "--bind", broken, "/usr/sbin/nft")
+    try:
+        nft(gateway, "add", "element", "inet", "p2pvpn", "mesh4", "{ 10.98.0.0/16 }")
+        wait_for(asked.exists, 5, "the agent to start nft", log_of(gateway))
+    finally:
+        agent_mounts(gateway, "umount", "--lazy", "/usr/sbin/nft")
+    wait_for(lambda: table(gateway) == before, 15, "the table of before", log_of(gateway))
+
+
 def test_ports_are_open_to_peers_only(mesh):
     west, middle, east = mesh["west"], mesh["middle"], mesh["east"]
     mesh.edit(lambda m: m.update(defaults={"manage-wan-firewall": True}))
