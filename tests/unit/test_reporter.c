@@ -152,6 +152,8 @@ START_TEST(problems_are_told_again_soon)
     at = report_when_due(&when);
     report(at, 100, REPORT_TOLD_PROBLEMS);
     ck_assert_int_eq(report_when_due(&when), at + REPORT_UNWELL_MS);
+    report_when_changed(&when, at + REPORT_UNWELL_MS - 1); /* which does not put it off */
+    ck_assert_int_eq(report_when_due(&when), at + REPORT_UNWELL_MS);
     report(at += REPORT_UNWELL_MS, 100, REPORT_TOLD);
     ck_assert_int_ge(report_when_due(&when), at + REPORT_GAP_MS);
     ck_assert_uint_eq(when.unwell, 0);
