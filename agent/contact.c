@@ -319,14 +319,13 @@ int contact_ask(const struct contact *c, const struct contact_ask *ask, struct c
                 struct error_list *err)
 {
     struct job job = {.contact = c, .ask = ask};
-    void *at =
-        mmap(NULL, sizeof(*job.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *at = worker_share(sizeof(*job.shared), err);
     size_t len;
     int r;
 
     *ret = (struct contact_answer){.text = BUF_INIT};
-    if (at == MAP_FAILED)
-        return error_sys(err, errno, NULL, "there is no memory for an answer");
+    if (!at)
+        return -ENOMEM;
     job.shared = at;
     r = worker_do(work, &job, err);
     len = job.shared->len;

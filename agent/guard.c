@@ -263,12 +263,13 @@ int guard_new(const struct settings *s, struct guard **ret, struct error_list *e
     g->worker = (struct worker)WORKER_INIT;
     g->resolve_at = g->try_at = SUPERVISE_NEVER; /* but a check at once: who knows since when */
     g->epoll = epoll_create1(EPOLL_CLOEXEC);
-    g->generation = mmap(NULL, sizeof(*g->generation), PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (g->epoll < 0 || g->generation == MAP_FAILED)
+    if (g->epoll < 0)
         r = error_sys(err, errno, NULL, "cannot set up the guard of the firewall");
-    else
+    g->generation = worker_share(sizeof(*g->generation), err);
+    if (g->generation)
         *g->generation = -1;
+    else
+        r = -ENOMEM;
     if (r == 0 && !s->no_firewall)
         r = nf_monitor_open(FIREWALL_TABLE, &g->monitor, err);
     if (r == 0 && g->monitor)
@@ -286,7 +287,7 @@ struct guard *guard_free(struct guard *g)
         return NULL;
     worker_kill(&g->worker);
     nf_monitor_close(g->monitor);
-    if (g->generation != MAP_FAILED)
+    if (g->generation)
         munmap(g->generation, sizeof(*g->generation));
     if (g->epoll >= 0)
         close(g->epoll);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "agent/worker.h"
+
 struct handover {
     size_t len;
     char data[WIRE_MAX_BYTES];
@@ -12,13 +14,8 @@ struct handover {
 
 int handover_new(struct handover **ret, struct error_list *err)
 {
-    struct handover *h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (h == MAP_FAILED)
-        return error_sys(err, errno, NULL, "cannot share memory with a worker");
-    *ret = h;
-    return 0;
+    *ret = worker_share(sizeof(**ret), err);
+    return *ret ? 0 : -ENOMEM;
 }
 
 struct handover *handover_free(struct handover *h)

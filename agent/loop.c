@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -167,10 +166,9 @@ static int open_sources(struct loop *l, struct error_list *err)
         r = guard_new(l->settings, &l->guard, err);
     if (r < 0)
         return r;
-    l->found =
-        mmap(NULL, sizeof(*l->found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (l->found == MAP_FAILED)
-        return error_sys(err, errno, NULL, "cannot share memory with a worker");
+    l->found = worker_share(sizeof(*l->found), err);
+    if (!l->found)
+        return -ENOMEM;
     r = add_source(l, l->signals, &l->signals);
     if (r == 0)
         r = add_source(l, source_fd(l->source), &l->source);

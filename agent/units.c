@@ -128,14 +128,9 @@ static enum units_news begin(struct units *u)
     u->n_asked = u->n_queue;
     u->queue = NULL;
     u->n_queue = 0;
-    u->answer =
-        mmap(NULL, sizeof(*u->answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (u->answer == MAP_FAILED) {
-        u->answer = NULL;
-        error_sys(&err, errno, NULL, "cannot share memory with a worker");
-        return failed(u, &err);
-    }
-    return worker_start(&u->worker, run, u, &err) < 0 ? failed(u, &err) : UNITS_STARTED;
+    u->answer = worker_share(sizeof(*u->answer), &err);
+    return !u->answer || worker_start(&u->worker, run, u, &err) < 0 ? failed(u, &err)
+                                                                    : UNITS_STARTED;
 }
 
 enum units_news units_run(struct units *u)

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/vty.h"
+#include "agent/worker.h"
 #include "common/alloc.h"
 #include "common/command.h"
 #include "common/frr_config.h"
@@ -308,14 +308,9 @@ static int check_lengths(const char *text, struct error_list *err)
 
 int vtysh_remember(struct error_list *err)
 {
-    void *memory = remembered ? remembered
-                              : mmap(NULL, sizeof(*remembered), PROT_READ | PROT_WRITE,
-                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    if (memory == MAP_FAILED)
-        return error_sys(err, errno, NULL, "cannot share memory with a worker");
-    remembered = memory;
-    return 0;
+    if (!remembered)
+        remembered = worker_share(sizeof(*remembered), err);
+    return remembered ? 0 : -ENOMEM;
 }
 
 void vtysh_forget(void)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,17 @@ static void tell(int fd, int result, const struct error_list *err)
         tell_text(&b, e->message);
     }
     fs_write_fd(fd, b.data, b.len);
+}
+
+void *worker_share(size_t size, struct error_list *err)
+{
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (memory != MAP_FAILED)
+        return memory;
+    error_sys(err, errno, NULL, "cannot share memory with a worker");
+    return NULL;
 }
 
 int worker_start_locked(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,

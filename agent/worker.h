@@ -4,8 +4,9 @@
  *
  * vtysh may take seconds, or its whole time limit when a daemon hangs; a link whose process dies
  * meanwhile must not wait for that.  The worker is a fork of the agent: it sees everything as it is
- * now but for open descriptors, changes nothing in the agent's memory, and dies with the agent. Its
- * result and what it had to say come back through a pipe; for more there is handover.h.
+ * now but for open descriptors, changes nothing in the agent's memory but what is shared, and dies
+ * with the agent.  Its result and what it had to say come back through a pipe; for more there is
+ * handover.h.
  */
 #ifndef P2PVPN_AGENT_WORKER_H
 #define P2PVPN_AGENT_WORKER_H
@@ -29,6 +30,10 @@ struct worker {
             NULL, 0, 0 \
         }              \
     }
+
+/* Zeroed memory that it shares with the workers that are forked after it, for what they find out;
+ * given back by munmap().  NULL, and *err says why. */
+void *worker_share(size_t size, struct error_list *err);
 
 /* Starts run(arg, err) in a worker.  There must be none running. */
 int worker_start(struct worker *w, int (*run)(void *arg, struct error_list *err), void *arg,

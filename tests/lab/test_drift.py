@@ -225,12 +225,6 @@ def test_fault_26_bgpd_is_killed(mesh, record_property):
     assert ping.loss.longest_gap <= 20, ping.loss
 
 
-def agent_of(gateway):
-    """Its process id."""
-    return next(p.pid for p in gateway.namespace.processes()
-                if p.name == "p2pvpn-agent" and "run" in p.argv)
-
-
 def trouble(gateway):
     return json.loads((gateway.dir / "run/agent.json").read_text(encoding="ascii"))["trouble"]
 
@@ -243,7 +237,7 @@ def test_a_daemon_that_starts_again_while_frr_is_configured(mesh):
     """FRR was away, and what the agent gave it then may not have met the last of its daemons: that is
     given once more at once, and what was put right counts."""
     gw = mesh[NEAR]
-    agent, before = agent_of(gw), counts(gw)
+    agent, before = gw.agent_pid(), counts(gw)
     gw.frr.kill_daemon("bgpd")
     wait_for(lambda: "frr" in trouble(gw), IN_TIME, "a failure to be reported")
     os.kill(gw.frr.pid("bfdd"), signal.SIGSTOP)
@@ -294,7 +288,7 @@ class Opponent:
 
 def processor_seconds(gateway):
     """Of the agent, and of what it started and has ended."""
-    with open(f"/proc/{agent_of(gateway)}/stat", encoding="ascii") as f:
+    with open(f"/proc/{gateway.agent_pid()}/stat", encoding="ascii") as f:
         return sum(map(int, f.read().rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -313,7 +307,7 @@ def test_a_setting_that_is_changed_back(mesh):
     assert opponent.repairs <= 5, log
     assert log.count(FIGHT) == 1 and len(log.splitlines()) <= 8, log
     assert processor_seconds(gw) - busy < 1
-    os.kill(agent_of(gw), signal.SIGHUP)  # an operator who has found the reason need not wait
+    os.kill(gw.agent_pid(), signal.SIGHUP)  # an operator who has found the reason need not wait
     wait_for(lambda: sysctl(gw, name) == "0", IN_TIME, "the setting, after the fight")
 
 
@@ -340,7 +334,7 @@ def test_a_neighbor_that_is_removed_again_and_again(mesh):
 def test_events_that_were_lost(mesh):
     """More than the socket holds, while the agent cannot read: then it looks at everything."""
     gw = mesh[NEAR]
-    agent = agent_of(gw)
+    agent = gw.agent_pid()
 
     def dropped():
         table = gw.namespace.run(["cat", f"/proc/{agent}/net/netlink"]).stdout.splitlines()

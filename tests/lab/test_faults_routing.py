@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
@@ -131,14 +130,11 @@ def test_fault_05_read_only_while_a_change_is_pending(mesh, ann):
     """The disk takes neither the way back nor a record of what is in FRR; FRR takes it all the same."""
     before, sessions, state = ann.frr.running_config(), ann.frr.sessions(), ann.dir / "state"
 
-    def mount(*options):
-        subprocess.run(["nsenter", "-t", str(ann.agent_pid()), "-m", *map(str, options)], check=True)
-
-    mount("mount", "--bind", state, state)
+    ann.mounts("mount", "--bind", state, state)
     try:
         new, good = spoil(ann, "frr/frr.conf", lambda t: t.replace("description bob", "description kept"))
         wait_said(ann, f"revision {new[:12]} has ")
-        mount("mount", "-o", "remount,bind,ro", state)
+        ann.mounts("mount", "-o", "remount,bind,ro", state)
         wait_for(lambda: "description kept" in ann.frr.running_config(), 20, "the new lines in FRR",
                  lambda _: said(ann), interval=0.05)
         begun = time.monotonic()
@@ -150,7 +146,7 @@ def test_fault_05_read_only_while_a_change_is_pending(mesh, ann):
         assert took < 10 and record(ann)["state"] == "pending", "nothing could be written"
         assert ann.frr.sessions() == sessions
     finally:
-        mount("umount", "-l", state)
+        ann.mounts("umount", "-l", state)
     wait_for(lambda: record(ann)["state"] == "rolled-back", 10, "the record of it", lambda _: said(ann))
     assert record(ann)["refused"] == new
     mend(ann, good)

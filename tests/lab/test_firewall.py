@@ -7,8 +7,10 @@ One mesh for the whole file; each test leaves it as it was.
 """
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -338,13 +340,6 @@ def test_what_somebody_did_to_it_is_undone(mesh, name, change):
     wait_for(lambda: repairs(gateway) == before_repairs + 1, 5, "one repair more", log_of(gateway))
 
 
-def agent_mounts(gateway, *argv):
-    """In the file systems as the agent sees them."""
-    agent = next(p.pid for p in gateway.namespace.processes()
-                 if p.name == "p2pvpn-agent" and "run" in p.argv)
-    subprocess.run(["nsenter", f"--mount=/proc/{agent}/ns/mnt", *argv], check=True)
-
-
 @pytest.mark.parametrize("fails", ["-f", "-s"])
 def test_what_nft_could_not_do_is_done_later(mesh, tmp_path, fails):
     """-f: it does not set the table.  -s: it does not even list it."""
@@ -354,13 +349,36 @@ def test_what_nft_could_not_do_is_done_later(mesh, tmp_path, fails):
     broken.write_text(f'#!/bin/sh\n[ "$1" != {fails} ] || {{ echo >{asked}; exit 1; }}\n'
                       f'exec {tmp_path}/nft "$@"\n')
     broken.chmod(0o755)
-    agent_mounts(gateway, "mount", "--bind", broken, "/usr/sbin/nft")
+    gateway.mounts("mount", "--bind", broken, "/usr/sbin/nft")
     try:
         nft(gateway, "add", "element", "inet", "p2pvpn", "mesh4", "{ 10.98.0.0/16 }")
         wait_for(asked.exists, 5, "the agent to start nft", log_of(gateway))
     finally:
-        agent_mounts(gateway, "umount", "--lazy", "/usr/sbin/nft")
+        gateway.mounts("umount", "--lazy", "/usr/sbin/nft")
     wait_for(lambda: table(gateway) == before, 15, "the table of before", log_of(gateway))
+
+
+def test_its_own_change_is_not_looked_at_again(mesh, tmp_path):
+    """A repair is three starts of nft: what is there, the table as it should be, what that is now."""
+    gateway, before = mesh["west"], table(mesh["west"])
+    shutil.copy("/usr/sbin/nft", tmp_path / "nft")
+    counting, started = tmp_path / "counting", tmp_path / "started"
+    counting.write_text(f'#!/bin/sh\necho "$1" >>{started}\nexec {tmp_path}/nft "$@"\n')
+    counting.chmod(0o755)
+    started.touch()
+    gateway.mounts("mount", "--bind", counting, "/usr/sbin/nft")
+    try:
+        os.kill(gateway.agent_pid(), signal.SIGHUP)  # which forgets the repairs of the tests before
+        wait_for(lambda: started.read_text() == "-s\n", 5, "the look that was asked for", log_of(gateway))
+        for _ in range(2):
+            counted = repairs(gateway)
+            nft(gateway, "add", "element", "inet", "p2pvpn", "mesh4", "{ 10.97.0.0/16 }")
+            wait_for(lambda n=counted: table(gateway) == before and repairs(gateway) == n + 1, 5,
+                     "the repair, counted", log_of(gateway))
+        wait_for(lambda: started.read_text().count("-s") >= 5, 5, "the last look", log_of(gateway))
+        assert started.read_text().split() == ["-s", *2 * ["-s", "-f", "-s"]]
+    finally:
+        gateway.mounts("umount", "--lazy", "/usr/sbin/nft")
 
 
 def test_ports_are_open_to_peers_only(mesh):

@@ -5,6 +5,7 @@ import ipaddress
 import json
 import os
 import signal
+import subprocess
 import tarfile
 
 from . import mesh
@@ -91,6 +92,10 @@ class Gateway:
 
     def agent_pid(self):
         return self._agent.pid
+
+    def mounts(self, *argv):
+        """mount(8) or umount(8), in the agent's view of the file systems alone."""
+        subprocess.run(["nsenter", f"--mount=/proc/{self.agent_pid()}/ns/mnt", *map(str, argv)], check=True)
 
     def agent_running(self):
         return self._agent is not None and self._agent.poll() is None
