@@ -6,6 +6,7 @@ the way; other tables stay as they are, and ours comes back.
 One mesh for the whole file; each test leaves it as it was.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -340,34 +341,37 @@ def test_what_somebody_did_to_it_is_undone(mesh, name, change):
     wait_for(lambda: repairs(gateway) == before_repairs + 1, 5, "one repair more", log_of(gateway))
 
 
+@contextlib.contextmanager
+def another_nft(gateway, folder, script):
+    """For the agent alone: the script, and then nft itself, which is FOLDER/nft."""
+    shutil.copy("/usr/sbin/nft", folder / "nft")
+    other = folder / "other"
+    other.write_text(f'#!/bin/sh\n{script}\nexec {folder}/nft "$@"\n')
+    other.chmod(0o755)
+    gateway.mounts("mount", "--bind", other, "/usr/sbin/nft")
+    try:
+        yield
+    finally:
+        gateway.mounts("umount", "--lazy", "/usr/sbin/nft")
+
+
 @pytest.mark.parametrize("fails", ["-f", "-s"])
 def test_what_nft_could_not_do_is_done_later(mesh, tmp_path, fails):
     """-f: it does not set the table.  -s: it does not even list it."""
     gateway, before = mesh["east"], table(mesh["east"])
-    shutil.copy("/usr/sbin/nft", tmp_path / "nft")
-    broken, asked = tmp_path / "broken", tmp_path / "asked"
-    broken.write_text(f'#!/bin/sh\n[ "$1" != {fails} ] || {{ echo >{asked}; exit 1; }}\n'
-                      f'exec {tmp_path}/nft "$@"\n')
-    broken.chmod(0o755)
-    gateway.mounts("mount", "--bind", broken, "/usr/sbin/nft")
-    try:
+    asked = tmp_path / "asked"
+    with another_nft(gateway, tmp_path, f'[ "$1" != {fails} ] || {{ echo >{asked}; exit 1; }}'):
         nft(gateway, "add", "element", "inet", "p2pvpn", "mesh4", "{ 10.98.0.0/16 }")
         wait_for(asked.exists, 5, "the agent to start nft", log_of(gateway))
-    finally:
-        gateway.mounts("umount", "--lazy", "/usr/sbin/nft")
     wait_for(lambda: table(gateway) == before, 15, "the table of before", log_of(gateway))
 
 
 def test_its_own_change_is_not_looked_at_again(mesh, tmp_path):
     """A repair is three starts of nft: what is there, the table as it should be, what that is now."""
     gateway, before = mesh["west"], table(mesh["west"])
-    shutil.copy("/usr/sbin/nft", tmp_path / "nft")
-    counting, started = tmp_path / "counting", tmp_path / "started"
-    counting.write_text(f'#!/bin/sh\necho "$1" >>{started}\nexec {tmp_path}/nft "$@"\n')
-    counting.chmod(0o755)
+    started = tmp_path / "started"
     started.touch()
-    gateway.mounts("mount", "--bind", counting, "/usr/sbin/nft")
-    try:
+    with another_nft(gateway, tmp_path, f'echo "$1" >>{started}'):
         os.kill(gateway.agent_pid(), signal.SIGHUP)  # which forgets the repairs of the tests before
         wait_for(lambda: started.read_text() == "-s\n", 5, "the look that was asked for", log_of(gateway))
         for _ in range(2):
@@ -377,11 +381,9 @@ def test_its_own_change_is_not_looked_at_again(mesh, tmp_path):
                      "the repair, counted", log_of(gateway))
         wait_for(lambda: started.read_text().count("-s") >= 5, 5, "the last look", log_of(gateway))
         assert started.read_text().split() == ["-s", *2 * ["-s", "-f", "-s"]]
-    finally:
-        gateway.mounts("umount", "--lazy", "/usr/sbin/nft")
 
 
-def test_ports_are_open_to_peers_only(mesh):
+def test_ports_are_open_to_peers_only(mesh, tmp_path):
     west, middle, east = mesh["west"], mesh["middle"], mesh["east"]
     mesh.edit(lambda m: m.update(defaults={"manage-wan-firewall": True}))
     mesh.compile()
@@ -411,6 +413,20 @@ def test_ports_are_open_to_peers_only(mesh):
         middle.agent("reload")
         wait_for(lambda e=expected: f"{ports['east']} . {e}" in table(middle), 15, expected,
                  lambda _: table(middle))
+    # What somebody does while a name is asked for is put right, too: at the second look after a reload.
+    looks = tmp_path / "looks"
+    with another_nft(middle, tmp_path, f"""[ "$1" != -s ] || echo >>{looks}
+        [ "$1" != -s ] || [ "$(wc -l <{looks})" != 2 ] ||
+            {tmp_path}/nft add element inet p2pvpn mesh4 "{{ 10.96.0.0/16 }}" """):
+        hosts.write_text(text.replace(east.wan4, "203.0.113.99"))
+        middle.agent("reload")
+        wait_for(lambda: looks.exists() and len(looks.read_text()) >= 3, 15, "the looks", log_of(middle))
+        wait_for(lambda: "203.0.113.99" in table(middle) and "10.96.0.0/16" not in table(middle), 15,
+                 "both put right", lambda _: table(middle) + middle.agent_log())
+    hosts.write_text(text)
+    middle.agent("reload")
+    wait_for(lambda: f"{ports['east']} . {east.wan4}" in table(middle), 15, "the address",
+             lambda _: table(middle))
     # What another table drops we cannot let in, and say so.
     middle.namespace.nft("table ip filter { chain INPUT { type filter hook input priority 0; "
                          "policy drop; udp dport 11000-11999 accept; iifname { \"pv*\", \"lo\" } "
